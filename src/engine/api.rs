@@ -1,0 +1,101 @@
+//! What goes into the engine and what comes out of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::{
+    AttemptId, AttemptResult, Dag, FailureCause, Json, PoolId, RunId, RunSpec, RunState, TaskIndex,
+    TaskRunSnapshot, Transition,
+};
+
+/// Something that happened outside.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A run was accepted and is durable.
+    Triggered { run: Arc<RunSpec>, dag: Arc<Dag> },
+    /// A run is taken over from a process that ended: its state as the store knows it.
+    /// Attempts that were running are lost; what was ready is dispatched.
+    Restored {
+        run: Arc<RunSpec>,
+        dag: Arc<Dag>,
+        state: RunState,
+        tasks: Vec<TaskRunSnapshot>,
+    },
+    /// The answer to [`Action::Prepare`].
+    Prepared {
+        run: RunId,
+        task: TaskIndex,
+        generation: u32,
+        answer: Prepared,
+    },
+    /// An attempt ended with an answer.
+    AttemptFinished {
+        attempt: AttemptId,
+        result: AttemptResult,
+    },
+    /// An attempt ended without an answer.
+    AttemptLost { attempt: AttemptId, message: String },
+    /// A person wants the run to end now.
+    CancelRequested { run: RunId },
+    /// A person wants these tasks of a run, and all that come after them, to run again; an empty
+    /// list: the tasks that failed, were cancelled or could not start. The run may have ended.
+    /// A task that had succeeded gets a new generation, the others keep theirs.
+    RetryRequested { run: RunId, tasks: Vec<TaskIndex> },
+    /// A person decides how a task ended: success, failed or skipped.
+    Marked {
+        run: RunId,
+        task: TaskIndex,
+        outcome: crate::model::Outcome,
+    },
+    /// The time that [`Engine::next_wakeup`](super::Engine::next_wakeup) named has come.
+    Wakeup,
+}
+
+/// What a dynamic task becomes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prepared {
+    /// No `foreach`, and `if` is absent or true.
+    Run,
+    /// `if` is false.
+    Skip,
+    /// One task run for each item; none: skipped.
+    Items(Vec<Json>),
+    /// `if` or `foreach` can't be evaluated.
+    Fail(FailureCause),
+}
+
+/// Something for the caller to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Make this durable before acting on any other action of the batch.
+    Record(Transition),
+    /// Evaluate the task's `if` and `foreach`, and answer with [`Event::Prepared`].
+    Prepare {
+        run: RunId,
+        task: TaskIndex,
+        generation: u32,
+    },
+    /// Start an attempt.
+    Dispatch(AttemptId),
+    /// End an attempt; its answer is still expected.
+    Abort {
+        attempt: AttemptId,
+        reason: AbortReason,
+    },
+}
+
+/// Why an attempt is to be ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AbortReason {
+    Cancelled,
+    TimedOut,
+}
+
+/// How much may run at a time.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// Most attempts at a time in all; `None`: no limit.
+    pub max_active_tasks: Option<u32>,
+    /// Slots of each pool. A pool that isn't here has no limit.
+    pub pools: BTreeMap<PoolId, u32>,
+}

@@ -1,0 +1,19 @@
+//! Values that everybody speaks of: names, DAGs, schedules, runs and their states.
+//!
+//! Nothing here does anything: no clock, no I/O, no async.
+
+mod dag;
+mod ids;
+mod policy;
+mod run;
+
+pub use dag::{Dag, Task};
+pub use ids::{
+    ConnectionId, DagId, InvalidName, MAX_LENGTH, PoolId, RunId, TaskId, TaskIndex, check_name,
+};
+pub use policy::{Backoff, RetryPolicy, TriggerRule};
+pub use run::{
+    AttemptId, AttemptOutcome, AttemptResult, DataInterval, Ended, FailureCause, FailureKind, Json,
+    Outcome, RunSpec, RunState, TaskRunId, TaskRunSnapshot, TaskState, Timestamp, Transition,
+    TriggerKind,
+};
