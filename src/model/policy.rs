@@ -80,7 +80,7 @@ impl Default for RetryPolicy {
             retries: 0,
             delay: Duration::from_secs(5),
             backoff: Backoff::Exponential,
-            max_delay: Duration::from_secs(300),
+            max_delay: Duration::from_mins(5),
             jitter: 0.1,
             on: vec![
                 FailureKind::Retryable,
