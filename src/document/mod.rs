@@ -3,3 +3,19 @@
 //! `spec` reads YAML into this tree; every table row parses its own node out of it with
 //! [`FromNode`], collects all the mistakes it finds as [`Diagnostic`]s, and describes itself as
 //! JSON Schema from the same definition ([`record!`](crate::record)).
+
+mod diagnostic;
+mod node;
+mod read;
+mod record;
+mod span;
+pub mod units;
+
+pub use diagnostic::{Diagnostic, Label, Severity, nearest};
+pub use node::{Entry, Node, Value};
+pub use read::{
+    ByteSize, FromNode, Map, OneOrMany, Report, read_field, read_map, read_unit,
+    refuse_unknown_keys,
+};
+pub use record::{Field, doc_text, key_name, read_choice, record_schema};
+pub use span::{Position, Source, SourceId, Sources, Span, Spanned};

@@ -1,0 +1,372 @@
+//! Reading typed values out of nodes, collecting every mistake on the way.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use schemars::{Schema, json_schema};
+
+use super::{Diagnostic, Entry, Node, Span, Spanned, Value, units};
+
+/// Collects mistakes while values are read.
+#[derive(Debug, Default)]
+pub struct Report {
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Report {
+    /// Adds a mistake.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// All that was found, in the order it was found.
+    #[must_use]
+    pub fn into_diagnostics(self) -> Vec<Diagnostic> {
+        self.diagnostics
+    }
+
+    /// All that was found so far.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// "expected …, found …" at a node.
+    pub fn expected(&mut self, what: &str, node: &Node) {
+        let found = node.kind();
+        let mut diagnostic = Diagnostic::error(
+            "wrong-type",
+            format!("expected {what}, found {found}"),
+            node.span,
+        )
+        .label(format!("expected {what}"));
+        if matches!(node.value, Value::Number(_) | Value::Bool(_)) && what.contains("text") {
+            diagnostic = diagnostic.help("put it in quotes to make it a text");
+        }
+        self.push(diagnostic);
+    }
+}
+
+/// A value that can be read from a node and describes itself as JSON Schema.
+pub trait FromNode: Sized {
+    /// Reads the value; on a mistake reports it and gives `None`.
+    fn from_node(node: &Node, report: &mut Report) -> Option<Self>;
+
+    /// The shape it accepts.
+    fn schema() -> Schema;
+
+    /// The value when the key is absent; `None` when the key is required.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+impl<T: FromNode> FromNode for Option<T> {
+    fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
+        if node.value == Value::Null {
+            return Some(None);
+        }
+        T::from_node(node, report).map(Some)
+    }
+    fn schema() -> Schema {
+        T::schema()
+    }
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<T: FromNode> FromNode for Box<T> {
+    fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
+        T::from_node(node, report).map(Box::new)
+    }
+    fn schema() -> Schema {
+        T::schema()
+    }
+}
+
+impl<T: FromNode> FromNode for Spanned<T> {
+    fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
+        T::from_node(node, report).map(|value| Self::new(value, node.span))
+    }
+    fn schema() -> Schema {
+        T::schema()
+    }
+}
+
+impl FromNode for Node {
+    fn from_node(node: &Node, _: &mut Report) -> Option<Self> {
+        Some(node.clone())
+    }
+    fn schema() -> Schema {
+        json_schema!(true)
+    }
+}
+
+impl FromNode for String {
+    fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
+        let text = node.as_text();
+        if text.is_none() {
+            report.expected("a text", node);
+        }
+        text.map(str::to_owned)
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "string" })
+    }
+}
+
+impl FromNode for bool {
+    fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
+        let Value::Bool(value) = node.value else {
+            report.expected("true or false", node);
+            return None;
+        };
+        Some(value)
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "boolean" })
+    }
+}
+
+macro_rules! whole_number {
+    ($($type:ty: $what:literal, $minimum:expr);* $(;)?) => {$(
+        impl FromNode for $type {
+            fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
+                if let Value::Number(digits) = &node.value
+                    && let Ok(value) = digits.parse()
+                {
+                    return Some(value);
+                }
+                report.expected($what, node);
+                None
+            }
+            fn schema() -> Schema {
+                let minimum: Option<i64> = $minimum;
+                match minimum {
+                    Some(minimum) => json_schema!({ "type": "integer", "minimum": minimum }),
+                    None => json_schema!({ "type": "integer" }),
+                }
+            }
+        }
+    )*};
+}
+
+whole_number! {
+    u32: "a whole number from 0", Some(0);
+    u64: "a whole number from 0", Some(0);
+    i32: "a whole number", None;
+    NonZeroU32: "a whole number from 1", Some(1);
+}
+
+impl FromNode for f64 {
+    fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
+        if let Value::Number(digits) = &node.value
+            && let Ok(value) = digits.parse()
+        {
+            return Some(value);
+        }
+        report.expected("a number", node);
+        None
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "number" })
+    }
+}
+
+/// Reads a text with a unit, such as `30s`, and explains what is wrong with it.
+pub fn read_unit<T>(
+    node: &Node,
+    report: &mut Report,
+    what: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    let text = match &node.value {
+        Value::Text(text) => text,
+        Value::Number(digits) => {
+            report.push(
+                Diagnostic::error(
+                    "missing-unit",
+                    format!("`{digits}` has no unit: expected {what}"),
+                    node.span,
+                )
+                .label("which unit?"),
+            );
+            return None;
+        }
+        _ => {
+            report.expected(what, node);
+            return None;
+        }
+    };
+    match parse(text) {
+        Ok(value) => Some(value),
+        Err(message) => {
+            report.push(
+                Diagnostic::error("invalid-value", message, node.span)
+                    .label(format!("expected {what}")),
+            );
+            None
+        }
+    }
+}
+
+impl FromNode for Duration {
+    fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
+        read_unit(
+            node,
+            report,
+            "a duration such as `30s`, `5m` or `1h30m`",
+            units::parse_duration,
+        )
+    }
+    fn schema() -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": units::DURATION_PATTERN,
+            "examples": ["30s", "5m", "1h30m"]
+        })
+    }
+}
+
+/// A number of bytes, such as `64MiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub u64);
+
+impl FromNode for ByteSize {
+    fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
+        read_unit(
+            node,
+            report,
+            "a size such as `64MiB` or `10MB`",
+            units::parse_size,
+        )
+        .map(Self)
+    }
+    fn schema() -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": units::SIZE_PATTERN,
+            "examples": ["64MiB", "10MB"]
+        })
+    }
+}
+
+impl<T: FromNode> FromNode for Vec<T> {
+    fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
+        let Value::List(items) = &node.value else {
+            report.expected("a list", node);
+            return None;
+        };
+        let read: Vec<Option<T>> = items
+            .iter()
+            .map(|item| T::from_node(item, report))
+            .collect();
+        read.into_iter().collect()
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "array", "items": T::schema() })
+    }
+}
+
+/// One value or a list of them: `needs: fetch` or `needs: [fetch, check]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OneOrMany<T>(pub Vec<T>);
+
+impl<T: FromNode> FromNode for OneOrMany<T> {
+    fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
+        if matches!(node.value, Value::List(_)) {
+            return Vec::from_node(node, report).map(Self);
+        }
+        T::from_node(node, report).map(|value| Self(vec![value]))
+    }
+    fn schema() -> Schema {
+        json_schema!({ "anyOf": [T::schema(), { "type": "array", "items": T::schema() }] })
+    }
+    fn absent() -> Option<Self> {
+        Some(Self(Vec::new()))
+    }
+}
+
+/// A map of names to values, in the order of the document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Map<T>(pub Vec<(Spanned<String>, T)>);
+
+impl<T> Default for Map<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: FromNode> FromNode for Map<T> {
+    fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
+        let entries = read_map(node, report)?;
+        let read: Vec<Option<(Spanned<String>, T)>> = entries
+            .iter()
+            .map(|entry| {
+                let key = entry.key.clone().map(String::from);
+                T::from_node(&entry.value, report).map(|value| (key, value))
+            })
+            .collect();
+        read.into_iter().collect::<Option<_>>().map(Self)
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "object", "additionalProperties": T::schema() })
+    }
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+/// The entries of a map node; anything else is reported.
+pub fn read_map<'a>(node: &'a Node, report: &mut Report) -> Option<&'a [Entry]> {
+    let entries = node.as_map();
+    if entries.is_none() {
+        report.expected("a map", node);
+    }
+    entries
+}
+
+/// Reports every key of a map that isn't in `known`. `what` is the thing the map describes, with
+/// its article: "a task".
+pub fn refuse_unknown_keys(entries: &[Entry], known: &[&str], what: &str, report: &mut Report) {
+    for entry in entries {
+        if !known.contains(&&*entry.key.value) {
+            report.push(
+                Diagnostic::error(
+                    "unknown-key",
+                    format!("unknown key `{}` in {what}", entry.key.value),
+                    entry.key.span,
+                )
+                .suggest(&entry.key.value, known.iter().copied(), "key"),
+            );
+        }
+    }
+}
+
+/// Reads one field of a record; called by [`record!`](crate::record).
+pub fn read_field<T: FromNode>(
+    entries: &[Entry],
+    name: &str,
+    default: Option<fn() -> T>,
+    what: &str,
+    span: Span,
+    report: &mut Report,
+) -> Option<T> {
+    match entries.iter().find(|entry| &*entry.key.value == name) {
+        Some(entry) if entry.value.value == Value::Null && default.is_some() => {
+            default.map(|default| default())
+        }
+        Some(entry) => T::from_node(&entry.value, report),
+        None => {
+            let value = default.map_or_else(T::absent, |default| Some(default()));
+            if value.is_none() {
+                report.push(
+                    Diagnostic::error("missing-key", format!("{what} needs `{name}`"), span)
+                        .label(format!("add `{name}:`")),
+                );
+            }
+            value
+        }
+    }
+}

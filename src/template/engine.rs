@@ -1,0 +1,443 @@
+//! Parsing and rendering.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use chrono::{DateTime, Utc};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use serde_json::Value as Json;
+
+use super::scope::{Scope, to_json};
+use crate::document::units::parse_duration;
+
+/// Steps after which a template is stopped: far more than a real one needs, well under a second.
+const FUEL: u64 = 5_000_000;
+
+/// A text with expressions in it, checked for syntax.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    /// No expression at all.
+    Literal,
+    /// The whole text is one `{{ expression }}`; the range is the expression's.
+    Expression(Range<usize>),
+    /// Text and expressions mixed.
+    Text,
+}
+
+/// What is wrong with a template, and where in its text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TemplateError {
+    pub message: String,
+    /// Bytes of the template's text.
+    pub range: Option<Range<usize>>,
+}
+
+impl Template {
+    /// Checks the syntax of a template.
+    ///
+    /// # Errors
+    /// The first syntax error, with its place.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let kind = if !has_markup(text) {
+            Kind::Literal
+        } else if let Some(range) = single_expression(text) {
+            environment()
+                .compile_expression(&text[range.clone()])
+                .map_err(|error| failure(&error, range.start))?;
+            Kind::Expression(range)
+        } else {
+            environment()
+                .template_from_str(text)
+                .map_err(|error| failure(&error, 0))?;
+            Kind::Text
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            kind,
+        })
+    }
+
+    /// A template that is one expression, without the braces: the value of `if:`.
+    ///
+    /// # Errors
+    /// The first syntax error, with its place.
+    pub fn expression(text: &str) -> Result<Self, TemplateError> {
+        if has_markup(text) {
+            return Self::parse(text);
+        }
+        environment()
+            .compile_expression(text)
+            .map_err(|error| failure(&error, 0))?;
+        Ok(Self {
+            kind: Kind::Expression(0..text.len()),
+            text: text.to_owned(),
+        })
+    }
+
+    /// The text as it was written.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it has no expression: it renders to its own text.
+    #[must_use]
+    pub fn is_literal(&self) -> bool {
+        self.kind == Kind::Literal
+    }
+
+    /// The dotted paths of all variables it reads from its scope.
+    #[must_use]
+    pub fn variables(&self) -> BTreeSet<String> {
+        let environment = environment();
+        let found = match &self.kind {
+            Kind::Literal => return BTreeSet::new(),
+            Kind::Expression(range) => environment
+                .compile_expression(&self.text[range.clone()])
+                .map(|expression| expression.undeclared_variables(true)),
+            Kind::Text => environment
+                .template_from_str(&self.text)
+                .map(|template| template.undeclared_variables(true)),
+        };
+        let globals: BTreeSet<&str> = environment.globals().map(|(name, _)| name).collect();
+        found
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|path| !globals.contains(path.as_str()))
+            .collect()
+    }
+
+    /// Where a variable of [`variables`](Self::variables) stands in the text.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<Range<usize>> {
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        self.text
+            .match_indices(path)
+            .find(|(at, found)| {
+                let before = self.text[..*at].chars().next_back();
+                let after = self.text[at + found.len()..].chars().next();
+                !before.is_some_and(|c| word(c) || c == '.') && !after.is_some_and(word)
+            })
+            .map(|(at, found)| at..at + found.len())
+    }
+
+    /// Its text with every expression replaced by its value.
+    ///
+    /// # Errors
+    /// An undefined variable, a failing filter, too many steps.
+    pub fn render(&self, scope: &Scope) -> Result<String, TemplateError> {
+        match &self.kind {
+            Kind::Literal => Ok(self.text.clone()),
+            _ => environment()
+                .template_from_str(&self.wrapped())
+                .and_then(|template| template.render(scope.to_value()))
+                .map_err(|error| failure(&error, 0)),
+        }
+    }
+
+    /// Its value: with its own type when the whole text is one expression, otherwise a text.
+    ///
+    /// # Errors
+    /// An undefined variable, a failing filter, too many steps.
+    pub fn evaluate(&self, scope: &Scope) -> Result<Json, TemplateError> {
+        let Kind::Expression(range) = &self.kind else {
+            return self.render(scope).map(Json::String);
+        };
+        let value = environment()
+            .compile_expression(&self.text[range.clone()])
+            .and_then(|expression| expression.eval(scope.to_value()))
+            .map_err(|error| failure(&error, range.start))?;
+        if value.is_undefined() {
+            return Err(TemplateError {
+                message: format!("`{}` is undefined", self.text[range.clone()].trim()),
+                range: Some(range.clone()),
+            });
+        }
+        Ok(to_json(&value))
+    }
+
+    /// Whether its value counts as true, as `if:` means it.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    pub fn is_true(&self, scope: &Scope) -> Result<bool, TemplateError> {
+        Ok(match self.evaluate(scope)? {
+            Json::Null => false,
+            Json::Bool(value) => value,
+            Json::Number(number) => number.as_f64() != Some(0.0),
+            Json::String(text) => {
+                !matches!(text.trim(), "" | "false" | "False" | "0" | "no" | "none")
+            }
+            Json::Array(items) => !items.is_empty(),
+            Json::Object(entries) => !entries.is_empty(),
+        })
+    }
+
+    fn wrapped(&self) -> String {
+        match &self.kind {
+            Kind::Expression(range) if range.len() == self.text.len() => {
+                format!("{{{{ {} }}}}", self.text)
+            }
+            _ => self.text.clone(),
+        }
+    }
+}
+
+/// A piece of a text that has expressions in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Segment {
+    /// Bytes to keep as they are.
+    Text(Range<usize>),
+    /// The bytes of `{{ … }}`, braces included.
+    Expression(Range<usize>),
+}
+
+/// Splits a text at its `{{ … }}`, for places that don't paste values: a value of an SQL script is
+/// bound, not rendered.
+#[must_use]
+pub fn segments(text: &str) -> Vec<Segment> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(open) = text[from..].find("{{").map(|at| from + at) {
+        let Some(close) = closing_braces(text, open + 2) else {
+            break;
+        };
+        if open > from {
+            found.push(Segment::Text(from..open));
+        }
+        found.push(Segment::Expression(open..close));
+        from = close;
+    }
+    if from < text.len() {
+        found.push(Segment::Text(from..text.len()));
+    }
+    found
+}
+
+/// The end of `}}` that closes an expression begun before `from`, quotes respected.
+fn closing_braces(text: &str, from: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut quote = None;
+    let mut depth = 0usize;
+    let mut at = from;
+    while at < bytes.len() {
+        match (quote, bytes[at]) {
+            (Some(_), b'\\') => at += 1,
+            (Some(open), byte) if byte == open => quote = None,
+            (Some(_), _) => {}
+            (None, byte @ (b'"' | b'\'')) => quote = Some(byte),
+            (None, b'{') => depth += 1,
+            (None, b'}') if depth > 0 => depth -= 1,
+            (None, b'}') if bytes.get(at + 1) == Some(&b'}') => return Some(at + 2),
+            (None, _) => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+fn has_markup(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+/// The expression when the whole text, spaces aside, is one `{{ expression }}`.
+fn single_expression(text: &str) -> Option<Range<usize>> {
+    let start = text.len() - text.trim_start().len();
+    let end = text.trim_end().len();
+    if !text[start..end].starts_with("{{") || closing_braces(text, start + 2)? != end {
+        return None;
+    }
+    let inner = start + 2..end - 2;
+    let marked = text[inner.clone()].starts_with(['-', '+']) || text[inner.clone()].ends_with('-');
+    (!marked).then_some(inner)
+}
+
+fn failure(error: &Error, offset: usize) -> TemplateError {
+    let detail = error.detail().map(str::to_owned);
+    let message = match error.kind() {
+        ErrorKind::UndefinedError => detail.unwrap_or_else(|| "undefined value".to_owned()),
+        ErrorKind::OutOfFuel => "the template takes too many steps".to_owned(),
+        kind => detail.unwrap_or_else(|| kind.to_string()),
+    };
+    TemplateError {
+        message,
+        range: error
+            .range()
+            .map(|range| range.start + offset..range.end + offset),
+    }
+}
+
+fn environment() -> &'static Environment<'static> {
+    static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        if let Ok(syntax) = minijinja::syntax::SyntaxConfig::builder()
+            .keep_trailing_newline(true)
+            .build()
+        {
+            environment.set_syntax(syntax);
+        }
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_debug(true);
+        environment.set_fuel(Some(FUEL));
+        environment.set_recursion_limit(100);
+        environment.add_filter("date", date);
+        environment.add_filter("shift", shift);
+        environment
+    })
+}
+
+fn timestamp(text: &str) -> Result<DateTime<Utc>, Error> {
+    let parsed = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+    parsed.or_else(|_| {
+        text.parse::<chrono::NaiveDate>()
+            .map(|date| date.and_time(chrono::NaiveTime::MIN).and_utc())
+            .map_err(|_| {
+                Error::new(
+                    ErrorKind::InvalidOperation,
+                    format!("`{text}` is no time: expected `2026-08-20T00:00:00Z` or `2026-08-20`"),
+                )
+            })
+    })
+}
+
+/// `{{ run.data_interval.start | date("%Y-%m-%d") }}`: a time in the notation of strftime, in UTC.
+fn date(value: &str, format: Option<&str>) -> Result<String, Error> {
+    use std::fmt::Write as _;
+    let format = format.unwrap_or("%Y-%m-%d");
+    let mut text = String::new();
+    write!(text, "{}", timestamp(value)?.format(format)).map_err(|_| {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            format!("`{format}` is no date format"),
+        )
+    })?;
+    Ok(text)
+}
+
+/// `{{ run.data_interval.start | shift("-1d") }}`: a time moved by a duration.
+fn shift(value: &str, by: &str) -> Result<Value, Error> {
+    let invalid = |message: String| Error::new(ErrorKind::InvalidOperation, message);
+    let (negative, length) = match by.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, by.strip_prefix('+').unwrap_or(by)),
+    };
+    let length = parse_duration(length).map_err(invalid)?;
+    let length = chrono::TimeDelta::from_std(length).map_err(|error| invalid(error.to_string()))?;
+    let time = timestamp(value)?;
+    let moved = if negative {
+        time.checked_sub_signed(length)
+    } else {
+        time.checked_add_signed(length)
+    };
+    let moved = moved.ok_or_else(|| invalid(format!("`{by}` leads out of the calendar")))?;
+    Ok(Value::from(
+        moved.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn scope() -> Scope {
+        Scope::default()
+            .with("params", &json!({ "coins": ["a", "b"], "n": 3, "t": 2.5 }))
+            .with(
+                "run",
+                &json!({ "data_interval": { "start": "2026-08-20T00:00:00Z" } }),
+            )
+    }
+
+    #[test]
+    fn values_keep_their_type_when_the_text_is_one_expression() {
+        for (text, expected) in [
+            ("{{ params.coins }}", json!(["a", "b"])),
+            ("{{ params.n + 1 }}", json!(4)),
+            ("  {{ params.t }} ", json!(2.5)),
+            ("n={{ params.n }}", json!("n=3")),
+            ("plain", json!("plain")),
+            ("{{ params.n }}{{ params.n }}", json!("33")),
+            ("{{ {'a': {'b': 1}} }}", json!({"a": {"b": 1}})),
+            (
+                "{{ run.data_interval.start | date('%Y/%m') }}",
+                json!("2026/08"),
+            ),
+            (
+                "{{ run.data_interval.start | shift('-1d') }}",
+                json!("2026-08-19T00:00:00Z"),
+            ),
+        ] {
+            let template = Template::parse(text).unwrap();
+            assert_eq!(template.evaluate(&scope()).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn undefined_variables_fail() {
+        for text in ["{{ params.nothing }}", "a {{ nothing }}", "{{ a.b.c }}"] {
+            let template = Template::parse(text).unwrap();
+            assert!(template.evaluate(&scope()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn syntax_errors_have_a_place() {
+        let error = Template::parse("{{ params. }}").unwrap_err();
+        assert!(error.range.is_some(), "{error:?}");
+    }
+
+    #[test]
+    fn variables_are_listed_with_their_paths() {
+        let template =
+            Template::parse("{{ params.coins | length }} {% for c in params.x.y %}{{ c }}{% endfor %}{{ range(3) }}")
+                .unwrap();
+        let variables: Vec<String> = template.variables().into_iter().collect();
+        assert_eq!(variables, ["params.coins", "params.x.y"]);
+        assert_eq!(template.find("params.x.y"), Some(40..50));
+    }
+
+    #[test]
+    fn endless_templates_are_stopped() {
+        let template = Template::parse(
+            "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}",
+        )
+        .unwrap();
+        assert!(template.render(&scope()).is_err());
+    }
+
+    #[test]
+    fn texts_are_cut_at_their_expressions() {
+        let text = "a {{ '}}' }} b {{ {'x': 1} }}";
+        let parts: Vec<&str> = segments(text)
+            .into_iter()
+            .map(|segment| match segment {
+                Segment::Text(range) | Segment::Expression(range) => &text[range],
+            })
+            .collect();
+        assert_eq!(parts, ["a ", "{{ '}}' }}", " b ", "{{ {'x': 1} }}"]);
+    }
+
+    #[test]
+    fn conditions_are_true_or_false() {
+        for (text, expected) in [
+            ("params.n > 2", true),
+            ("{{ params.n > 5 }}", false),
+            ("params.coins", true),
+            ("'no'", false),
+        ] {
+            let template = Template::expression(text).unwrap();
+            assert_eq!(template.is_true(&scope()).unwrap(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Expressions and templates: minijinja, strict. Only this room names it.
+
+mod engine;
+mod scope;
+mod shape;
+
+pub use engine::{Segment, Template, TemplateError, segments};
+pub use scope::Scope;
+pub use shape::{Shape, Unknown};
