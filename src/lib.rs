@@ -1,6 +1,11 @@
 //! `runner`: declarative ETL jobs. See `docs/architecture.md` for the map of this crate.
 
+pub mod connection;
+pub mod data;
 pub mod document;
 pub mod engine;
 pub mod model;
+pub mod secret;
+pub mod store;
+pub mod task;
 pub mod template;

@@ -106,6 +106,8 @@ macro_rules! record {
                 span: $crate::document::Span,
                 report: &mut $crate::document::Report,
             ) -> Option<Self> {
+                // A record without fields reads nothing.
+                let _ = (entries, &report);
                 $(
                     let $field: Option<$type> = {
                         let default: &[fn() -> $type] = &[$( || $default )?];

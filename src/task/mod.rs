@@ -1,1 +1,18 @@
 //! Task kinds: what a task can do. One file a kind, one row each in [`KINDS`].
+
+mod context;
+mod empty;
+mod kind;
+mod log;
+mod surroundings;
+
+pub use context::{AttemptContext, Clock, Progress};
+pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
+pub use log::{Level, Log};
+pub use surroundings::{CodeFile, ProjectView, Surroundings};
+
+/// Every kind of task. A task without a kind is [`EMPTY`].
+pub const KINDS: &[&TaskKind] = &[];
+
+/// The kind of a task that names none: it does nothing, a point where others meet.
+pub const EMPTY: &TaskKind = &empty::KIND;

@@ -1,0 +1,195 @@
+//! What every database connection can do, whatever the database.
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+
+use crate::data::{Columns, RecordSource};
+
+/// The SQL a database speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    Postgres,
+    Sqlite,
+}
+
+/// A database that sessions can be opened on.
+#[async_trait]
+pub trait Database: Send + Sync + std::fmt::Debug {
+    fn dialect(&self) -> Dialect;
+
+    /// Opens a session. `purpose` names it to the database's administrator (`application_name`):
+    /// `runner daily_batch/migrate`.
+    async fn session(&self, purpose: &str) -> Result<Box<dyn Session>, DatabaseError>;
+}
+
+/// One connection to a database, used by one attempt. Dropping it ends it and rolls back.
+#[async_trait]
+pub trait Session: Send {
+    fn dialect(&self) -> Dialect;
+
+    async fn begin(&mut self) -> Result<(), DatabaseError>;
+    async fn commit(&mut self) -> Result<(), DatabaseError>;
+    async fn rollback(&mut self) -> Result<(), DatabaseError>;
+
+    /// Enters this load into the ledger, first thing in its transaction: a zombie attempt of the
+    /// same load blocks here until the other one ended. `Done` gives back what the earlier attempt
+    /// that committed has left with [`settle`](Self::settle).
+    async fn claim(&mut self, key: &LedgerKey) -> Result<Claim, DatabaseError>;
+
+    /// Leaves the result with the ledger's row, in the same transaction.
+    async fn settle(&mut self, key: &LedgerKey, result: &Json) -> Result<(), DatabaseError>;
+
+    /// What the ledger knows of a load, outside of a transaction: after an unknown COMMIT.
+    async fn settled(&mut self, key: &LedgerKey) -> Result<Option<Json>, DatabaseError>;
+
+    /// Executes one statement that gives no rows, and says how many it touched.
+    async fn execute(&mut self, statement: &Statement) -> Result<u64, DatabaseError>;
+
+    /// Executes one statement; its rows stream. The source borrows the session.
+    async fn fetch<'a>(&'a mut self, statement: &Statement) -> Result<Fetched<'a>, DatabaseError>;
+
+    /// Loads records into a table within the current transaction.
+    async fn load(
+        &mut self,
+        target: &LoadTarget,
+        input: LoadInput<'_>,
+    ) -> Result<Loaded, DatabaseError>;
+
+    /// A handle that ends what this session executes, on the server too.
+    fn stopper(&self) -> Box<dyn Stopper>;
+
+    /// What the server has said beside its answers since the last call.
+    fn notices(&mut self) -> Vec<Notice>;
+}
+
+/// Ends what a session executes.
+#[async_trait]
+pub trait Stopper: Send + Sync {
+    /// Asks the server to end the session's current statement. Does nothing when there is none.
+    async fn stop(&self);
+}
+
+/// The name of a load in a database's ledger: equal for all attempts of one generation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LedgerKey {
+    pub run: String,
+    pub task: String,
+    /// The item of a `foreach`, -1 without one.
+    pub item: i64,
+    pub generation: u32,
+}
+
+/// The ledger's answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claim {
+    /// The load is new and its row is inserted: go on.
+    New,
+    /// An earlier attempt has committed it, with this result: don't do it again.
+    Done(Json),
+}
+
+/// A statement and the values bound to its parameters `$1`, `$2`, ….
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Statement {
+    pub text: String,
+    pub values: Vec<Json>,
+}
+
+/// Rows of a statement, or the number it touched when it gives none.
+pub enum Fetched<'a> {
+    Rows(Box<dyn RecordSource + 'a>),
+    Touched(u64),
+}
+
+/// How loaded rows meet those that are there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadMode {
+    Append,
+    /// In place of all rows, at once: readers see the old rows or the new ones.
+    Replace,
+    /// Rows with the same key are updated. Empty: the table's primary key.
+    Upsert {
+        key: Vec<String>,
+    },
+    /// Rows whose key is there are left out. Empty: any unique constraint.
+    InsertNew {
+        key: Vec<String>,
+    },
+}
+
+/// Where to load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadTarget {
+    /// `table` or `schema.table`, unquoted.
+    pub table: String,
+    pub columns: Columns,
+    pub mode: LoadMode,
+}
+
+/// What to load.
+pub enum LoadInput<'a> {
+    Records(&'a mut dyn RecordSource),
+    /// Bytes in the database's own bulk format, passed through untouched: PostgreSQL's COPY with
+    /// these options, such as `FORMAT csv, HEADER true`.
+    Raw {
+        options: String,
+        bytes: std::pin::Pin<&'a mut (dyn tokio::io::AsyncRead + Send)>,
+    },
+}
+
+/// What a load did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Loaded {
+    /// Rows that came in.
+    pub rows: u64,
+    /// Rows that were inserted or updated.
+    pub written: u64,
+    pub bytes: u64,
+}
+
+/// A remark of the server: PostgreSQL's NOTICE and WARNING.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub severity: String,
+    pub message: String,
+}
+
+/// Where in a statement the server found the mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorPlace {
+    /// Byte offset in the statement's text.
+    pub offset: usize,
+}
+
+/// What a database refuses or can't do.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// No connection, or it was lost: worth another attempt.
+    #[error("{message}")]
+    Connection { message: String },
+    /// The connection was lost while COMMIT was under way: ask [`Session::settled`].
+    #[error(
+        "the connection was lost during COMMIT; whether it took effect is not known yet: {message}"
+    )]
+    UnknownCommit { message: String },
+    /// The server refused a statement.
+    #[error("{message}")]
+    Statement {
+        message: String,
+        /// SQLSTATE, or SQLite's extended code.
+        code: Option<String>,
+        detail: Option<String>,
+        hint: Option<String>,
+        /// PostgreSQL's CONTEXT, such as `COPY deposit, line 5`.
+        context: Option<String>,
+        place: Option<ErrorPlace>,
+        /// Worth another attempt: a deadlock, a serialization failure, too many connections.
+        retryable: bool,
+    },
+    /// The statement was ended by [`Stopper::stop`].
+    #[error("the statement was cancelled")]
+    Stopped,
+    /// The records to load could not be read.
+    #[error(transparent)]
+    Data(#[from] crate::data::DataError),
+}

@@ -1,0 +1,92 @@
+//! What a kind of connection is, and what a connection can do.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use schemars::Schema;
+
+use super::Database;
+use crate::document::{Node, Report};
+use crate::model::ConnectionId;
+use crate::secret::Environment;
+
+/// A row of [`KINDS`](super::KINDS).
+pub struct ConnectionKind {
+    /// The key that names it in `runner.yaml`.
+    pub name: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+    /// The value under `connections:` of a `runner.yaml`, as YAML.
+    pub example: &'static str,
+    /// The shape of the value behind the key.
+    pub schema: fn() -> Schema,
+    /// Reads the value behind the key. Opens nothing.
+    pub parse: fn(&Node, &mut Surroundings<'_>) -> Option<Arc<dyn Connection>>,
+}
+
+/// What a connection is read in.
+pub struct Surroundings<'a> {
+    pub report: &'a mut Report,
+    pub id: &'a ConnectionId,
+    pub places: &'a Arc<Places>,
+    pub environment: &'a Environment,
+}
+
+/// Where a project lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The folder of `runner.yaml`; paths in the project are relative to it.
+    pub root: PathBuf,
+    /// The folder of everything that is made: `.runner`.
+    pub state: PathBuf,
+    /// The `runner` binary, for supervisors of embedded servers.
+    pub executable: PathBuf,
+}
+
+/// A configured connection. Opens itself at first use.
+pub trait Connection: Send + Sync + std::fmt::Debug {
+    /// Its kind's name.
+    fn kind(&self) -> &'static str;
+
+    /// The texts that must not be seen in logs.
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The connection as a database, when it is one.
+    fn as_database(&self) -> Option<&dyn Database> {
+        None
+    }
+}
+
+/// The connections of a project, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Connections {
+    by_name: BTreeMap<ConnectionId, Arc<dyn Connection>>,
+}
+
+impl Connections {
+    /// Adds a connection; an earlier one of the same name is replaced.
+    pub fn insert(&mut self, id: ConnectionId, connection: Arc<dyn Connection>) {
+        self.by_name.insert(id, connection);
+    }
+
+    /// The connection of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Connection>> {
+        self.by_name.get(name)
+    }
+
+    /// All connections, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&ConnectionId, &Arc<dyn Connection>)> {
+        self.by_name.iter()
+    }
+
+    /// The database of a name. A checked project has no other names, so that a miss is a mistake
+    /// of ours.
+    #[must_use]
+    pub fn database(&self, name: &str) -> Option<&dyn Database> {
+        self.by_name.get(name)?.as_database()
+    }
+}

@@ -1,0 +1,116 @@
+//! Masking of secrets in text that leaves the process.
+
+use std::collections::BTreeSet;
+
+/// Shorter secrets would mask half of every log.
+const SHORTEST: usize = 4;
+
+/// Replaces known secrets by `***`, also where they are percent- or base64-encoded.
+#[derive(Clone, Default)]
+pub struct Masker {
+    /// Longest first, so that a secret that contains another is masked whole.
+    needles: Vec<String>,
+}
+
+impl std::fmt::Debug for Masker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Masker({} secrets)", self.needles.len())
+    }
+}
+
+impl Masker {
+    /// A masker for these secrets. Secrets of fewer than four characters are not masked.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut forms = BTreeSet::new();
+        for secret in secrets {
+            for line in secret.lines().filter(|line| line.len() >= SHORTEST) {
+                forms.insert(line.to_owned());
+                forms.insert(percent_encoded(line));
+                forms.extend(base64_cores(line.as_bytes()));
+            }
+        }
+        let mut needles: Vec<String> = forms
+            .into_iter()
+            .filter(|form| form.len() >= SHORTEST)
+            .collect();
+        needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+        Self { needles }
+    }
+
+    /// The text without the secrets.
+    #[must_use]
+    pub fn mask(&self, text: &str) -> String {
+        let mut masked = text.to_owned();
+        for needle in &self.needles {
+            if masked.contains(needle.as_str()) {
+                masked = masked.replace(needle.as_str(), "***");
+            }
+        }
+        masked
+    }
+}
+
+fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string can't fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+/// The characters that a secret contributes to base64 text at each of its three alignments,
+/// without those at the rims that depend on its neighbours.
+fn base64_cores(secret: &[u8]) -> Vec<String> {
+    (0..3)
+        .filter_map(|shift| {
+            let mut bytes = vec![0; shift];
+            bytes.extend_from_slice(secret);
+            let text = base64(&bytes);
+            let start = (shift * 8).div_ceil(6);
+            let end = bytes.len() * 8 / 6;
+            text.get(start..end)
+                .filter(|core| core.len() >= 6)
+                .map(str::to_owned)
+        })
+        .collect()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let group = chunk
+            .iter()
+            .chain([0, 0].iter())
+            .take(3)
+            .fold(0u32, |group, byte| (group << 8) | u32::from(*byte));
+        for position in 0..=chunk.len() {
+            let index = (group >> (18 - 6 * position)) & 63;
+            text.push(char::from(ALPHABET[index as usize]));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_disappear_in_every_encoding() {
+        let masker = Masker::new(["p@ss word!", "abc"]);
+        let plain = "url postgres://u:p@ss word!@h and p%40ss%20word%21 end";
+        assert_eq!(masker.mask(plain), "url postgres://u:***@h and *** end");
+        for prefix in ["", "u:", "user:"] {
+            let encoded = base64(format!("{prefix}p@ss word!:tail").as_bytes());
+            let hidden = masker.mask(&encoded);
+            assert!(hidden.contains("***"), "{encoded} -> {hidden}");
+        }
+        assert_eq!(masker.mask("abc"), "abc");
+    }
+}

@@ -1,0 +1,213 @@
+//! What a store of run state promises.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    AttemptResult, DagId, Json, Outcome, RunId, RunSpec, RunState, TaskIndex, TaskRunId,
+    TaskRunSnapshot, TaskState, Timestamp, Transition, TriggerKind,
+};
+
+/// The process that carries a run out. A store takes a run's transitions from its owner only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Owner(pub String);
+
+/// The definition that a run is pinned to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DagVersion {
+    /// SHA-256 of the files below, 64 hexadecimal digits.
+    pub hash: String,
+    pub dag: DagId,
+    /// Names of the tasks, by index: what rows say of a task number.
+    pub tasks: Vec<String>,
+    /// Path (relative to the project) and text of every file that defines the DAG.
+    pub files: BTreeMap<String, String>,
+}
+
+/// A run to accept.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    pub spec: RunSpec,
+    pub owner: Owner,
+}
+
+/// Durable run state. Every method is one transaction; when it returns, its effect survives a loss
+/// of power. Implementations: SQLite, memory; one conformance suite for all.
+#[async_trait]
+pub trait RunStore: Send + Sync {
+    /// Keeps a version; one that is there stays as it is.
+    async fn put_version(&self, version: &DagVersion) -> Result<(), StoreError>;
+    async fn version(&self, hash: &str) -> Result<Option<DagVersion>, StoreError>;
+
+    /// Accepts runs: all tasks are waiting. Refuses an id that exists ([`StoreError::Exists`]).
+    async fn create_runs(&self, runs: &[NewRun]) -> Result<(), StoreError>;
+
+    /// Makes transitions durable, all or none, in their order. Concurrent calls share a commit.
+    /// Refused as a whole ([`StoreError::NotOwner`]) when a run belongs to another owner, and
+    /// ([`StoreError::Fenced`]) when a transition's fence is older than the stored one.
+    async fn commit(&self, owner: &Owner, transitions: &[Transition]) -> Result<(), StoreError>;
+
+    /// Takes runs from an owner that ended, all that it had unfinished or, with `run`, one of any
+    /// state. Gives what was taken; a run that has another owner meanwhile is left out.
+    async fn adopt(
+        &self,
+        from: &Owner,
+        to: &Owner,
+        run: Option<&RunId>,
+    ) -> Result<Vec<StoredRun>, StoreError>;
+
+    /// The owners of unfinished runs, with the DAGs of their runs.
+    async fn owners(&self) -> Result<Vec<(Owner, RunId, DagId)>, StoreError>;
+
+    /// All that is needed to go on with a run.
+    async fn load(&self, run: &RunId) -> Result<Option<StoredRun>, StoreError>;
+
+    /// Leaves a command for a run's owner; the owner rings no bell, the caller does.
+    async fn put_command(
+        &self,
+        run: &RunId,
+        kind: &CommandKind,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// Takes the commands for an owner's runs: each is given once.
+    async fn take_commands(&self, owner: &Owner) -> Result<Vec<Command>, StoreError>;
+
+    /// Runs, newest first.
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError>;
+    /// Runs whose id contains `part`, newest first, at most `limit`.
+    async fn find_runs(&self, part: &str, limit: u32) -> Result<Vec<RunRow>, StoreError>;
+    /// The task runs of a run that are no longer plain `Waiting`, in order of task and item.
+    async fn task_runs(&self, run: &RunId) -> Result<Vec<TaskRunRow>, StoreError>;
+    /// The attempts that ended, oldest first; of one task when it is named.
+    async fn attempts(
+        &self,
+        run: &RunId,
+        task: Option<TaskIndex>,
+    ) -> Result<Vec<AttemptRow>, StoreError>;
+    /// The results of a task's finished task runs: one for a plain task, one for each item,
+    /// in order. Of the current generation.
+    async fn results(
+        &self,
+        run: &RunId,
+        task: TaskIndex,
+    ) -> Result<Vec<(TaskRunId, AttemptResult)>, StoreError>;
+    /// The items a `foreach` became.
+    async fn items(&self, run: &RunId, task: TaskIndex) -> Result<Vec<Json>, StoreError>;
+
+    /// Ends the store in good order.
+    async fn close(&self);
+}
+
+/// A run and its state, for recovery.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRun {
+    pub spec: RunSpec,
+    pub state: RunState,
+    pub owner: Owner,
+    /// Task runs that are no longer plain `Waiting` with generation 0.
+    pub tasks: Vec<TaskRunSnapshot>,
+    /// The items of every task that is expanded: needed to dispatch them.
+    pub items: BTreeMap<TaskIndex, Vec<Json>>,
+}
+
+/// What a person asks of a run that another process may own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandKind {
+    Cancel,
+    Retry { tasks: Vec<TaskIndex> },
+    Mark { task: TaskIndex, outcome: Outcome },
+}
+
+/// A command and the run it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    pub run: RunId,
+    pub kind: CommandKind,
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    pub dag: Option<DagId>,
+    /// Only these states; empty: all.
+    pub states: Vec<RunState>,
+    /// Only runs created before this one (an id of an earlier answer): the next page.
+    pub before: Option<RunId>,
+    /// At most so many; 0: no limit.
+    pub limit: u32,
+}
+
+/// A run in a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRow {
+    pub id: RunId,
+    pub dag: DagId,
+    pub version: String,
+    pub state: RunState,
+    pub trigger: TriggerKind,
+    pub params: Json,
+    pub interval: crate::model::DataInterval,
+    pub created: Timestamp,
+    pub started: Option<Timestamp>,
+    pub finished: Option<Timestamp>,
+    pub owner: Owner,
+}
+
+/// A task run in a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskRunRow {
+    pub id: TaskRunId,
+    pub generation: u32,
+    pub attempts: u32,
+    pub state: TaskState,
+    /// When its first attempt of this generation started.
+    pub started: Option<Timestamp>,
+    /// The result of its last attempt that ended.
+    pub result: Option<AttemptResult>,
+}
+
+/// An attempt that ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptRow {
+    pub id: TaskRunId,
+    pub generation: u32,
+    pub number: u32,
+    pub started: Timestamp,
+    pub finished: Timestamp,
+    pub result: AttemptResult,
+}
+
+/// What a store refuses or can't do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("run `{0}` exists already")]
+    Exists(RunId),
+    #[error("run `{run}` is carried out by another process ({owner})", owner = owner.0)]
+    NotOwner { run: RunId, owner: Owner },
+    #[error("a newer attempt has been started in run `{run}`")]
+    Fenced { run: RunId },
+    #[error("run `{0}` doesn't exist")]
+    UnknownRun(RunId),
+    /// The store was written by a newer version of the program.
+    #[error(
+        "the run state in `{path}` has schema version {found}, this program knows up to {known}: use a newer `runner`"
+    )]
+    TooNew {
+        path: String,
+        found: i64,
+        known: i64,
+    },
+    /// Something that may pass: locked by another process, disk full.
+    #[error("the run state can't be {action}: {message}")]
+    Unavailable {
+        action: &'static str,
+        message: String,
+    },
+    /// A row that can't be read.
+    #[error("the run state is damaged: {0}")]
+    Corrupt(String),
+}

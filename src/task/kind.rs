@@ -1,0 +1,151 @@
+//! What a kind of task is, and what a task does.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::Schema;
+use serde::{Deserialize, Serialize};
+
+use super::{AttemptContext, Surroundings};
+use crate::connection::DatabaseError;
+use crate::data::{DataError, DatasetInfo};
+use crate::document::Node;
+use crate::model::{FailureCause, FailureKind};
+use crate::template::TemplateError;
+
+/// A row of [`KINDS`](super::KINDS).
+pub struct TaskKind {
+    /// The key that names it in a task.
+    pub name: &'static str,
+    /// One or a few sentences.
+    pub doc: &'static str,
+    /// A whole pipeline file that uses it, as YAML; a test parses it, and runs it where it can.
+    pub example: &'static str,
+    /// The shape of the value behind the key.
+    pub schema: fn() -> Schema,
+    /// Reads the value behind the key, checks all that can be known before a run, and reports
+    /// every mistake.
+    pub parse: fn(&Node, &mut Surroundings<'_>) -> Option<Box<dyn Task>>,
+}
+
+/// How often an effect happens when attempts are killed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Once, whatever is killed when; or again with the same result.
+    ExactlyOnce,
+    /// Once or, after a crash, more often; with the reason.
+    AtLeastOnce { reason: String },
+}
+
+/// A checked task, ready to run any number of times.
+#[async_trait]
+pub trait Task: Send + Sync + std::fmt::Debug {
+    /// Carries out one attempt. It watches [`AttemptContext::cancel`] and ends soon after it is
+    /// cancelled, leaving nothing half done; dropping the future is the last resort.
+    async fn run(&self, attempt: &AttemptContext) -> TaskResult;
+
+    /// How often its effects happen.
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::ExactlyOnce
+    }
+
+    /// Names of connections it uses.
+    fn connections(&self) -> Vec<&str> {
+        Vec::new()
+    }
+}
+
+/// What an attempt gives.
+pub type TaskResult = Result<TaskOutput, TaskFailure>;
+
+/// What a successful attempt leaves.
+#[derive(Debug, Clone, Default)]
+pub struct TaskOutput {
+    /// Small results for templates: `tasks.<id>.outputs`.
+    pub outputs: serde_json::Map<String, serde_json::Value>,
+    pub dataset: Option<DatasetInfo>,
+    pub metrics: Metrics,
+}
+
+/// What an attempt did, for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metrics {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// What it made and where, such as `bucket/batch_output/query1.csv`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<String>,
+    /// A few words instead of numbers, such as `3 rules hold`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+}
+
+/// Why an attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskFailure {
+    pub cause: FailureCause,
+    /// How long the other side asked to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl TaskFailure {
+    /// Trying again can't help.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Permanent, message)
+    }
+
+    /// Trying again may help.
+    pub fn retryable(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Retryable, message)
+    }
+
+    /// A failure of a kind.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            cause: FailureCause::new(kind, message.into()),
+            retry_after: None,
+        }
+    }
+}
+
+impl From<TemplateError> for TaskFailure {
+    fn from(error: TemplateError) -> Self {
+        Self::permanent(error.message)
+    }
+}
+
+impl From<DataError> for TaskFailure {
+    fn from(error: DataError) -> Self {
+        let kind = match &error {
+            DataError::Source {
+                retryable: true, ..
+            }
+            | DataError::File { .. } => FailureKind::Retryable,
+            DataError::Source { .. } | DataError::Record { .. } => FailureKind::Permanent,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<DatabaseError> for TaskFailure {
+    fn from(error: DatabaseError) -> Self {
+        let kind = match &error {
+            DatabaseError::Connection { .. }
+            | DatabaseError::UnknownCommit { .. }
+            | DatabaseError::Stopped
+            | DatabaseError::Statement {
+                retryable: true, ..
+            } => FailureKind::Retryable,
+            DatabaseError::Statement { .. } => FailureKind::Permanent,
+            DatabaseError::Data(_) => {
+                let DatabaseError::Data(error) = error else {
+                    unreachable!("matched above")
+                };
+                return error.into();
+            }
+        };
+        Self::new(kind, error.to_string())
+    }
+}

@@ -1,0 +1,135 @@
+//! An attempt's log: a text file of `time level text` lines, bounded, secrets masked.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Clock;
+use crate::secret::Masker;
+
+/// What a line of a log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// A line of a child's standard output.
+    Out,
+    /// A line of a child's standard error.
+    Err,
+    Info,
+    Warn,
+    Error,
+}
+
+impl Level {
+    /// The word in the log, five characters wide.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Out => "out  ",
+            Self::Err => "err  ",
+            Self::Info => "info ",
+            Self::Warn => "warn ",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A log that clones share. The file is made with the first line.
+#[derive(Clone)]
+pub struct Log {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    limit: u64,
+    masker: Masker,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    file: Option<File>,
+    written: u64,
+    full: bool,
+}
+
+impl Log {
+    /// A log in the file `path` that takes at most `limit` bytes.
+    #[must_use]
+    pub fn new(path: PathBuf, limit: u64, masker: Masker, clock: Clock) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                path,
+                limit,
+                masker,
+                clock,
+                state: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Something worth knowing.
+    pub fn info(&self, text: impl AsRef<str>) {
+        self.write(Level::Info, text.as_ref());
+    }
+
+    /// Something that may be wrong.
+    pub fn warn(&self, text: impl AsRef<str>) {
+        self.write(Level::Warn, text.as_ref());
+    }
+
+    /// Why the attempt fails.
+    pub fn error(&self, text: impl AsRef<str>) {
+        self.write(Level::Error, text.as_ref());
+    }
+
+    /// Writes a text, one line of the log for each of its lines. A log that can't be written is
+    /// no reason to fail a task: the error goes to the process's own log.
+    pub fn write(&self, level: Level, text: &str) {
+        let masked = self.shared.masker.mask(text);
+        let time = (self.shared.clock)().format("%Y-%m-%dT%H:%M:%S%.3fZ");
+        let mut lines = String::with_capacity(masked.len() + 40);
+        for line in masked.lines() {
+            lines.push_str(&format!("{time} {} {line}\n", level.as_str()));
+        }
+        let mut state = self
+            .shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.full {
+            return;
+        }
+        if state.written + lines.len() as u64 > self.shared.limit {
+            state.full = true;
+            lines = format!(
+                "{time} {} the log is full at {} bytes: the rest is left out\n",
+                Level::Warn.as_str(),
+                self.shared.limit
+            );
+        }
+        if let Err(error) = self.append(&mut state, lines.as_bytes()) {
+            tracing::warn!(path = %self.shared.path.display(), %error, "a task's log can't be written");
+        }
+    }
+
+    fn append(&self, state: &mut State, bytes: &[u8]) -> std::io::Result<()> {
+        let file = if let Some(file) = &mut state.file {
+            file
+        } else {
+            if let Some(folder) = self.shared.path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(&self.shared.path)?;
+            state.file.insert(file)
+        };
+        file.write_all(bytes)?;
+        state.written += bytes.len() as u64;
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! What a task is read in: the project around it, and what its templates may name.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::connection::Dialect;
+use crate::document::{Diagnostic, Report, SourceId, Span, Spanned, nearest};
+use crate::model::{ConnectionId, TaskId};
+use crate::template::{Shape, Template};
+
+/// What a task may ask of the project it is in.
+pub trait ProjectView {
+    /// The kind of a connection, such as `postgres`.
+    fn connection_kind(&self, name: &str) -> Option<&'static str>;
+    /// The SQL that a connection speaks, when it is a database.
+    fn dialect(&self, name: &str) -> Option<Dialect>;
+    /// All names of connections.
+    fn connection_names(&self) -> Vec<&str>;
+    /// Reads a file that is part of the pipeline's definition (SQL, a script). Its text is pinned
+    /// with the DAG's version, so that a run in flight never sees an edit.
+    ///
+    /// # Errors
+    /// Why it can't be read.
+    fn read_code(&mut self, path: &Path) -> Result<(SourceId, Arc<str>), String>;
+    /// Whether a file of the project exists now.
+    fn exists(&self, path: &Path) -> bool;
+    /// Files in the same folder, for "did you mean".
+    fn siblings(&self, path: &Path) -> Vec<String>;
+}
+
+/// A file that belongs to the pipeline's definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeFile {
+    /// As the pipeline spells it, relative to the project.
+    pub path: String,
+    /// Where its diagnostics stand.
+    pub source: SourceId,
+    pub text: Arc<str>,
+}
+
+/// What a task is read in.
+pub struct Surroundings<'a> {
+    pub report: &'a mut Report,
+    pub project: &'a mut dyn ProjectView,
+    /// The task itself.
+    pub task: &'a TaskId,
+    /// The names that its templates may use.
+    pub scope: &'a Shape,
+    /// The DAG's parameters: `:name` in SQL.
+    pub params: &'a [String],
+    /// All tasks that come before it, through any number of `needs`.
+    pub upstream: &'a [TaskId],
+    /// All tasks of the DAG.
+    pub tasks: &'a [TaskId],
+}
+
+impl Surroundings<'_> {
+    /// Checks a template's syntax and that every variable exists.
+    pub fn template(&mut self, text: &Spanned<String>) -> Option<Template> {
+        self.template_in(text, &self.scope.clone())
+    }
+
+    /// As [`template`](Self::template), with other names in scope.
+    pub fn template_in(&mut self, text: &Spanned<String>, scope: &Shape) -> Option<Template> {
+        let parsed = Template::parse(&text.value);
+        self.checked(parsed, text, scope)
+    }
+
+    /// Checks an expression without braces, as in `if:`.
+    pub fn expression(&mut self, text: &Spanned<String>) -> Option<Template> {
+        let parsed = Template::expression(&text.value);
+        self.checked(parsed, text, &self.scope.clone())
+    }
+
+    fn checked(
+        &mut self,
+        parsed: Result<Template, crate::template::TemplateError>,
+        text: &Spanned<String>,
+        scope: &Shape,
+    ) -> Option<Template> {
+        // A quoted text begins one byte after its span; a block text isn't its source's bytes, so
+        // that only the whole of it can be shown.
+        let place = |range: Option<std::ops::Range<usize>>| -> Span {
+            let span_length = text.span.range().len();
+            let quote = span_length.saturating_sub(text.value.len()) / 2;
+            match range {
+                Some(range) if span_length <= text.value.len() + 2 => {
+                    text.span.slice(range.start + quote..range.end + quote)
+                }
+                _ => text.span,
+            }
+        };
+        let template = match parsed {
+            Ok(template) => template,
+            Err(error) => {
+                self.report.push(Diagnostic::error(
+                    "template-syntax",
+                    format!("the template can't be read: {}", error.message),
+                    place(error.range),
+                ));
+                return None;
+            }
+        };
+        let mut known = true;
+        for path in template.variables() {
+            let Err(unknown) = scope.check(&path) else {
+                continue;
+            };
+            known = false;
+            let mut diagnostic = Diagnostic::error(
+                "unknown-variable",
+                format!("`{}` doesn't exist here", unknown.path),
+                place(template.find(&path)),
+            );
+            if let Some(near) = unknown.nearest {
+                diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
+            } else if unknown.known.is_empty() {
+                diagnostic = diagnostic.help("nothing is known at that place");
+            } else {
+                let names: Vec<String> = unknown.known.iter().map(|n| format!("`{n}`")).collect();
+                diagnostic = diagnostic.help(format!("known here: {}", names.join(", ")));
+            }
+            self.report.push(diagnostic);
+        }
+        known.then_some(template)
+    }
+
+    /// Checks that a connection exists and is one of `kinds`.
+    pub fn connection(&mut self, name: &Spanned<String>, kinds: &[&str]) -> Option<ConnectionId> {
+        let Some(kind) = self.project.connection_kind(name) else {
+            let known = self.project.connection_names();
+            let mut diagnostic = Diagnostic::error(
+                "unknown-connection",
+                format!("connection `{}` doesn't exist", name.value),
+                name.span,
+            );
+            diagnostic = if known.is_empty() {
+                diagnostic.help("add it under `connections:` in runner.yaml")
+            } else {
+                diagnostic.suggest(name, known, "connection")
+            };
+            self.report.push(diagnostic);
+            return None;
+        };
+        if !kinds.contains(&kind) {
+            let kinds: Vec<String> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
+            self.report.push(
+                Diagnostic::error(
+                    "wrong-connection",
+                    format!("connection `{}` is a `{kind}`", name.value),
+                    name.span,
+                )
+                .label(format!("expected {}", kinds.join(" or "))),
+            );
+            return None;
+        }
+        ConnectionId::new(name).ok()
+    }
+
+    /// Reads a file that belongs to the definition: SQL, a script.
+    pub fn code_file(&mut self, path: &Spanned<String>) -> Option<CodeFile> {
+        match self.project.read_code(Path::new(&path.value)) {
+            Ok((source, text)) => Some(CodeFile {
+                path: path.value.clone(),
+                source,
+                text,
+            }),
+            Err(reason) => {
+                let mut diagnostic = Diagnostic::error(
+                    "unreadable-file",
+                    format!("`{}` can't be read: {reason}", path.value),
+                    path.span,
+                );
+                let siblings = self.project.siblings(Path::new(&path.value));
+                if let Some(near) = nearest(&path.value, siblings.iter().map(String::as_str)) {
+                    diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
+                }
+                self.report.push(diagnostic);
+                None
+            }
+        }
+    }
+
+    /// Checks that a task whose dataset is read comes before this one.
+    pub fn dataset(&mut self, name: &Spanned<String>) -> Option<TaskId> {
+        if let Some(found) = self.upstream.iter().find(|task| task.as_str() == **name) {
+            return Some(found.clone());
+        }
+        let diagnostic = if self.tasks.iter().any(|task| task.as_str() == **name) {
+            Diagnostic::error(
+                "not-upstream",
+                format!(
+                    "task `{}` reads the dataset of `{}`, but doesn't need it",
+                    self.task, name.value
+                ),
+                name.span,
+            )
+            .label(format!("add `needs: {}`", name.value))
+        } else {
+            Diagnostic::error(
+                "unknown-task",
+                format!("task `{}` doesn't exist", name.value),
+                name.span,
+            )
+            .suggest(name, self.tasks.iter().map(TaskId::as_str), "task")
+        };
+        self.report.push(diagnostic);
+        None
+    }
+}
