@@ -41,11 +41,22 @@ enum ScaleName {
     Full,
 }
 
+/// The sizes of the real snapshots.
+const FULL: Scale = Scale {
+    deposits: 1_618_271,
+    withdrawals: 5_098,
+    withdrawers: 324,
+    events: 105_744,
+    logins: 28_545,
+    users: 25_699,
+    crowd: 20,
+};
+
 fn main() -> std::io::Result<()> {
     let arguments = Arguments::parse();
     let named = match arguments.scale {
         ScaleName::Small => Scale::SMALL,
-        ScaleName::Full => Scale::FULL,
+        ScaleName::Full => FULL,
     };
     let scale = Scale {
         deposits: arguments.deposits.unwrap_or(named.deposits),

@@ -1,12 +1,11 @@
-//! Four CSV snapshots of the shape that `daily_batch` reads: seeded, so that a seed and a scale always give the same bytes.
-//!
-//! Plain std and no code of the product: the tests include this file to try other seeds, and an oracle
-//! that knows neither this file nor the SQL says what the answers are.
+//! The four files, row by row.
 
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+
+use super::random::Random;
+use super::values::{Amount, DAY_MICROS, Optional, Stamp, Zoned};
 
 /// How many rows of each kind.
 #[derive(Debug, Clone, Copy)]
@@ -34,17 +33,6 @@ impl Scale {
         logins: 900,
         users: 800,
         crowd: 250,
-    };
-
-    /// The sizes of the real snapshots.
-    pub(crate) const FULL: Self = Self {
-        deposits: 1_618_271,
-        withdrawals: 5_098,
-        withdrawers: 324,
-        events: 105_744,
-        logins: 28_545,
-        users: 25_699,
-        crowd: 20,
     };
 }
 
@@ -160,7 +148,6 @@ fn write_withdrawals(
 fn write_events(file: File, scale: &Scale, people: &People, random: &mut Random) -> io::Result<()> {
     let mut out = BufWriter::new(file);
     writeln!(out, "id,event_timestamp,user_id,event_name")?;
-    let without_user = spread(2, scale.events);
     let mut logins_left = scale.logins;
     let mut before: Option<(i64, &str)> = None;
     for (row, mut moment) in (0..).zip(moments(scale.events, scale.crowd, random)) {
@@ -170,14 +157,16 @@ fn write_events(file: File, scale: &Scale, people: &People, random: &mut Random)
             (moment, user) = before;
         }
         before = Some((moment, user));
-        // As many logins as asked for, wherever they fall.
-        let name = if random.below(scale.events - row) < logins_left {
+        // As many logins as asked for, wherever they fall; one of them is nobody's.
+        let is_login = random.below(scale.events - row) < logins_left;
+        let name = if is_login {
             logins_left -= 1;
             "login"
         } else {
             OTHER_EVENTS[random.skewed(OTHER_EVENTS.len())]
         };
-        let user = Optional((!without_user(row)).then_some(user));
+        let nobody = is_login && logins_left == scale.logins / 2;
+        let user = Optional((!nobody).then_some(user));
         let at = Stamp {
             micros: moment,
             digits: 6,
@@ -191,7 +180,6 @@ fn write_events(file: File, scale: &Scale, people: &People, random: &mut Random)
 const DAY: i64 = 18_494;
 const FIRST_DAY: i64 = 18_262; // 2020-01-01
 const DAYS: u64 = 366;
-const DAY_MICROS: i64 = 86_400_000_000;
 
 /// `count` moments in microseconds since 1970, nearly in order. The bounds of `DAY` are among them, each at
 /// the very midnight and a moment before it.
@@ -247,12 +235,14 @@ impl People {
         Self { users, listed }
     }
 
-    /// Two thirds of the listed users deposit, some far more often than others; and now and then a stranger.
+    /// Two thirds of the listed users deposit: two of them all the time, the others some more often than others;
+    /// and now and then a stranger.
     fn depositor(&self, random: &mut Random) -> &str {
-        if random.below(60) == 0 {
-            return self.stranger(random);
+        match random.below(60) {
+            0 => self.stranger(random),
+            1..5 => &self.users[random.skewed(2)],
+            _ => &self.users[random.skewed(self.listed * 2 / 3)],
         }
-        &self.users[random.skewed(self.listed * 2 / 3)]
     }
 
     /// The last of the listed users, so that some of them never deposit.
@@ -276,174 +266,6 @@ impl People {
     fn stranger(&self, random: &mut Random) -> &str {
         let strangers = &self.users[self.listed..];
         &strangers[random.skewed(strangers.len())]
-    }
-}
-
-/// A moment as a clock of its own offset shows it: `2020-08-20 05:29:59.99+05:30`.
-struct Zoned {
-    moment: i64,
-    digits: u32,
-    offset_minutes: i64,
-}
-
-impl Zoned {
-    fn draw(moment: i64, random: &mut Random) -> Self {
-        let digits = [3, 3, 3, 3, 3, 3, 2, 1, 0][random.skewed(9)];
-        let offset_minutes = match random.below(24) {
-            0 => 120,
-            1 => -180,
-            2 => 330,
-            3 => -570,
-            4 => 14 * 60,
-            _ => 0,
-        };
-        Self {
-            moment,
-            digits,
-            offset_minutes,
-        }
-    }
-}
-
-impl fmt::Display for Zoned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.moment + self.offset_minutes * 60_000_000;
-        let sign = if self.offset_minutes < 0 { '-' } else { '+' };
-        let minutes = self.offset_minutes.abs();
-        write!(
-            f,
-            "{}{sign}{:02}",
-            Stamp {
-                micros,
-                digits: self.digits
-            },
-            minutes / 60
-        )?;
-        match minutes % 60 {
-            0 => Ok(()),
-            rest => write!(f, ":{rest:02}"),
-        }
-    }
-}
-
-/// Date and time, cut after `digits` decimals of the second.
-struct Stamp {
-    micros: i64,
-    digits: u32,
-}
-
-impl fmt::Display for Stamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = civil(self.micros.div_euclid(DAY_MICROS));
-        let of_day = self.micros.rem_euclid(DAY_MICROS);
-        let seconds = of_day / 1_000_000;
-        let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
-        )?;
-        if self.digits == 0 {
-            return Ok(());
-        }
-        let fraction = of_day % 1_000_000 / 10_i64.pow(6 - self.digits);
-        write!(f, ".{fraction:0width$}", width = self.digits as usize)
-    }
-}
-
-/// Year, month and day of a day counted from 1970 (Howard Hinnant's `civil_from_days`).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let march = (5 * of_year + 2) / 153;
-    let month = if march < 10 { march + 3 } else { march - 9 };
-    let day = of_year - (153 * march + 2) / 5 + 1;
-    (era * 400 + year + i64::from(month <= 2), month, day)
-}
-
-/// A decimal number; more digits than a binary float can hold are common.
-struct Amount {
-    negative: bool,
-    whole: u64,
-    fraction: u64,
-    digits: u32,
-}
-
-impl Amount {
-    fn draw(random: &mut Random) -> Self {
-        let (negative, most, digits) = match random.below(100) {
-            0..45 => (false, 5_000, 1),
-            45..65 => (false, 20_000, 2),
-            65..80 => (false, 3, 8),
-            80..92 => (false, 300, 18),
-            92..96 => (false, 6_800_000_000_000, 18),
-            96..98 => (true, 10, 2),
-            98 => (false, 1, 18),
-            _ => (false, 100_000, 0),
-        };
-        let fraction = match digits {
-            1 => 0,
-            _ => random.below(10_u64.pow(digits)),
-        };
-        Self {
-            negative,
-            whole: random.below(most),
-            fraction,
-            digits,
-        }
-    }
-}
-
-impl fmt::Display for Amount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.negative { "-" } else { "" };
-        write!(f, "{sign}{}", self.whole)?;
-        match self.digits {
-            0 => Ok(()),
-            digits => write!(f, ".{:0width$}", self.fraction, width = digits as usize),
-        }
-    }
-}
-
-/// An empty cell when there is nothing: NULL to `COPY`.
-struct Optional<T>(Option<T>);
-
-impl<T: fmt::Display> fmt::Display for Optional<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |value| value.fmt(f))
-    }
-}
-
-/// SplitMix64: small, fast, the same on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number from 0 to `bound` - 1, even enough for data (the widening multiply of Lemire).
-    fn below(&mut self, bound: u64) -> u64 {
-        let wide = u128::from(self.next()) * u128::from(bound);
-        u64::try_from(wide >> 64).expect("the upper half fits")
-    }
-
-    fn signed(&mut self, bound: u64) -> i64 {
-        i64::try_from(self.below(bound)).expect("bounds are far below 2^63")
-    }
-
-    /// An index below `len` that prefers the small ones.
-    fn skewed(&mut self, len: usize) -> usize {
-        let len = len as u64;
-        let index =
-            (u128::from(self.below(len)) * u128::from(self.below(len) + 1)) / u128::from(len);
-        usize::try_from(index).expect("an index fits")
     }
 }
 
