@@ -87,7 +87,7 @@ all() {
 by_psql() {
     fresh bench_psql
     mkdir -p "$work/psql"
-    # As the runner's sessions are: a time without an offset is UTC.
+    # As the runner's connections are: a time without an offset is UTC.
     export PGTZ=UTC PGOPTIONS='-c client_min_messages=warning'
     step psql total psql_steps
     unset PGTZ PGOPTIONS

@@ -1,7 +1,7 @@
 -- The four snapshots, as they arrive: no keys, every column may be NULL. A load replaces what is in them.
 --
 -- Times are timestamptz and amounts numeric, so that neither an offset nor a decimal is lost on the way in.
--- A time without an offset means the session's time zone: load in a session that is in UTC, as the runner's are.
+-- A time without an offset is read in the connection's time zone: load through one that is set to UTC, as the runner's are.
 
 CREATE TABLE IF NOT EXISTS deposit (
     id              int,
