@@ -1,1 +1,4 @@
 //! x
+
+mod oracle;
+mod samples;
