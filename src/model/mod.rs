@@ -6,6 +6,7 @@ mod dag;
 mod ids;
 mod policy;
 mod run;
+mod schedule;
 
 pub use dag::{Dag, Task};
 pub use ids::{
@@ -17,3 +18,4 @@ pub use run::{
     Outcome, RunSpec, RunState, TaskRunId, TaskRunSnapshot, TaskState, Timestamp, Transition,
     TriggerKind,
 };
+pub use schedule::Schedule;

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::connection::Dialect;
-use crate::document::{Diagnostic, Report, SourceId, Span, Spanned, nearest};
+use crate::document::{Diagnostic, Node, Report, SourceId, Span, Spanned, Value, nearest};
 use crate::model::{ConnectionId, TaskId};
-use crate::template::{Shape, Template, Unknown};
+use crate::template::{Shape, Template, TemplateValue, Unknown};
 
 /// What a task may ask of the project it is in.
 pub trait ProjectView {
@@ -73,6 +73,41 @@ impl Surroundings<'_> {
     pub fn template_in(&mut self, text: &Spanned<String>, scope: &Shape) -> Option<Template> {
         let parsed = Template::parse(&text.value);
         self.checked(parsed, text, scope)
+    }
+
+    /// Checks every template in a value of any shape.
+    pub fn template_value(&mut self, node: &Node) -> Option<TemplateValue> {
+        match &node.value {
+            Value::Text(text) => {
+                let template = self.template(&Spanned::new(text.to_string(), node.span))?;
+                Some(if template.is_literal() {
+                    TemplateValue::Literal(node.to_json())
+                } else {
+                    TemplateValue::Template(template)
+                })
+            }
+            Value::List(items) => {
+                let items: Vec<_> = items.iter().map(|item| self.template_value(item)).collect();
+                items
+                    .into_iter()
+                    .collect::<Option<_>>()
+                    .map(TemplateValue::List)
+            }
+            Value::Map(entries) => {
+                let entries: Vec<_> = entries
+                    .iter()
+                    .map(|entry| {
+                        let value = self.template_value(&entry.value)?;
+                        Some((entry.key.to_string(), value))
+                    })
+                    .collect();
+                entries
+                    .into_iter()
+                    .collect::<Option<_>>()
+                    .map(TemplateValue::Map)
+            }
+            _ => Some(TemplateValue::Literal(node.to_json())),
+        }
     }
 
     /// Checks an expression without braces, as in `if:`.

@@ -1,4 +1,4 @@
-//! x
+//! Every integration test, one binary: what is linked once is linked quickly.
 
 mod oracle;
 mod samples;

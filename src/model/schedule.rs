@@ -1,0 +1,5 @@
+//! Schedules.
+
+/// When a DAG runs by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule;
