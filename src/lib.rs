@@ -4,6 +4,7 @@ pub mod connection;
 pub mod data;
 pub mod document;
 pub mod engine;
+pub mod executor;
 pub mod model;
 pub mod secret;
 pub mod spec;

@@ -170,6 +170,11 @@ impl Graph {
         order
     }
 
+    /// The place of a task.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
     /// What the task at a place needs, by place.
     pub fn needs(&self, at: usize) -> &[usize] {
         &self.needs[at]

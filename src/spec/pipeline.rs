@@ -1,5 +1,6 @@
 //! One pipeline file becomes a checked DAG.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,11 +107,13 @@ pub struct TaskSpec {
     /// The name of its kind; `empty` without one.
     pub kind: &'static str,
     pub description: Option<String>,
-    pub action: Box<dyn Action>,
+    pub action: Arc<dyn Action>,
     pub condition: Option<Template>,
     pub foreach: Option<Foreach>,
-    /// Environment variables that its templates read.
+    /// Environment variables that its templates may read.
     pub env: Vec<String>,
+    /// The tasks whose outputs or datasets it reads.
+    pub reads: Vec<TaskIndex>,
 }
 
 /// What a `foreach` runs over.
@@ -221,11 +224,12 @@ pub fn read_pipeline(
         context,
         scope: &scope,
         params: &params.names(),
+        env: &record.env.0,
         graph: &graph,
         levels: &levels,
         report,
     };
-    let mut specs: Vec<Option<(Task, TaskSpec)>> = heads
+    let mut specs: Vec<Option<(Task, TaskSpec, BTreeSet<String>)>> = heads
         .iter()
         .enumerate()
         .map(|(at, head)| read.task(head, at))
@@ -242,7 +246,11 @@ pub fn read_pipeline(
     let mut engine_tasks = Vec::with_capacity(order.len());
     let mut task_specs = Vec::with_capacity(order.len());
     for from in &order {
-        let (mut task, spec) = specs.get_mut(*from)?.take()?;
+        let (mut task, mut spec, reads) = specs.get_mut(*from)?.take()?;
+        spec.reads = reads
+            .iter()
+            .filter_map(|name| graph.place(name).map(|at| place[at]))
+            .collect();
         task.needs = graph.needs(*from).iter().map(|need| place[*need]).collect();
         engine_tasks.push(task);
         task_specs.push(Arc::new(spec));
@@ -377,6 +385,7 @@ struct Reading<'a, 'f> {
     context: &'a Context<'a>,
     scope: &'a Shape,
     params: &'a [String],
+    env: &'a [Spanned<String>],
     graph: &'a Graph,
     levels: &'a [&'a DefaultsRecord],
     report: &'a mut Report,
@@ -384,7 +393,7 @@ struct Reading<'a, 'f> {
 
 impl Reading<'_, '_> {
     /// Reads what is particular to a task: its templates and the part of its kind.
-    fn task(&mut self, head: &TaskHead, at: usize) -> Option<(Task, TaskSpec)> {
+    fn task(&mut self, head: &TaskHead, at: usize) -> Option<(Task, TaskSpec, BTreeSet<String>)> {
         let record = head.record.as_ref()?;
         let pools = &self.context.settings.limits.pools;
         let pool = record
@@ -443,6 +452,7 @@ impl Reading<'_, '_> {
             scope: &scope,
             params: self.params,
             graph: &around,
+            reads: BTreeSet::new(),
         };
         let mut fine = true;
         let condition = match &record.r#if {
@@ -474,6 +484,7 @@ impl Reading<'_, '_> {
         };
         let body = head.body.as_ref().unwrap_or(&empty_body);
         let action = (head.kind.parse)(body, &mut surroundings)?;
+        let reads = surroundings.reads;
         if !fine {
             return None;
         }
@@ -504,12 +515,18 @@ impl Reading<'_, '_> {
             id: head.id.clone(),
             kind: head.kind.name,
             description: record.description.clone(),
-            action,
+            action: Arc::from(action),
             condition,
             foreach,
-            env: record.env.0.iter().map(|name| name.value.clone()).collect(),
+            env: self
+                .env
+                .iter()
+                .chain(&record.env.0)
+                .map(|name| name.value.clone())
+                .collect(),
+            reads: Vec::new(),
         };
-        Some((task, spec))
+        Some((task, spec, reads))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a task is read in: the project around it, and what its templates may name.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -61,6 +62,8 @@ pub struct Surroundings<'a> {
     /// The DAG's parameters: `:name` in SQL.
     pub params: &'a [String],
     pub graph: &'a dyn GraphView,
+    /// Filled while reading: the tasks whose outputs or datasets this one reads.
+    pub reads: BTreeSet<String>,
 }
 
 impl Surroundings<'_> {
@@ -147,6 +150,10 @@ impl Surroundings<'_> {
         };
         let mut known = true;
         for path in template.variables() {
+            if path == "tasks" {
+                // A name that is no identifier: `tasks["my-task"]`.
+                self.reads.extend(self.graph.upstream());
+            }
             let problem = match path.strip_prefix("tasks.") {
                 Some(rest) => self.check_task_path(rest, place(template.find(&path))),
                 None => scope
@@ -163,13 +170,14 @@ impl Surroundings<'_> {
     }
 
     /// Checks `<task>.outputs…` behind `tasks.`.
-    fn check_task_path(&self, path: &str, span: Span) -> Option<Diagnostic> {
+    fn check_task_path(&mut self, path: &str, span: Span) -> Option<Diagnostic> {
         let (task, rest) = path.split_once('.').unwrap_or((path, "outputs"));
         if !self.graph.is_upstream(task) {
             return Some(self.not_upstream(task, span, "the outputs"));
         }
         let field = rest.split('.').next().unwrap_or(rest);
         if field == "outputs" {
+            self.reads.insert(task.to_owned());
             return None;
         }
         Some(
@@ -261,6 +269,7 @@ impl Surroundings<'_> {
     /// Checks that a task whose dataset is read comes before this one.
     pub fn dataset(&mut self, name: &Spanned<String>) -> Option<TaskId> {
         if self.graph.is_upstream(name) {
+            self.reads.insert(name.value.clone());
             return TaskId::new(name).ok();
         }
         let diagnostic = self.not_upstream(name, name.span, "the dataset");
