@@ -128,8 +128,9 @@ impl DatasetReader {
             files,
             unpacking: Unpacking::default(),
         };
-        let source =
-            ThreadSource::open(move || NdjsonParser::open(files, Wanted::Columns(columns)));
+        let source = ThreadSource::open(None, move || {
+            NdjsonParser::open(files, Wanted::Columns(columns))
+        });
         Ok(Self {
             source: source.await?,
         })

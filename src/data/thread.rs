@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::place::{Lines, Mark, Places};
-use super::{Batch, BatchBuilder, Columns, DataError, Place, RecordSource};
+use super::{Batch, BatchBuilder, Columns, DataError, Place, RecordSource, Reject, Rejects};
 
 /// Batches on their way between two threads.
 const IN_FLIGHT: usize = 4;
@@ -19,13 +19,28 @@ pub(super) trait Parser {
     fn columns(&self) -> &Columns;
     /// The names of the files it reads, as people see them.
     fn files(&self) -> Arc<[PathBuf]>;
-    /// Adds one row and says where it stands; false at the end.
+    /// Adds one row and says where it stands; false at the end. A row that is rejected adds
+    /// nothing, and the next one can be read.
     fn row(
         &mut self,
         row: u64,
         builder: &mut BatchBuilder,
         lines: &mut Lines,
-    ) -> Result<bool, DataError>;
+    ) -> Result<bool, BadRow>;
+}
+
+/// Why a row can't be read.
+pub(super) enum BadRow {
+    /// It doesn't fit; others may.
+    Reject(Reject),
+    /// Reading can't go on.
+    Data(DataError),
+}
+
+impl From<DataError> for BadRow {
+    fn from(error: DataError) -> Self {
+        Self::Data(error)
+    }
 }
 
 enum Piece {
@@ -42,8 +57,10 @@ pub(super) struct ThreadSource {
 }
 
 impl ThreadSource {
-    /// Opens a parser on a new thread.
+    /// Opens a parser on a new thread. Bad rows go to `rejects`; without them the first is an
+    /// error.
     pub(super) async fn open<P: Parser>(
+        rejects: Option<Rejects>,
         open: impl FnOnce() -> Result<P, DataError> + Send + 'static,
     ) -> Result<Self, DataError> {
         let (opened, opening) = oneshot::channel();
@@ -54,7 +71,7 @@ impl ThreadSource {
                     .send(Ok((parser.columns().clone(), parser.files())))
                     .is_ok()
                 {
-                    parse(parser, &sender);
+                    parse(parser, rejects.as_ref(), &sender);
                 }
             }
             // Nobody waits any more: nothing to report.
@@ -73,31 +90,42 @@ impl ThreadSource {
     }
 }
 
-fn parse(mut parser: impl Parser, sender: &mpsc::Sender<Result<Piece, DataError>>) {
+fn parse(
+    mut parser: impl Parser,
+    rejects: Option<&Rejects>,
+    sender: &mpsc::Sender<Result<Piece, DataError>>,
+) {
     let mut builder = BatchBuilder::new(parser.columns().clone());
     let mut lines = Lines::default();
     let mut row = 0;
     loop {
-        let read = parser.row(row, &mut builder, &mut lines);
-        row += 1;
-        if matches!(read, Ok(true)) && !builder.is_full() {
+        let last = match (parser.row(row, &mut builder, &mut lines), rejects) {
+            (Ok(true), _) => {
+                row += 1;
+                None
+            }
+            (Ok(false), _) => Some(Ok(Piece::End)),
+            (Err(BadRow::Reject(reject)), Some(rejects)) => {
+                rejects.add(reject);
+                None
+            }
+            (Err(BadRow::Reject(reject)), None) => Some(Err(reject.into())),
+            (Err(BadRow::Data(error)), _) => Some(Err(error)),
+        };
+        if last.is_none() && !builder.is_full() {
             continue;
         }
-        // Rows before a mistake still count: whoever skips bad rows wants them.
         if !builder.is_empty() {
             let piece = Piece::Rows(builder.take(), lines.take());
             if sender.blocking_send(Ok(piece)).is_err() {
                 return;
             }
         }
-        let last = match read {
-            Ok(true) => continue,
-            Ok(false) => Ok(Piece::End),
-            Err(error) => Err(error),
-        };
-        // The other side may be gone, which ends this thread just the same.
-        let _ = sender.blocking_send(last);
-        return;
+        if let Some(last) = last {
+            // The other side may be gone, which ends this thread just the same.
+            let _ = sender.blocking_send(last);
+            return;
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod cell;
 mod reader;
 mod writer;
 
-pub use cell::{Cell, is_number};
-pub(super) use reader::{NdjsonParser, Wanted};
+pub use cell::{Cell, is_number, join_kinds};
+pub(super) use reader::NdjsonParser;
+pub use reader::Wanted;
 pub(super) use writer::NdjsonEncoder;

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use super::cell::{Cell, join_kinds};
 use crate::data::input::{InputFiles, LineReader};
 use crate::data::place::{Lines, Mark};
-use crate::data::thread::Parser;
-use crate::data::{BatchBuilder, Column, ColumnKind, Columns, DataError};
+use crate::data::thread::{BadRow, Parser};
+use crate::data::{BatchBuilder, Column, ColumnKind, Columns, DataError, Reject};
 
 /// Records that are looked at before the columns are settled, and their bytes.
 const PEEK_RECORDS: usize = 1000;
@@ -139,7 +139,7 @@ impl Parser for NdjsonParser {
         row: u64,
         builder: &mut BatchBuilder,
         lines: &mut Lines,
-    ) -> Result<bool, DataError> {
+    ) -> Result<bool, BadRow> {
         let Some((file, number)) = self.next_line()? else {
             return Ok(false);
         };
@@ -164,7 +164,15 @@ impl Parser for NdjsonParser {
             });
             Ok(())
         })
-        .map_err(|reason| DataError::record(self.input.place(file, number), &reason))?;
+        .map_err(|reason| {
+            BadRow::Reject(Reject {
+                place: Some(self.input.place(file, number)),
+                column: None,
+                value: None,
+                reason,
+                record: String::from_utf8_lossy(&self.line).into_owned(),
+            })
+        })?;
         for cell in &self.cells {
             builder.push(cell.map(|(start, end)| &self.text[start..end]));
         }
