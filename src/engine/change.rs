@@ -53,7 +53,12 @@ impl Step<'_> {
         self.enter(key, id, to);
         match notice {
             Notice::Record(ended) => self.record_task(key, id, ended),
-            Notice::IfItStays => self.fresh.push((key, id)),
+            Notice::IfItStays => {
+                let task_run = self.engine.runs.get(&key).and_then(|run| run.get(id));
+                if let Some(&Phase::Ready { turn, .. }) = task_run.map(|task_run| &task_run.phase) {
+                    self.fresh.push((key, id, turn));
+                }
+            }
             Notice::Elsewhere => {}
         }
     }
@@ -127,6 +132,41 @@ impl Step<'_> {
             if run.tally.open == 0 {
                 self.ended.push(key);
             }
+        } else {
+            self.withdraw_questions(key, id.task);
+        }
+    }
+
+    /// A task that has ended is open again: what was being found out for those who need it may not
+    /// be true any more, and its answer must not be taken for one to the next question.
+    fn withdraw_questions(&mut self, key: RunKey, task: TaskIndex) {
+        let Some(run) = self.engine.runs.get_mut(&key) else {
+            return;
+        };
+        let asked: Vec<TaskIndex> = run
+            .dependents
+            .of(task)
+            .iter()
+            .copied()
+            .filter(|task| {
+                matches!(
+                    run.tasks[task.get()].own.phase,
+                    Phase::Waiting { preparing: true }
+                )
+            })
+            .collect();
+        for task in asked {
+            let id = TaskRunId { task, item: None };
+            if let Some(own) = self
+                .engine
+                .runs
+                .get_mut(&key)
+                .and_then(|run| run.get_mut(id))
+            {
+                own.renew();
+            }
+            let waiting = Phase::Waiting { preparing: false };
+            self.change(key, id, &waiting, Notice::Record(None));
         }
     }
 

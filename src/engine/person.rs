@@ -87,9 +87,21 @@ impl Step<'_> {
         if let Phase::Expanded { marked } = &mut state.own.phase {
             *marked = Some(outcome);
         }
-        for item in 0..state.item_count() {
-            let item = Some(item);
-            self.cancel_task_run(key, TaskRunId { task, item });
+        for item in (0..state.item_count()).map(Some) {
+            self.skip_item(key, TaskRunId { task, item });
+        }
+    }
+
+    /// Ends an item of a group whose end is decided. It counts as skipped, so that a crash before
+    /// the last one has stopped leaves a group that only lacks the person's word.
+    fn skip_item(&mut self, key: RunKey, id: TaskRunId) {
+        let item = self.engine.runs.get(&key).and_then(|run| run.get(id));
+        match item.map(|item| &item.phase) {
+            Some(Phase::Ready { .. } | Phase::RetryWait { .. }) => {
+                self.finish(key, id, Outcome::Skipped, None);
+            }
+            Some(Phase::Running { .. }) => self.abort(key, id, Ending::Marked(Outcome::Skipped)),
+            _ => {}
         }
     }
 
@@ -215,8 +227,6 @@ fn how(task: &Task, asked: bool, after: (bool, bool)) -> Option<Again> {
         Phase::Ready { .. } | Phase::RetryWait { .. } if after => {
             Some(Again::Whole { renewed: is_stale })
         }
-        // The question that is out is about what was there before.
-        Phase::Waiting { preparing: true } if after => Some(Again::Whole { renewed: true }),
         _ => None,
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::queue::Queue;
-use super::state::{Run, RunKey};
+use super::queue::{Queue, Turn};
+use super::state::{Phase, Run, RunKey, TaskRun};
 use super::{Action, Event, Limits};
 use crate::model::{
     RunId, RunState, TaskIndex, TaskRunId, TaskRunSnapshot, TaskState, Timestamp, Transition,
@@ -36,22 +36,29 @@ impl Engine {
         }
     }
 
-    /// Takes in an event at `now`, and appends what follows from it to `actions`: everything that
-    /// is due is done, and everything that has room is started.
-    ///
-    /// Several events may share one list of actions, and with it one commit.
-    pub fn handle(&mut self, now: Timestamp, event: Event, actions: &mut Vec<Action>) {
+    /// Takes in what happened, all of it at `now`, and returns what follows: everything that is due
+    /// is done, and everything that has room is started. The events are taken one after the other,
+    /// but nothing starts before the last one, so that a larger priority comes first among them
+    /// all: runs that are restored together belong in one call.
+    pub fn handle(
+        &mut self,
+        now: Timestamp,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Vec<Action> {
         let mut step = Step {
             engine: self,
             now,
-            actions,
+            actions: Vec::new(),
             judged: VecDeque::new(),
             fresh: Vec::new(),
             ended: Vec::new(),
         };
-        step.take_in(event);
+        for event in events {
+            step.take_in(event);
+        }
         step.due();
         step.settle();
+        step.actions
     }
 
     /// When something will be due although nothing happens; `None`: never.
@@ -110,16 +117,16 @@ impl Engine {
     }
 }
 
-/// One event on its way through the engine.
+/// A batch of events on its way through the engine.
 #[derive(Debug)]
 pub(super) struct Step<'e> {
     pub(super) engine: &'e mut Engine,
     pub(super) now: Timestamp,
-    pub(super) actions: &'e mut Vec<Action>,
+    pub(super) actions: Vec<Action>,
     /// Tasks to look at again: what they need has changed, or an item of theirs ended.
     pub(super) judged: VecDeque<(RunKey, TaskIndex)>,
-    /// Ready since this event, and not recorded: most of them start at once.
-    pub(super) fresh: Vec<(RunKey, TaskRunId)>,
+    /// What got its turn in this step, and wasn't recorded: most of it starts at once.
+    pub(super) fresh: Vec<(RunKey, TaskRunId, Turn)>,
     /// Runs whose tasks may all have ended.
     pub(super) ended: Vec<RunKey>,
 }
@@ -157,9 +164,10 @@ impl Step<'_> {
         while let Some((key, id)) = self.engine.queue.pop() {
             self.start(key, id);
         }
-        for (key, id) in std::mem::take(&mut self.fresh) {
-            let state = self.engine.runs.get(&key).and_then(|run| run.snapshot(id));
-            if state.is_some_and(|s| s.state == TaskState::Ready) {
+        for (key, id, given) in std::mem::take(&mut self.fresh) {
+            let task_run = self.engine.runs.get(&key).and_then(|run| run.get(id));
+            let still = |t: &TaskRun| matches!(t.phase, Phase::Ready { turn, .. } if turn == given);
+            if task_run.is_some_and(still) {
                 self.record_task(key, id, None);
             }
         }

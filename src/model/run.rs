@@ -227,6 +227,7 @@ pub enum Transition {
     Task {
         run: RunId,
         task_run: TaskRunId,
+        /// When that of a group grows, its items are of the past.
         generation: u32,
         /// Attempts begun in this generation.
         attempts: u32,
