@@ -14,8 +14,8 @@ pub use ids::{
 };
 pub use policy::{Backoff, RetryPolicy, TriggerRule};
 pub use run::{
-    AttemptId, AttemptOutcome, AttemptResult, DataInterval, Ended, FailureCause, FailureKind, Json,
-    Outcome, RunSpec, RunState, TaskRunId, TaskRunSnapshot, TaskState, Timestamp, Transition,
-    TriggerKind,
+    AttemptId, AttemptOutcome, AttemptResult, Budget, DataInterval, Ended, FailureCause,
+    FailureKind, Json, Outcome, RunSpec, RunState, TaskRunId, TaskRunSnapshot, TaskState,
+    Timestamp, Transition, TriggerKind,
 };
 pub use schedule::Schedule;

@@ -2,3 +2,6 @@
 
 mod oracle;
 mod samples;
+//! The one integration test binary.
+
+mod engine;
