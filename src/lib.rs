@@ -3,6 +3,7 @@
 pub mod connection;
 pub mod data;
 pub mod document;
+pub mod embedded;
 pub mod engine;
 pub mod executor;
 pub mod model;

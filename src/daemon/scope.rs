@@ -222,7 +222,7 @@ async fn rows(state_folder: &std::path::Path, datasets: &[DatasetInfo]) -> Resul
         .map_err(|error| error.to_string())?;
     while let Some(batch) = reader.next().await.map_err(|error| error.to_string())? {
         for row in 0..batch.rows() {
-            rows.push(Json::Object(crate::data::row_as_json(&batch, row)));
+            rows.push(Json::Object(batch.row_as_json(row)));
         }
         if rows.len() > MAX_ITEMS {
             break;

@@ -1,7 +1,7 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
 
+mod embedded;
+mod engine;
 mod oracle;
 mod samples;
-//! The one integration test binary.
-
-mod engine;
+mod support;
