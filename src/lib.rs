@@ -1,6 +1,8 @@
 //! `runner`: declarative ETL jobs. See `docs/architecture.md` for the map of this crate.
 
+pub mod cli;
 pub mod connection;
+pub mod daemon;
 pub mod data;
 pub mod document;
 pub mod embedded;

@@ -40,7 +40,7 @@ impl OwnerLock {
     /// # Errors
     /// When the state folder can't be written.
     pub fn acquire(state: &Path) -> std::io::Result<Self> {
-        let owner = Owner(format!("{}-{:08x}", std::process::id(), random() as u32));
+        let owner = Owner(format!("{}-{:08x}", std::process::id(), random() >> 32));
         std::fs::create_dir_all(folder(state))?;
         let lock = lock_path(state, &owner);
         let file = OpenOptions::new()

@@ -85,12 +85,7 @@ impl RunValues {
     }
 
     /// What an attempt's templates see.
-    pub fn scope(
-        &self,
-        pipeline: &Pipeline,
-        id: TaskRunId,
-        environment: &Environment,
-    ) -> Scope {
+    pub fn scope(&self, pipeline: &Pipeline, id: TaskRunId, environment: &Environment) -> Scope {
         let spec = &pipeline.tasks[id.task.get()];
         let mut scope = self.base.clone();
         if !spec.reads.is_empty() {
@@ -171,9 +166,8 @@ impl RunValues {
     ) -> Prepared {
         let spec = &pipeline.tasks[task.get()];
         let scope = self.scope(pipeline, TaskRunId { task, item: None }, environment);
-        let fail = |message: String| {
-            Prepared::Fail(FailureCause::new(FailureKind::Permanent, message))
-        };
+        let fail =
+            |message: String| Prepared::Fail(FailureCause::new(FailureKind::Permanent, message));
         if let Some(condition) = &spec.condition {
             match condition.is_true(&scope) {
                 Ok(true) => {}
@@ -214,7 +208,10 @@ impl RunValues {
 }
 
 /// The rows of datasets as objects.
-async fn rows(state_folder: &std::path::Path, datasets: &[DatasetInfo]) -> Result<Vec<Json>, String> {
+async fn rows(
+    state_folder: &std::path::Path,
+    datasets: &[DatasetInfo],
+) -> Result<Vec<Json>, String> {
     use crate::data::RecordSource as _;
     let mut rows = Vec::new();
     let mut reader = DatasetReader::open(state_folder, datasets)

@@ -15,7 +15,7 @@ use crate::model::{AttemptId, AttemptOutcome, AttemptResult, Json as JsonText};
 use crate::task::{TaskFailure, TaskOutput, TaskResult};
 
 /// How long an attempt may take to end after it was told to, before it is dropped.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Carries attempts out in this process.
 #[derive(Debug, Default)]
@@ -32,7 +32,6 @@ impl Executor for Local {
         self.running
             .insert(attempt.clone(), job.context.cancel.clone());
         let answers = answers.clone();
-        #[expect(clippy::disallowed_methods, reason = "the home of attempts")]
         tokio::spawn(async move {
             let cancel = job.context.cancel.clone();
             let log = job.context.log.clone();

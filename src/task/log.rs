@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Clock;
+use crate::model::{AttemptId, TaskId};
 use crate::secret::Masker;
 
 /// What a line of a log is.
@@ -32,6 +33,20 @@ impl Level {
             Self::Error => "error",
         }
     }
+}
+
+/// Where an attempt's log stands, relative to the state folder:
+/// `logs/<run>/<task>[.<item>].<generation>.<number>.log`.
+#[must_use]
+pub fn log_path(attempt: &AttemptId, task: &TaskId) -> PathBuf {
+    let item = attempt
+        .task_run
+        .item
+        .map_or_else(String::new, |item| format!(".{item}"));
+    let (generation, number) = (attempt.generation, attempt.number);
+    PathBuf::from("logs")
+        .join(attempt.run.as_str())
+        .join(format!("{task}{item}.{generation}.{number}.log"))
 }
 
 /// A log that clones share. The file is made with the first line.
