@@ -1,12 +1,12 @@
 //! The world around an engine: a virtual clock, a durable ledger, executors that are late, die and
 //! repeat themselves, and people who change their minds. Every step is checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use runner::engine::{AbortReason, Action, Engine, Event, FORGIVEN_LOSSES, Limits, Prepared};
+use runner::engine::{AbortReason, Action, Engine, Event, FORGIVEN_LOSSES, Limits, Prepared, Why};
 use runner::model::{
     AttemptId, AttemptOutcome, AttemptResult, Dag, FailureCause, FailureKind, Json, Outcome, RunId,
     RunSpec, RunState, TaskIndex, TaskRunId, TaskState, Timestamp, Transition,
@@ -40,6 +40,8 @@ pub(crate) struct World<'c> {
     marked: Vec<(RunId, usize)>,
     people_left: usize,
     crashes_left: usize,
+    /// What has happened, in words, to show that the simulation gets there.
+    pub(crate) seen: BTreeSet<String>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -74,9 +76,10 @@ impl<'c> World<'c> {
             highest: BTreeMap::new(),
             told: Vec::new(),
             marked: Vec::new(),
-            people_left: 6,
+            people_left: 10,
             crashes_left: case.chaos.crashes,
             runs,
+            seen: BTreeSet::new(),
         };
         for (spec, dag) in world.runs.clone() {
             let event = Event::Triggered { run: spec, dag };
@@ -216,7 +219,10 @@ impl<'c> World<'c> {
     /// What must be true of a transition, in the state that it meets.
     fn check_before(&mut self, transition: &Transition) {
         match transition {
-            Transition::Run { .. } => {}
+            Transition::Run { run, state, .. } => {
+                let was = self.ledger.runs[run].state;
+                self.seen.insert(format!("run {was} ▶ {state}"));
+            }
             Transition::Expanded { run, task, .. } => {
                 let entry = &self.ledger.runs[run];
                 assert_eq!(oracle::judge(entry, task.get()), Rule::Holds, "expanded");
@@ -233,6 +239,12 @@ impl<'c> World<'c> {
             } => {
                 let entry = &self.ledger.runs[run];
                 let was = entry.state(*id).clone();
+                let what = if id.item.is_some() { "item" } else { "task" };
+                let arrow = format!("{what} {} ▶ {}", word(&was), word(state));
+                self.seen.insert(arrow);
+                if let Some(ended) = ended {
+                    self.check_told(run, *id, entry.tasks[id].fence, &ended.result.outcome);
+                }
                 let tries = self.tries.entry((run.clone(), *id)).or_default();
                 let begins_anew = matches!(
                     (&was, state),
@@ -278,6 +290,27 @@ impl<'c> World<'c> {
                     self.check_leaves_waiting(run, *id, state);
                 }
             }
+        }
+    }
+
+    /// What was told to end has done so for that reason, unless it was faster.
+    fn check_told(&self, run: &RunId, id: TaskRunId, fence: u64, outcome: &AttemptOutcome) {
+        let is_it =
+            |told: &AttemptId| told.run == *run && told.task_run == id && told.fence == fence;
+        let told = self.told.iter().find(|(told, _)| is_it(told));
+        let is_timeout = matches!(
+            outcome,
+            AttemptOutcome::Failed { cause, .. } if cause.kind == FailureKind::TimedOut
+        );
+        match (told, outcome) {
+            (_, AttemptOutcome::Success | AttemptOutcome::Skipped) => {}
+            (Some((_, AbortReason::TimedOut)), AttemptOutcome::Failed { .. }) => {
+                let is_marked = self.marked.contains(&(run.clone(), id.task.get()));
+                assert!(is_timeout || is_marked, "{id:?}: {outcome:?}");
+            }
+            // Told to end for good, before or after its time was over; or marked.
+            (Some(_), _) => {}
+            (None, _) => assert!(!is_timeout, "{id:?} was not told"),
         }
     }
 
@@ -399,6 +432,7 @@ impl<'c> World<'c> {
         let twice = self.told.iter().any(|(told, _)| *told == attempt);
         assert!(!twice, "{attempt:?} is told twice");
         self.told.push((attempt.clone(), reason));
+        self.seen.insert(format!("abort {reason:?}"));
         // It may have ended by itself just before.
         let is_of = |event: &Event| matches!(event, Event::AttemptFinished { attempt: of, .. } | Event::AttemptLost { attempt: of, .. } if *of == attempt);
         if self.random.chance(30) && self.coming.iter().any(|(_, event)| is_of(event)) {
@@ -443,6 +477,7 @@ impl<'c> World<'c> {
             }
         }
         self.coming = triggered;
+        self.told.clear();
         self.engine = Engine::new(&self.limits);
         for (run, entry) in &self.ledger.runs {
             for id in entry.running() {
@@ -499,6 +534,8 @@ impl<'c> World<'c> {
         if !is_answer || !self.is_asked(&event) {
             let actions = self.engine.handle(self.now, [event.clone()]);
             assert_eq!(actions, Vec::new(), "{event:?} is of no use");
+            let known = self.engine.run_state(&self.runs[0].0.id).is_some();
+            self.seen.insert(format!("noise, r0 is here: {known}"));
         }
     }
 
@@ -558,7 +595,8 @@ impl<'c> World<'c> {
     }
 
     /// What must be true when a batch is done: nothing waits that could go on.
-    fn check_quiet(&self) {
+    fn check_quiet(&mut self) {
+        let mut seen = BTreeSet::new();
         let startable = oracle::startable(&self.ledger, &self.limits, i64::MIN);
         assert!(startable.is_empty(), "{startable:?} could run");
         for (run, entry) in &self.ledger.runs {
@@ -571,6 +609,7 @@ impl<'c> World<'c> {
             for id in entry.tasks.keys() {
                 let state = entry.state(*id);
                 let why = self.engine.why(run, *id);
+                seen.extend(why.as_ref().map(why_word));
                 let waits = is_open(state) && !matches!(state, TaskState::Running { .. });
                 assert_eq!(why.is_some(), waits, "{id:?}: {why:?}");
                 if *state == TaskState::Waiting {
@@ -594,6 +633,7 @@ impl<'c> World<'c> {
                 }
             }
         }
+        self.seen.extend(seen);
         self.check_replay();
     }
 
@@ -639,6 +679,29 @@ impl<'c> World<'c> {
         let millis = self.random.below(seconds * 1000 + 1);
         self.now + TimeDelta::milliseconds(i64::try_from(millis).unwrap())
     }
+}
+
+fn word(state: &TaskState) -> String {
+    match state {
+        TaskState::Waiting => "waiting".into(),
+        TaskState::Expanded { .. } => "expanded".into(),
+        TaskState::Ready => "ready".into(),
+        TaskState::Running { .. } => "running".into(),
+        TaskState::RetryWait { .. } => "retry_wait".into(),
+        TaskState::Finished { outcome, .. } => match outcome {
+            Outcome::Success => "success".into(),
+            Outcome::Failed(cause) => format!("failed {:?}", cause.kind),
+            Outcome::Skipped => "skipped".into(),
+            Outcome::UpstreamFailed => "upstream_failed".into(),
+            Outcome::Cancelled => "cancelled".into(),
+        },
+    }
+}
+
+fn why_word(why: &Why) -> String {
+    let text = format!("{why:?}");
+    let end = text.find(['(', ' ']).unwrap_or(text.len());
+    format!("why {}", &text[..end])
 }
 
 pub(crate) fn finished(attempt: AttemptId, outcome: AttemptOutcome) -> Event {
