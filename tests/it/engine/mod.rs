@@ -1,5 +1,7 @@
 //! The engine, proven by simulation and shown by scenarios. See `docs/engine.md`.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on says where")]
+
 mod ledger;
 mod oracle;
 mod plan;

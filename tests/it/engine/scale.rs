@@ -38,13 +38,13 @@ fn play(engine: &mut Engine, tasks: Vec<Task>, max_active: Option<u32>, items: u
                 Action::Prepare {
                     run,
                     task,
-                    generation,
+                    question,
                 } => {
                     let answer = Prepared::Items(vec![Json::null(); items as usize]);
                     batch.push(Event::Prepared {
                         run,
                         task,
-                        generation,
+                        question,
                         answer,
                     });
                 }
@@ -56,7 +56,6 @@ fn play(engine: &mut Engine, tasks: Vec<Task>, max_active: Option<u32>, items: u
     }
     assert_eq!(end, Some(RunState::Success));
     assert!(began.elapsed() < LONGEST, "it took {:?}", began.elapsed());
-    println!("{attempts} attempts in {:?}", began.elapsed());
     attempts
 }
 

@@ -9,6 +9,7 @@
 //! > fetch ok                  … and what comes of it
 //! ```
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,8 @@ struct Stage {
     dag: Arc<Dag>,
     /// Every attempt that was started, in order.
     attempts: Vec<AttemptId>,
+    /// The last question about each task.
+    questions: BTreeMap<TaskIndex, u64>,
 }
 
 fn play(story: &str) -> String {
@@ -106,6 +109,7 @@ impl Stage {
             run: Arc::new(run),
             dag: Arc::new(dag),
             attempts: Vec::new(),
+            questions: BTreeMap::new(),
         }
     }
 
@@ -168,11 +172,10 @@ impl Stage {
 
     fn prepared(&self, name: &str, answer: &[&str]) -> Event {
         let id = self.task_run(name);
-        let entry = &self.ledger.runs[&self.run.id];
         Event::Prepared {
             run: self.run.id.clone(),
             task: id.task,
-            generation: entry.tasks[&id].generation,
+            question: self.questions.get(&id.task).copied().unwrap_or(0),
             answer: match answer {
                 ["run"] => Prepared::Run,
                 ["skip"] => Prepared::Skip,
@@ -231,7 +234,10 @@ impl Stage {
                 self.ledger.apply(transition);
                 self.say_transition(transition)
             }
-            Action::Prepare { task, .. } => format!("prepare {}", self.name(*task, None)),
+            Action::Prepare { task, question, .. } => {
+                self.questions.insert(*task, *question);
+                format!("prepare {}", self.name(*task, None))
+            }
             Action::Dispatch(attempt) => {
                 self.attempts.push(attempt.clone());
                 let of = attempt.task_run;

@@ -12,7 +12,7 @@ use runner::model::{
     RunSpec, RunState, TaskIndex, TaskRunId, TaskState, Timestamp, Transition,
 };
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, own};
 use super::oracle::{self, Load, Rule};
 use super::plan::{Case, Kind, MAX_DELAY, start};
 use super::random::Random;
@@ -100,7 +100,7 @@ impl<'c> World<'c> {
     }
 
     /// The end of every task run, for a comparison: not when, and not after how many attempts.
-    pub(crate) fn outcomes(&self) -> Vec<(RunId, RunState, Vec<(TaskRunId, TaskState)>)> {
+    pub(crate) fn outcomes(&self) -> BTreeMap<(RunId, TaskRunId), TaskState> {
         let end = |state: &TaskState| match state {
             TaskState::Finished { outcome, .. } => TaskState::Finished {
                 outcome: outcome.clone(),
@@ -109,12 +109,11 @@ impl<'c> World<'c> {
             other => other.clone(),
         };
         let entries = self.ledger.runs.iter();
-        entries
-            .map(|(run, entry)| {
-                let tasks = entry.tasks.values().map(|t| (t.id, end(&t.state)));
-                (run.clone(), entry.state, tasks.collect())
-            })
-            .collect()
+        let ends = entries.flat_map(|(run, entry)| {
+            let tasks = entry.tasks.values();
+            tasks.map(|t| ((run.clone(), t.id), end(&t.state)))
+        });
+        ends.collect()
     }
 
     /// One batch of events and its commit; `false` when nothing will ever happen again.
@@ -192,26 +191,58 @@ impl<'c> World<'c> {
     }
 
     fn commit(&mut self, actions: &[Action]) {
+        let before = self.ledger.clone();
+        let mut opened = BTreeSet::new();
         for action in actions {
             if let Action::Record(transition) = action {
                 self.check_before(transition);
+                opened.extend(self.opens(transition));
                 self.ledger.apply(transition);
                 Load::of(&self.ledger).check(&self.ledger, &self.limits);
             }
         }
-        let runs: Vec<RunId> = self.ledger.runs.keys().cloned().collect();
-        for run in runs {
-            let entry = &self.ledger.runs[&run];
-            match self.engine.snapshots(&run) {
+        Self::check_after_retry(&before, &opened);
+        for (run, entry) in &self.ledger.runs {
+            match self.engine.snapshots(run) {
                 Some(snapshots) => {
                     assert_eq!(
                         snapshots,
                         entry.snapshots(),
                         "the ledger is the engine's state"
                     );
-                    assert_eq!(self.engine.run_state(&run), Some(entry.state));
+                    assert_eq!(self.engine.run_state(run), Some(entry.state));
                 }
                 None => assert!(entry.state.is_finished(), "{run} was forgotten"),
+            }
+        }
+    }
+
+    /// The task that runs again by this transition, if one does.
+    fn opens(&self, transition: &Transition) -> Option<(RunId, TaskIndex)> {
+        let Transition::Task {
+            run,
+            task_run,
+            state,
+            ..
+        } = transition
+        else {
+            return None;
+        };
+        let was = self.ledger.runs[run].state(*task_run);
+        let opens = was.is_finished() && !state.is_finished() && task_run.item.is_none();
+        opens.then(|| (run.clone(), task_run.task))
+    }
+
+    /// When a task runs again, so does everything that had ended after it.
+    fn check_after_retry(before: &Ledger, opened: &BTreeSet<(RunId, TaskIndex)>) {
+        for (run, again) in opened {
+            let entry = &before.runs[run];
+            for (index, task) in entry.dag.tasks.iter().enumerate() {
+                let had_ended = entry.state(own(index)).is_finished();
+                if task.needs.contains(again) && had_ended && !entry.is_left_out(index) {
+                    let id = (run.clone(), own(index).task);
+                    assert!(opened.contains(&id), "{index} comes after {again:?}");
+                }
             }
         }
     }
@@ -302,15 +333,14 @@ impl<'c> World<'c> {
             outcome,
             AttemptOutcome::Failed { cause, .. } if cause.kind == FailureKind::TimedOut
         );
-        match (told, outcome) {
-            (_, AttemptOutcome::Success | AttemptOutcome::Skipped) => {}
-            (Some((_, AbortReason::TimedOut)), AttemptOutcome::Failed { .. }) => {
+        let is_failure = matches!(outcome, AttemptOutcome::Failed { .. });
+        match told {
+            Some((_, AbortReason::TimedOut)) if is_failure => {
                 let is_marked = self.marked.contains(&(run.clone(), id.task.get()));
                 assert!(is_timeout || is_marked, "{id:?}: {outcome:?}");
             }
-            // Told to end for good, before or after its time was over; or marked.
-            (Some(_), _) => {}
-            (None, _) => assert!(!is_timeout, "{id:?} was not told"),
+            Some(_) => {}
+            None => assert!(!is_timeout, "{id:?} was not told"),
         }
     }
 
@@ -350,13 +380,15 @@ impl<'c> World<'c> {
                 Action::Prepare {
                     run,
                     task,
-                    generation,
+                    question,
                 } => {
+                    let before = self.question(&run, task);
+                    assert!(before.is_none_or(|before| before < question));
                     let answer = self.answer(&run, task);
                     let event = Event::Prepared {
                         run,
                         task,
-                        generation,
+                        question,
                         answer,
                     };
                     let at = self.soon(3);
@@ -524,7 +556,7 @@ impl<'c> World<'c> {
             1 => Event::Prepared {
                 run: nowhere.run,
                 task: TaskIndex(77),
-                generation: 0,
+                question: 0,
                 answer: Prepared::Run,
             },
             _ => known.unwrap_or(Event::Wakeup),
@@ -539,26 +571,33 @@ impl<'c> World<'c> {
         }
     }
 
+    /// Whether it answers the last question, which may have the number of one that was asked
+    /// before a crash.
     fn is_asked(&self, event: &Event) -> bool {
-        let Event::Prepared {
-            run,
-            task,
-            generation,
-            ..
-        } = event
-        else {
-            return false;
+        match event {
+            Event::Prepared {
+                run,
+                task,
+                question,
+                ..
+            } => self.question(run, *task) == Some(*question),
+            _ => false,
+        }
+    }
+
+    /// The last question about a task, if its answer is still to come.
+    fn question(&self, run: &RunId, of: TaskIndex) -> Option<u64> {
+        let number = |event: &Event| match event {
+            Event::Prepared {
+                run: r,
+                task,
+                question,
+                ..
+            } if r == run && *task == of => Some(*question),
+            _ => None,
         };
-        let id = TaskRunId {
-            task: *task,
-            item: None,
-        };
-        let own = self
-            .ledger
-            .runs
-            .get(run)
-            .and_then(|entry| entry.tasks.get(&id));
-        own.is_some_and(|own| own.generation == *generation && own.state == TaskState::Waiting)
+        let coming = self.coming.iter().filter_map(|(_, event)| number(event));
+        coming.max()
     }
 
     /// A person asks for something, of a run that may have ended.
@@ -614,7 +653,8 @@ impl<'c> World<'c> {
                 assert_eq!(why.is_some(), waits, "{id:?}: {why:?}");
                 if *state == TaskState::Waiting {
                     let judged = oracle::judge(entry, id.task.get());
-                    let is_prepared = judged == Rule::Holds && self.is_preparing(run, id.task);
+                    let is_prepared =
+                        judged == Rule::Holds && self.question(run, id.task).is_some();
                     assert!(judged == Rule::Open || is_prepared, "{id:?}: {judged:?}");
                 }
                 if let TaskState::Running {
@@ -635,12 +675,6 @@ impl<'c> World<'c> {
         }
         self.seen.extend(seen);
         self.check_replay();
-    }
-
-    fn is_preparing(&self, run: &RunId, of: TaskIndex) -> bool {
-        self.coming.iter().any(|(_, event)| {
-            matches!(event, Event::Prepared { run: r, task, .. } if r == run && *task == of)
-        })
     }
 
     /// An engine restored from the ledger is the engine that never stopped, but for lost attempts:
