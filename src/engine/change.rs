@@ -137,36 +137,18 @@ impl Step<'_> {
         }
     }
 
-    /// A task that has ended is open again: what was being found out for those who need it may not
-    /// be true any more, and its answer must not be taken for one to the next question.
+    /// A task that has ended is open again, or ends otherwise: the answers to what was asked about
+    /// those who need it may not be true any more.
     fn withdraw_questions(&mut self, key: RunKey, task: TaskIndex) {
         let Some(run) = self.engine.runs.get_mut(&key) else {
             return;
         };
-        let asked: Vec<TaskIndex> = run
-            .dependents
-            .of(task)
-            .iter()
-            .copied()
-            .filter(|task| {
-                matches!(
-                    run.tasks[task.get()].own.phase,
-                    Phase::Waiting { preparing: true }
-                )
-            })
-            .collect();
-        for task in asked {
-            let id = TaskRunId { task, item: None };
-            if let Some(own) = self
-                .engine
-                .runs
-                .get_mut(&key)
-                .and_then(|run| run.get_mut(id))
+        for dependent in run.dependents.of(task) {
+            if let Phase::Waiting { question } = &mut run.tasks[dependent.get()].own.phase
+                && question.take().is_some()
             {
-                own.renew();
+                self.judged.push_back((key, *dependent));
             }
-            let waiting = Phase::Waiting { preparing: false };
-            self.change(key, id, &waiting, Notice::Record(None));
         }
     }
 

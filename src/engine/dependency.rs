@@ -23,13 +23,16 @@ impl Step<'_> {
         };
         let id = TaskRunId { task, item: None };
         let verdict = match &mut state.own.phase {
-            Phase::Waiting { preparing } if !*preparing => {
+            Phase::Waiting { question } if question.is_none() => {
                 let verdict = if state.left_out {
                     Verdict::Skip
                 } else {
                     judge(policy.rule, state.needs)
                 };
-                *preparing = verdict == Verdict::Start && policy.dynamic;
+                if verdict == Verdict::Start && policy.dynamic {
+                    self.engine.questions += 1;
+                    *question = Some(self.engine.questions);
+                }
                 verdict
             }
             Phase::Expanded { .. } if state.group.as_ref().is_none_or(|group| group.open == 0) => {
@@ -43,7 +46,7 @@ impl Step<'_> {
                 let prepare = Action::Prepare {
                     run: run.spec.id.clone(),
                     task,
-                    generation: state.own.generation,
+                    question: self.engine.questions,
                 };
                 self.actions.push(prepare);
             }
@@ -57,14 +60,14 @@ impl Step<'_> {
         &mut self,
         run: &RunId,
         task: TaskIndex,
-        generation: u32,
+        question: u64,
         answer: Prepared,
     ) {
         let id = TaskRunId { task, item: None };
         let Some(key) = self.live(run) else { return };
         let asked = self.engine.runs.get(&key).and_then(|run| run.get(id));
         let is_asked = asked.is_some_and(|own| {
-            own.generation == generation && matches!(own.phase, Phase::Waiting { preparing: true })
+            matches!(own.phase, Phase::Waiting { question: asked } if asked == Some(question))
         });
         if !is_asked {
             return;

@@ -140,7 +140,7 @@ impl Step<'_> {
                     state.own.renew();
                     state.group = None;
                 }
-                let waiting = Phase::Waiting { preparing: false };
+                let waiting = Phase::Waiting { question: None };
                 self.change(key, id, &waiting, Notice::Record(None));
             }
             Again::FailedItems => {
@@ -227,6 +227,7 @@ fn how(task: &Task, asked: bool, after: (bool, bool)) -> Option<Again> {
         Phase::Ready { .. } | Phase::RetryWait { .. } if after => {
             Some(Again::Whole { renewed: is_stale })
         }
+        Phase::Waiting { .. } if after && is_stale => Some(Again::Whole { renewed: true }),
         _ => None,
     }
 }

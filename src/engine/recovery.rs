@@ -174,7 +174,7 @@ fn task_run(snapshot: TaskRunSnapshot) -> TaskRun {
 
 fn phase(state: TaskState) -> Phase {
     match state {
-        TaskState::Waiting => Phase::Waiting { preparing: false },
+        TaskState::Waiting => Phase::Waiting { question: None },
         TaskState::Expanded { .. } => Phase::Expanded { marked: None },
         TaskState::Ready => Phase::Ready {
             turn: Turn::NONE,

@@ -21,6 +21,8 @@ pub struct Engine {
     /// What happens by itself: an attempt's deadline, the end of a wait before a retry.
     pub(super) timers: BTreeSet<(Timestamp, RunKey, TaskRunId)>,
     next_key: RunKey,
+    /// How many questions were asked: the number of the last one.
+    pub(super) questions: u64,
 }
 
 impl Engine {
@@ -33,6 +35,7 @@ impl Engine {
             queue: Queue::new(limits.max_active_tasks, &limits.pools),
             timers: BTreeSet::new(),
             next_key: 0,
+            questions: 0,
         }
     }
 
@@ -144,9 +147,9 @@ impl Step<'_> {
             Event::Prepared {
                 run,
                 task,
-                generation,
+                question,
                 answer,
-            } => self.prepared(&run, task, generation, answer),
+            } => self.prepared(&run, task, question, answer),
             Event::AttemptFinished { attempt, result } => self.attempt_finished(&attempt, result),
             Event::AttemptLost { attempt, message } => self.attempt_lost(&attempt, &message),
             Event::CancelRequested { run } => self.cancel(&run),

@@ -72,8 +72,8 @@ pub(super) struct TaskRun {
 #[derive(Debug, Clone)]
 pub(super) enum Phase {
     Waiting {
-        /// [`Action::Prepare`](super::Action::Prepare) is out.
-        preparing: bool,
+        /// The [`Action::Prepare`](super::Action::Prepare) that is out, if one is.
+        question: Option<u64>,
     },
     Expanded {
         /// How a person decided that it ends, once its items have stopped.
@@ -197,7 +197,7 @@ impl Run {
             .tasks
             .iter()
             .map(|task| Task {
-                own: TaskRun::new(0, Phase::Waiting { preparing: false }),
+                own: TaskRun::new(0, Phase::Waiting { question: None }),
                 needs: Needs::default(),
                 left_out: left_out(task.id.as_str()),
                 claim: queue.claim(task.pool.as_ref()),

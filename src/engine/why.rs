@@ -33,7 +33,7 @@ impl Engine {
         let (key, run) = self.run(run)?;
         let task = run.task(task_run.task)?;
         match &run.get(task_run)?.phase {
-            Phase::Waiting { preparing: true } => Some(Why::Preparing),
+            Phase::Waiting { question: Some(_) } => Some(Why::Preparing),
             Phase::Waiting { .. } => Some(Why::Needs(open_needs(run, task_run.task))),
             Phase::Expanded { .. } => Some(Why::Items(task.group.as_ref()?.open)),
             Phase::Ready { held: true, .. } => {

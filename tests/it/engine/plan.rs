@@ -169,12 +169,14 @@ fn limits() -> impl Strategy<Value = LimitPlan> {
 /// Everything that can happen.
 pub(crate) fn cases() -> impl Strategy<Value = Case> {
     let chaos =
-        (0_u8..15, 0_u8..30, 0_u8..8, 0_u8..60).prop_map(|(crash, noise, person, failure)| Chaos {
-            crash,
-            crashes: 25,
-            noise,
-            person,
-            failure,
+        (0_u8..15, 0_u8..30, 0_u8..16, 0_u8..60).prop_map(|(crash, noise, person, failure)| {
+            Chaos {
+                crash,
+                crashes: 25,
+                noise,
+                person,
+                failure,
+            }
         });
     let runs = prop::collection::vec(runs(true), 1..4);
     (runs, limits(), chaos, any::<u64>()).prop_map(|(runs, limits, chaos, seed)| Case {

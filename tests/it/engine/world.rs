@@ -1,18 +1,18 @@
 //! The world around an engine: a virtual clock, a durable ledger, executors that are late, die and
 //! repeat themselves, and people who change their minds. Every step is checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use runner::engine::{AbortReason, Action, Engine, Event, FORGIVEN_LOSSES, Limits, Prepared};
+use runner::engine::{AbortReason, Action, Engine, Event, FORGIVEN_LOSSES, Limits, Prepared, Why};
 use runner::model::{
     AttemptId, AttemptOutcome, AttemptResult, Dag, FailureCause, FailureKind, Json, Outcome, RunId,
     RunSpec, RunState, TaskIndex, TaskRunId, TaskState, Timestamp, Transition,
 };
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, own};
 use super::oracle::{self, Load, Rule};
 use super::plan::{Case, Kind, MAX_DELAY, start};
 use super::random::Random;
@@ -40,6 +40,8 @@ pub(crate) struct World<'c> {
     marked: Vec<(RunId, usize)>,
     people_left: usize,
     crashes_left: usize,
+    /// What has happened, in words, to show that the simulation gets there.
+    pub(crate) seen: BTreeSet<String>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -74,9 +76,10 @@ impl<'c> World<'c> {
             highest: BTreeMap::new(),
             told: Vec::new(),
             marked: Vec::new(),
-            people_left: 6,
+            people_left: 10,
             crashes_left: case.chaos.crashes,
             runs,
+            seen: BTreeSet::new(),
         };
         for (spec, dag) in world.runs.clone() {
             let event = Event::Triggered { run: spec, dag };
@@ -97,7 +100,7 @@ impl<'c> World<'c> {
     }
 
     /// The end of every task run, for a comparison: not when, and not after how many attempts.
-    pub(crate) fn outcomes(&self) -> Vec<(RunId, RunState, Vec<(TaskRunId, TaskState)>)> {
+    pub(crate) fn outcomes(&self) -> BTreeMap<(RunId, TaskRunId), TaskState> {
         let end = |state: &TaskState| match state {
             TaskState::Finished { outcome, .. } => TaskState::Finished {
                 outcome: outcome.clone(),
@@ -106,12 +109,11 @@ impl<'c> World<'c> {
             other => other.clone(),
         };
         let entries = self.ledger.runs.iter();
-        entries
-            .map(|(run, entry)| {
-                let tasks = entry.tasks.values().map(|t| (t.id, end(&t.state)));
-                (run.clone(), entry.state, tasks.collect())
-            })
-            .collect()
+        let ends = entries.flat_map(|(run, entry)| {
+            let tasks = entry.tasks.values();
+            tasks.map(|t| ((run.clone(), t.id), end(&t.state)))
+        });
+        ends.collect()
     }
 
     /// One batch of events and its commit; `false` when nothing will ever happen again.
@@ -189,26 +191,58 @@ impl<'c> World<'c> {
     }
 
     fn commit(&mut self, actions: &[Action]) {
+        let before = self.ledger.clone();
+        let mut opened = BTreeSet::new();
         for action in actions {
             if let Action::Record(transition) = action {
                 self.check_before(transition);
+                opened.extend(self.opens(transition));
                 self.ledger.apply(transition);
                 Load::of(&self.ledger).check(&self.ledger, &self.limits);
             }
         }
-        let runs: Vec<RunId> = self.ledger.runs.keys().cloned().collect();
-        for run in runs {
-            let entry = &self.ledger.runs[&run];
-            match self.engine.snapshots(&run) {
+        Self::check_after_retry(&before, &opened);
+        for (run, entry) in &self.ledger.runs {
+            match self.engine.snapshots(run) {
                 Some(snapshots) => {
                     assert_eq!(
                         snapshots,
                         entry.snapshots(),
                         "the ledger is the engine's state"
                     );
-                    assert_eq!(self.engine.run_state(&run), Some(entry.state));
+                    assert_eq!(self.engine.run_state(run), Some(entry.state));
                 }
                 None => assert!(entry.state.is_finished(), "{run} was forgotten"),
+            }
+        }
+    }
+
+    /// The task that runs again by this transition, if one does.
+    fn opens(&self, transition: &Transition) -> Option<(RunId, TaskIndex)> {
+        let Transition::Task {
+            run,
+            task_run,
+            state,
+            ..
+        } = transition
+        else {
+            return None;
+        };
+        let was = self.ledger.runs[run].state(*task_run);
+        let opens = was.is_finished() && !state.is_finished() && task_run.item.is_none();
+        opens.then(|| (run.clone(), task_run.task))
+    }
+
+    /// When a task runs again, so does everything that had ended after it.
+    fn check_after_retry(before: &Ledger, opened: &BTreeSet<(RunId, TaskIndex)>) {
+        for (run, again) in opened {
+            let entry = &before.runs[run];
+            for (index, task) in entry.dag.tasks.iter().enumerate() {
+                let had_ended = entry.state(own(index)).is_finished();
+                if task.needs.contains(again) && had_ended && !entry.is_left_out(index) {
+                    let id = (run.clone(), own(index).task);
+                    assert!(opened.contains(&id), "{index} comes after {again:?}");
+                }
             }
         }
     }
@@ -216,7 +250,10 @@ impl<'c> World<'c> {
     /// What must be true of a transition, in the state that it meets.
     fn check_before(&mut self, transition: &Transition) {
         match transition {
-            Transition::Run { .. } => {}
+            Transition::Run { run, state, .. } => {
+                let was = self.ledger.runs[run].state;
+                self.seen.insert(format!("run {was} ▶ {state}"));
+            }
             Transition::Expanded { run, task, .. } => {
                 let entry = &self.ledger.runs[run];
                 assert_eq!(oracle::judge(entry, task.get()), Rule::Holds, "expanded");
@@ -233,6 +270,12 @@ impl<'c> World<'c> {
             } => {
                 let entry = &self.ledger.runs[run];
                 let was = entry.state(*id).clone();
+                let what = if id.item.is_some() { "item" } else { "task" };
+                let arrow = format!("{what} {} ▶ {}", word(&was), word(state));
+                self.seen.insert(arrow);
+                if let Some(ended) = ended {
+                    self.check_told(run, *id, entry.tasks[id].fence, &ended.result.outcome);
+                }
                 let tries = self.tries.entry((run.clone(), *id)).or_default();
                 let begins_anew = matches!(
                     (&was, state),
@@ -281,6 +324,26 @@ impl<'c> World<'c> {
         }
     }
 
+    /// What was told to end has done so for that reason, unless it was faster.
+    fn check_told(&self, run: &RunId, id: TaskRunId, fence: u64, outcome: &AttemptOutcome) {
+        let is_it =
+            |told: &AttemptId| told.run == *run && told.task_run == id && told.fence == fence;
+        let told = self.told.iter().find(|(told, _)| is_it(told));
+        let is_timeout = matches!(
+            outcome,
+            AttemptOutcome::Failed { cause, .. } if cause.kind == FailureKind::TimedOut
+        );
+        let is_failure = matches!(outcome, AttemptOutcome::Failed { .. });
+        match told {
+            Some((_, AbortReason::TimedOut)) if is_failure => {
+                let is_marked = self.marked.contains(&(run.clone(), id.task.get()));
+                assert!(is_timeout || is_marked, "{id:?}: {outcome:?}");
+            }
+            Some(_) => {}
+            None => assert!(!is_timeout, "{id:?} was not told"),
+        }
+    }
+
     /// A task stops waiting when its rule says so, and not before.
     fn check_leaves_waiting(&self, run: &RunId, id: TaskRunId, to: &TaskState) {
         let entry = &self.ledger.runs[run];
@@ -317,13 +380,15 @@ impl<'c> World<'c> {
                 Action::Prepare {
                     run,
                     task,
-                    generation,
+                    question,
                 } => {
+                    let before = self.question(&run, task);
+                    assert!(before.is_none_or(|before| before < question));
                     let answer = self.answer(&run, task);
                     let event = Event::Prepared {
                         run,
                         task,
-                        generation,
+                        question,
                         answer,
                     };
                     let at = self.soon(3);
@@ -399,6 +464,7 @@ impl<'c> World<'c> {
         let twice = self.told.iter().any(|(told, _)| *told == attempt);
         assert!(!twice, "{attempt:?} is told twice");
         self.told.push((attempt.clone(), reason));
+        self.seen.insert(format!("abort {reason:?}"));
         // It may have ended by itself just before.
         let is_of = |event: &Event| matches!(event, Event::AttemptFinished { attempt: of, .. } | Event::AttemptLost { attempt: of, .. } if *of == attempt);
         if self.random.chance(30) && self.coming.iter().any(|(_, event)| is_of(event)) {
@@ -443,6 +509,7 @@ impl<'c> World<'c> {
             }
         }
         self.coming = triggered;
+        self.told.clear();
         self.engine = Engine::new(&self.limits);
         for (run, entry) in &self.ledger.runs {
             for id in entry.running() {
@@ -489,7 +556,7 @@ impl<'c> World<'c> {
             1 => Event::Prepared {
                 run: nowhere.run,
                 task: TaskIndex(77),
-                generation: 0,
+                question: 0,
                 answer: Prepared::Run,
             },
             _ => known.unwrap_or(Event::Wakeup),
@@ -499,29 +566,38 @@ impl<'c> World<'c> {
         if !is_answer || !self.is_asked(&event) {
             let actions = self.engine.handle(self.now, [event.clone()]);
             assert_eq!(actions, Vec::new(), "{event:?} is of no use");
+            let known = self.engine.run_state(&self.runs[0].0.id).is_some();
+            self.seen.insert(format!("noise, r0 is here: {known}"));
         }
     }
 
+    /// Whether it answers the last question, which may have the number of one that was asked
+    /// before a crash.
     fn is_asked(&self, event: &Event) -> bool {
-        let Event::Prepared {
-            run,
-            task,
-            generation,
-            ..
-        } = event
-        else {
-            return false;
+        match event {
+            Event::Prepared {
+                run,
+                task,
+                question,
+                ..
+            } => self.question(run, *task) == Some(*question),
+            _ => false,
+        }
+    }
+
+    /// The last question about a task, if its answer is still to come.
+    fn question(&self, run: &RunId, of: TaskIndex) -> Option<u64> {
+        let number = |event: &Event| match event {
+            Event::Prepared {
+                run: r,
+                task,
+                question,
+                ..
+            } if r == run && *task == of => Some(*question),
+            _ => None,
         };
-        let id = TaskRunId {
-            task: *task,
-            item: None,
-        };
-        let own = self
-            .ledger
-            .runs
-            .get(run)
-            .and_then(|entry| entry.tasks.get(&id));
-        own.is_some_and(|own| own.generation == *generation && own.state == TaskState::Waiting)
+        let coming = self.coming.iter().filter_map(|(_, event)| number(event));
+        coming.max()
     }
 
     /// A person asks for something, of a run that may have ended.
@@ -558,7 +634,8 @@ impl<'c> World<'c> {
     }
 
     /// What must be true when a batch is done: nothing waits that could go on.
-    fn check_quiet(&self) {
+    fn check_quiet(&mut self) {
+        let mut seen = BTreeSet::new();
         let startable = oracle::startable(&self.ledger, &self.limits, i64::MIN);
         assert!(startable.is_empty(), "{startable:?} could run");
         for (run, entry) in &self.ledger.runs {
@@ -571,11 +648,13 @@ impl<'c> World<'c> {
             for id in entry.tasks.keys() {
                 let state = entry.state(*id);
                 let why = self.engine.why(run, *id);
+                seen.extend(why.as_ref().map(why_word));
                 let waits = is_open(state) && !matches!(state, TaskState::Running { .. });
                 assert_eq!(why.is_some(), waits, "{id:?}: {why:?}");
                 if *state == TaskState::Waiting {
                     let judged = oracle::judge(entry, id.task.get());
-                    let is_prepared = judged == Rule::Holds && self.is_preparing(run, id.task);
+                    let is_prepared =
+                        judged == Rule::Holds && self.question(run, id.task).is_some();
                     assert!(judged == Rule::Open || is_prepared, "{id:?}: {judged:?}");
                 }
                 if let TaskState::Running {
@@ -594,13 +673,8 @@ impl<'c> World<'c> {
                 }
             }
         }
+        self.seen.extend(seen);
         self.check_replay();
-    }
-
-    fn is_preparing(&self, run: &RunId, of: TaskIndex) -> bool {
-        self.coming.iter().any(|(_, event)| {
-            matches!(event, Event::Prepared { run: r, task, .. } if r == run && *task == of)
-        })
     }
 
     /// An engine restored from the ledger is the engine that never stopped, but for lost attempts:
@@ -639,6 +713,29 @@ impl<'c> World<'c> {
         let millis = self.random.below(seconds * 1000 + 1);
         self.now + TimeDelta::milliseconds(i64::try_from(millis).unwrap())
     }
+}
+
+fn word(state: &TaskState) -> String {
+    match state {
+        TaskState::Waiting => "waiting".into(),
+        TaskState::Expanded { .. } => "expanded".into(),
+        TaskState::Ready => "ready".into(),
+        TaskState::Running { .. } => "running".into(),
+        TaskState::RetryWait { .. } => "retry_wait".into(),
+        TaskState::Finished { outcome, .. } => match outcome {
+            Outcome::Success => "success".into(),
+            Outcome::Failed(cause) => format!("failed {:?}", cause.kind),
+            Outcome::Skipped => "skipped".into(),
+            Outcome::UpstreamFailed => "upstream_failed".into(),
+            Outcome::Cancelled => "cancelled".into(),
+        },
+    }
+}
+
+fn why_word(why: &Why) -> String {
+    let text = format!("{why:?}");
+    let end = text.find(['(', ' ']).unwrap_or(text.len());
+    format!("why {}", &text[..end])
 }
 
 pub(crate) fn finished(attempt: AttemptId, outcome: AttemptOutcome) -> Event {
