@@ -1,1 +1,4 @@
-//! x
+//! Integration tests: one binary, a module for each subject.
+
+mod shell;
+mod support;
