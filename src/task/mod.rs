@@ -4,6 +4,7 @@ mod context;
 mod empty;
 mod kind;
 mod log;
+pub mod shell;
 mod surroundings;
 
 pub use context::{AttemptContext, Clock, Progress};
@@ -12,7 +13,7 @@ pub use log::{Level, Log, log_path};
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
-pub const KINDS: &[&TaskKind] = &[];
+pub const KINDS: &[&TaskKind] = &[&shell::KIND];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.
 pub const EMPTY: &TaskKind = &empty::KIND;

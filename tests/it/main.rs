@@ -4,4 +4,7 @@ mod embedded;
 mod engine;
 mod oracle;
 mod samples;
+//! Integration tests: one binary, a module for each subject.
+
+mod shell;
 mod support;

@@ -1,3 +1,7 @@
 //! What several tests need.
 
 pub(crate) mod postgres;
+//! What tests need to set a scene.
+
+pub mod attempt;
+pub mod document;
