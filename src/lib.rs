@@ -3,7 +3,9 @@
 pub mod connection;
 pub mod data;
 pub mod document;
+pub mod embedded;
 pub mod engine;
+pub mod executor;
 pub mod model;
 pub mod secret;
 pub mod spec;

@@ -14,9 +14,9 @@ pub use ids::{
 };
 pub use policy::{Backoff, RetryPolicy, TriggerRule};
 pub use run::{
-    AttemptId, AttemptOutcome, AttemptResult, DataInterval, Ended, FailureCause, FailureKind, Json,
-    Outcome, RunSpec, RunState, TaskRunId, TaskRunSnapshot, TaskState, Timestamp, Transition,
-    TriggerKind,
+    AttemptId, AttemptOutcome, AttemptResult, Budget, DataInterval, Ended, FailureCause,
+    FailureKind, Json, Outcome, RunSpec, RunState, TaskRunId, TaskRunSnapshot, TaskState,
+    Timestamp, Transition, TriggerKind,
 };
 pub use schedule::{
     Calendar, Catchup, Clock, CronMistake, CronRule, Every, NICKNAMES, OverlapPolicy, Rule,
