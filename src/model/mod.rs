@@ -18,4 +18,7 @@ pub use run::{
     FailureKind, Json, Outcome, RunSpec, RunState, TaskRunId, TaskRunSnapshot, TaskState,
     Timestamp, Transition, TriggerKind,
 };
-pub use schedule::Schedule;
+pub use schedule::{
+    Calendar, Catchup, Clock, CronMistake, CronRule, Every, NICKNAMES, OverlapPolicy, Rule,
+    Schedule, Timetable, from_local,
+};

@@ -17,5 +17,6 @@ pub use params::{Param, ParamType, Params, Rules};
 pub use pipeline::{Foreach, Pipeline, TaskSpec};
 pub use project::{Loaded, PIPELINES_FOLDER, Project, SETTINGS_FILE, load};
 pub use render::{render_json, render_text};
+pub use schedule::{read_schedule, schedule_schema};
 pub use settings::Settings;
 pub use yaml::read_yaml;
