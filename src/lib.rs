@@ -6,6 +6,7 @@ pub mod document;
 pub mod engine;
 pub mod model;
 pub mod secret;
+pub mod sqltext;
 pub mod store;
 pub mod task;
 pub mod template;
