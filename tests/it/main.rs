@@ -1,1 +1,4 @@
-//! x
+//! All integration tests, as one program.
+
+mod embedded;
+mod support;

@@ -5,7 +5,9 @@ use std::str::FromStr as _;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::connection::DatabaseError;
+use crate::connection::{DatabaseError, Places};
+use crate::embedded::EmbeddedError;
+use crate::embedded::postgres::{PostgresServer, acquire, ensure_database};
 use crate::secret::Secret;
 
 /// How a connection is reached.
@@ -80,13 +82,38 @@ fn shortened(name: &str) -> String {
     name[..end].to_owned()
 }
 
-/// The project's own server, started if it isn't running.
-pub(super) async fn embedded(
-    _places: &crate::connection::Places,
-    _database: &str,
-) -> Result<PgConnectOptions, DatabaseError> {
-    Err(DatabaseError::Connection {
-        message: "the embedded server isn't there yet".to_owned(),
+/// A server that can be connected to.
+#[derive(Debug)]
+pub(super) struct Reached {
+    pub(super) options: PgConnectOptions,
+    /// The project's own server stays up as long as this lives.
+    pub(super) _server: Option<PostgresServer>,
+}
+
+/// The project's own server, started if it isn't running, with the database made if it's missing.
+pub(super) async fn embedded(places: &Places, database: &str) -> Result<Reached, DatabaseError> {
+    let failed = |error: EmbeddedError| DatabaseError::Statement {
+        retryable: matches!(
+            error,
+            EmbeddedError::Locked { .. }
+                | EmbeddedError::NoAnswer { .. }
+                | EmbeddedError::Server { .. }
+                | EmbeddedError::Database { .. }
+        ),
+        message: error.to_string(),
+        code: None,
+        detail: None,
+        hint: None,
+        context: None,
+        place: None,
+    };
+    let server = acquire(&places.state, &places.executable)
+        .await
+        .map_err(failed)?;
+    ensure_database(&server, database).await.map_err(failed)?;
+    Ok(Reached {
+        options: server.options(database).disable_statement_logging(),
+        _server: Some(server),
     })
 }
 

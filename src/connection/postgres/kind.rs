@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::{Schema, json_schema};
-use sqlx::postgres::PgConnectOptions;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
-use super::address::{self, Address};
+use super::address::{self, Address, Reached};
 use super::ledger::Ledger;
 use super::session::PostgresSession;
 use crate::connection::{
@@ -64,13 +63,16 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
     } else {
         Settings::from_node(node, surroundings.report)?
     };
-    let (address, options) = if *settings.url == "embedded" {
+    let (address, reached) = if *settings.url == "embedded" {
         (Address::Embedded, None)
     } else {
         match address::read_url(&settings.url) {
             Ok(options) => (
                 Address::Url(Secret::new(settings.url.value.clone())),
-                Some(options),
+                Some(Reached {
+                    options,
+                    _server: None,
+                }),
             ),
             Err(message) => {
                 surroundings.report.push(Diagnostic::error(
@@ -85,7 +87,7 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
     Some(Arc::new(PostgresConnection {
         database: surroundings.id.to_string(),
         address,
-        options: Secret::new(tokio::sync::OnceCell::new_with(options)),
+        reached: Secret::new(OnceCell::new_with(reached)),
         places: Arc::clone(surroundings.places),
         statement_timeout: settings.statement_timeout,
         sessions: Arc::new(Semaphore::new(settings.max_connections.get() as usize)),
@@ -99,7 +101,7 @@ struct PostgresConnection {
     /// The database's name on an embedded server.
     database: String,
     address: Address,
-    options: Secret<tokio::sync::OnceCell<PgConnectOptions>>,
+    reached: Secret<OnceCell<Reached>>,
     places: Arc<Places>,
     statement_timeout: Option<Duration>,
     sessions: Arc<Semaphore>,
@@ -142,12 +144,12 @@ impl Database for PostgresConnection {
                     PATIENCE.as_secs()
                 ),
             })?;
-        let options = self
-            .options
+        let reached = self
+            .reached
             .reveal()
             .get_or_try_init(|| address::embedded(&self.places, &self.database))
             .await?;
-        let options = address::session_options(options.clone(), purpose, self.statement_timeout);
+        let options = address::session_options(reached.options.clone(), purpose, self.statement_timeout);
         let opened = PostgresSession::open(options, self.ledger.clone(), permit);
         match tokio::time::timeout(PATIENCE, opened).await {
             Ok(session) => Ok(Box::new(session?)),
