@@ -1,4 +1,5 @@
 //! All integration tests, as one program.
 
 mod embedded;
+mod postgres_session;
 mod support;

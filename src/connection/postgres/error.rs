@@ -46,7 +46,9 @@ pub(super) fn of_statement(
         retryable: is_retryable(error.code()),
         code: Some(error.code().to_owned()),
         detail: error.detail().map(str::to_owned),
-        hint: error.hint().map(str::to_owned),
+        hint: error
+            .hint()
+            .map_or_else(|| own_hint(error.code()), |hint| Some(hint.to_owned())),
         context,
         place,
         message,
@@ -80,6 +82,15 @@ fn is_lost(code: &str) -> bool {
 /// isn't free now.
 fn is_retryable(code: &str) -> bool {
     code.starts_with("53") || matches!(code, "40001" | "40P01" | "40003" | "55P03" | "55006")
+}
+
+/// A hint where the server has none and we know better.
+fn own_hint(code: &str) -> Option<String> {
+    let hint = match code {
+        "42P18" => "say its type, such as `:name::text`",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 /// The server counts characters from 1.

@@ -149,7 +149,8 @@ impl Database for PostgresConnection {
             .reveal()
             .get_or_try_init(|| address::embedded(&self.places, &self.database))
             .await?;
-        let options = address::session_options(reached.options.clone(), purpose, self.statement_timeout);
+        let options =
+            address::session_options(reached.options.clone(), purpose, self.statement_timeout);
         let opened = PostgresSession::open(options, self.ledger.clone(), permit);
         match tokio::time::timeout(PATIENCE, opened).await {
             Ok(session) => Ok(Box::new(session?)),

@@ -23,7 +23,9 @@ pub(super) struct Ledger {
 const LOCK: i64 = 0x72_756e_6e65_72;
 
 const CREATE: &str = "
-CREATE SCHEMA IF NOT EXISTS runner;
+DO $$ BEGIN
+    IF to_regnamespace('runner') IS NULL THEN CREATE SCHEMA runner; END IF;
+END $$;
 CREATE TABLE IF NOT EXISTS runner.load_ledger (
     run text NOT NULL,
     task text NOT NULL,
