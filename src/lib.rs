@@ -3,9 +3,12 @@
 pub mod connection;
 pub mod data;
 pub mod document;
+pub mod embedded;
 pub mod engine;
 pub mod model;
 pub mod secret;
+pub mod spec;
+pub mod sqltext;
 pub mod store;
 pub mod task;
 pub mod template;

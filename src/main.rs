@@ -1,1 +1,14 @@
-fn main() {}
+use std::process::ExitCode;
+
+use runner::embedded::{SUPERVISOR_ARGUMENT, supervisor_main};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments
+        .next()
+        .is_some_and(|first| first == SUPERVISOR_ARGUMENT)
+    {
+        return supervisor_main(arguments);
+    }
+    ExitCode::SUCCESS
+}

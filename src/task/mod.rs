@@ -9,7 +9,7 @@ mod surroundings;
 pub use context::{AttemptContext, Clock, Progress};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log};
-pub use surroundings::{CodeFile, ProjectView, Surroundings};
+pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
 pub const KINDS: &[&TaskKind] = &[];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::connection::Dialect;
 use crate::document::{Diagnostic, Report, SourceId, Span, Spanned, nearest};
 use crate::model::{ConnectionId, TaskId};
-use crate::template::{Shape, Template};
+use crate::template::{Shape, Template, Unknown};
 
 /// What a task may ask of the project it is in.
 pub trait ProjectView {
@@ -28,6 +28,18 @@ pub trait ProjectView {
     fn siblings(&self, path: &Path) -> Vec<String>;
 }
 
+/// The tasks around a task.
+pub trait GraphView {
+    /// Whether the DAG has such a task.
+    fn is_task(&self, name: &str) -> bool;
+    /// Whether it comes before this one, through any number of `needs`.
+    fn is_upstream(&self, name: &str) -> bool;
+    /// The names of all tasks that come before this one.
+    fn upstream(&self) -> Vec<String>;
+    /// The names of all tasks.
+    fn tasks(&self) -> Vec<String>;
+}
+
 /// A file that belongs to the pipeline's definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeFile {
@@ -44,14 +56,11 @@ pub struct Surroundings<'a> {
     pub project: &'a mut dyn ProjectView,
     /// The task itself.
     pub task: &'a TaskId,
-    /// The names that its templates may use.
+    /// The names that its templates may use; `tasks` is looked up in `graph`.
     pub scope: &'a Shape,
     /// The DAG's parameters: `:name` in SQL.
     pub params: &'a [String],
-    /// All tasks that come before it, through any number of `needs`.
-    pub upstream: &'a [TaskId],
-    /// All tasks of the DAG.
-    pub tasks: &'a [TaskId],
+    pub graph: &'a dyn GraphView,
 }
 
 impl Surroundings<'_> {
@@ -103,26 +112,59 @@ impl Surroundings<'_> {
         };
         let mut known = true;
         for path in template.variables() {
-            let Err(unknown) = scope.check(&path) else {
-                continue;
+            let problem = match path.strip_prefix("tasks.") {
+                Some(rest) => self.check_task_path(rest, place(template.find(&path))),
+                None => scope
+                    .check(&path)
+                    .err()
+                    .map(|unknown| unknown_variable(unknown, place(template.find(&path)))),
             };
-            known = false;
-            let mut diagnostic = Diagnostic::error(
-                "unknown-variable",
-                format!("`{}` doesn't exist here", unknown.path),
-                place(template.find(&path)),
-            );
-            if let Some(near) = unknown.nearest {
-                diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
-            } else if unknown.known.is_empty() {
-                diagnostic = diagnostic.help("nothing is known at that place");
-            } else {
-                let names: Vec<String> = unknown.known.iter().map(|n| format!("`{n}`")).collect();
-                diagnostic = diagnostic.help(format!("known here: {}", names.join(", ")));
+            if let Some(diagnostic) = problem {
+                known = false;
+                self.report.push(diagnostic);
             }
-            self.report.push(diagnostic);
         }
         known.then_some(template)
+    }
+
+    /// Checks `<task>.outputs…` behind `tasks.`.
+    fn check_task_path(&self, path: &str, span: Span) -> Option<Diagnostic> {
+        let (task, rest) = path.split_once('.').unwrap_or((path, "outputs"));
+        if !self.graph.is_upstream(task) {
+            return Some(self.not_upstream(task, span, "the outputs"));
+        }
+        let field = rest.split('.').next().unwrap_or(rest);
+        if field == "outputs" {
+            return None;
+        }
+        Some(
+            Diagnostic::error(
+                "unknown-variable",
+                format!("`tasks.{task}.{field}` doesn't exist"),
+                span,
+            )
+            .label(format!("did you mean `tasks.{task}.outputs`?")),
+        )
+    }
+
+    fn not_upstream(&self, name: &str, span: Span, what: &str) -> Diagnostic {
+        if self.graph.is_task(name) {
+            return Diagnostic::error(
+                "not-upstream",
+                format!(
+                    "task `{}` reads {what} of `{name}`, but doesn't need it",
+                    self.task
+                ),
+                span,
+            )
+            .label(format!("add `needs: {name}`"));
+        }
+        let tasks = self.graph.tasks();
+        Diagnostic::error("unknown-task", format!("task `{name}` doesn't exist"), span).suggest(
+            name,
+            tasks.iter().map(String::as_str),
+            "task",
+        )
     }
 
     /// Checks that a connection exists and is one of `kinds`.
@@ -183,28 +225,31 @@ impl Surroundings<'_> {
 
     /// Checks that a task whose dataset is read comes before this one.
     pub fn dataset(&mut self, name: &Spanned<String>) -> Option<TaskId> {
-        if let Some(found) = self.upstream.iter().find(|task| task.as_str() == **name) {
-            return Some(found.clone());
+        if self.graph.is_upstream(name) {
+            return TaskId::new(name).ok();
         }
-        let diagnostic = if self.tasks.iter().any(|task| task.as_str() == **name) {
-            Diagnostic::error(
-                "not-upstream",
-                format!(
-                    "task `{}` reads the dataset of `{}`, but doesn't need it",
-                    self.task, name.value
-                ),
-                name.span,
-            )
-            .label(format!("add `needs: {}`", name.value))
-        } else {
-            Diagnostic::error(
-                "unknown-task",
-                format!("task `{}` doesn't exist", name.value),
-                name.span,
-            )
-            .suggest(name, self.tasks.iter().map(TaskId::as_str), "task")
-        };
+        let diagnostic = self.not_upstream(name, name.span, "the dataset");
         self.report.push(diagnostic);
         None
     }
+}
+
+fn unknown_variable(unknown: Unknown, span: Span) -> Diagnostic {
+    let diagnostic = Diagnostic::error(
+        "unknown-variable",
+        format!("`{}` doesn't exist here", unknown.path),
+        span,
+    );
+    if let Some(near) = unknown.nearest {
+        return diagnostic.label(format!("did you mean `{near}`?"));
+    }
+    if unknown.known.is_empty() {
+        return diagnostic.help("there is nothing at that place");
+    }
+    let names: Vec<String> = unknown
+        .known
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    diagnostic.help(format!("known here: {}", names.join(", ")))
 }

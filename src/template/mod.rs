@@ -4,6 +4,6 @@ mod engine;
 mod scope;
 mod shape;
 
-pub use engine::{Segment, Template, TemplateError, segments};
+pub use engine::{Segment, Template, TemplateError, expression_end, segments};
 pub use scope::Scope;
 pub use shape::{Shape, Unknown};

@@ -1,1 +1,5 @@
-//! x
+//! All integration tests, as one program.
+
+mod embedded;
+mod postgres_session;
+mod support;
