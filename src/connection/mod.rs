@@ -3,6 +3,7 @@
 mod database;
 mod kind;
 mod postgres;
+mod sqlite;
 
 pub use crate::sqltext::Dialect;
 pub use database::{
@@ -12,4 +13,4 @@ pub use database::{
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[&postgres::KIND];
+pub const KINDS: &[&ConnectionKind] = &[&postgres::KIND, &sqlite::KIND];
