@@ -11,6 +11,7 @@ pub mod executor;
 pub mod model;
 pub mod secret;
 pub mod spec;
+pub mod sqltext;
 pub mod store;
 pub mod task;
 pub mod template;

@@ -2,12 +2,15 @@
 
 mod database;
 mod kind;
+mod postgres;
+mod sqlite;
 
+pub use crate::sqltext::Dialect;
 pub use database::{
-    Claim, Database, DatabaseError, Dialect, ErrorPlace, Fetched, LedgerKey, LoadInput, LoadMode,
-    LoadTarget, Loaded, Notice, Session, Statement, Stopper,
+    ByteSource, Claim, Database, DatabaseError, ErrorPlace, Fetched, LedgerKey, LoadInput,
+    LoadMode, LoadTarget, Loaded, Notice, Session, Statement, Stopper,
 };
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[];
+pub const KINDS: &[&ConnectionKind] = &[&postgres::KIND, &sqlite::KIND];

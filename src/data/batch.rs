@@ -170,6 +170,12 @@ impl BatchBuilder {
         self.batch.bytes.len() >= TARGET_BYTES || self.batch.rows() >= TARGET_ROWS
     }
 
+    /// The rows added since the last batch.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.batch.rows()
+    }
+
     /// Whether no row was added since the last batch.
     #[must_use]
     pub fn is_empty(&self) -> bool {

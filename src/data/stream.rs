@@ -48,6 +48,13 @@ pub enum DataError {
     /// The other side failed.
     #[error("{message}")]
     Source { message: String, retryable: bool },
+    /// The other side failed with an error of its own, for those who know its type.
+    #[error("{error}")]
+    Foreign {
+        #[source]
+        error: Box<dyn std::error::Error + Send + Sync>,
+        retryable: bool,
+    },
 }
 
 impl DataError {

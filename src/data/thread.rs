@@ -32,7 +32,7 @@ pub(super) trait Parser {
 /// Why a row can't be read.
 pub(super) enum BadRow {
     /// It doesn't fit; others may.
-    Reject(Reject),
+    Reject(Box<Reject>),
     /// Reading can't go on.
     Data(DataError),
 }
@@ -106,10 +106,10 @@ fn parse(
             }
             (Ok(false), _) => Some(Ok(Piece::End)),
             (Err(BadRow::Reject(reject)), Some(rejects)) => {
-                rejects.add(reject);
+                rejects.add(*reject);
                 None
             }
-            (Err(BadRow::Reject(reject)), None) => Some(Err(reject.into())),
+            (Err(BadRow::Reject(reject)), None) => Some(Err((*reject).into())),
             (Err(BadRow::Data(error)), _) => Some(Err(error)),
         };
         if last.is_none() && !builder.is_full() {

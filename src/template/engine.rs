@@ -222,6 +222,12 @@ pub fn segments(text: &str) -> Vec<Segment> {
     found
 }
 
+/// The end of the expression whose `{{` stands at `start`, braces included.
+#[must_use]
+pub fn expression_end(text: &str, start: usize) -> Option<usize> {
+    closing_braces(text, start + 2)
+}
+
 /// The end of `}}` that closes an expression begun before `from`, quotes respected.
 fn closing_braces(text: &str, from: usize) -> Option<usize> {
     let bytes = text.as_bytes();

@@ -7,4 +7,6 @@ mod samples;
 //! Integration tests: one binary, a module for each subject.
 
 mod shell;
+mod postgres_session;
+mod sqlite_session;
 mod support;

@@ -108,7 +108,7 @@ impl Parser for CsvParser {
             match self.records.next() {
                 Ok(Some(line)) => {
                     if let Some(reject) = self.check(line) {
-                        return Err(BadRow::Reject(reject));
+                        return Err(BadRow::Reject(Box::new(reject)));
                     }
                     for field in self.records.fields() {
                         builder.push(field);
@@ -137,7 +137,9 @@ impl Parser for CsvParser {
                     return Err(DataError::file(&self.names[self.current], error).into());
                 }
                 Err(Trouble::Record(reason)) => {
-                    return Err(BadRow::Reject(self.reject(before, reason.to_owned())));
+                    return Err(BadRow::Reject(Box::new(
+                        self.reject(before, reason.to_owned()),
+                    )));
                 }
                 Err(Trouble::Lost(reason)) => {
                     return Err(DataError::record(self.place(before), reason).into());

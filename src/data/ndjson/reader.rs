@@ -165,13 +165,13 @@ impl Parser for NdjsonParser {
             Ok(())
         })
         .map_err(|reason| {
-            BadRow::Reject(Reject {
+            BadRow::Reject(Box::new(Reject {
                 place: Some(self.input.place(file, number)),
                 column: None,
                 value: None,
                 reason,
                 record: String::from_utf8_lossy(&self.line).into_owned(),
-            })
+            }))
         })?;
         for cell in &self.cells {
             builder.push(cell.map(|(start, end)| &self.text[start..end]));
