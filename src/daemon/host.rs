@@ -388,7 +388,7 @@ impl Host {
             Action::Prepare {
                 run,
                 task,
-                generation,
+                question,
             } => {
                 let Some(held) = self.runs.get(&run) else {
                     return;
@@ -405,7 +405,7 @@ impl Host {
                 self.events.push(Event::Prepared {
                     run,
                     task,
-                    generation,
+                    question,
                     answer,
                 });
             }
