@@ -69,6 +69,11 @@ crate::record! {
     }
 }
 
+/// The schema of a parameter that is spelled out.
+pub(super) fn schema() -> Json {
+    ParamRecord::schema().to_value()
+}
+
 impl Params {
     /// Reads the value of `params:`.
     pub fn read(map: &Map<Node>, report: &mut Report) -> Self {

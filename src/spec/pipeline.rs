@@ -6,23 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::files::{Files, View};
+use super::files::Files;
 use super::graph::Graph;
+use super::include::with_includes;
 use super::params::Params;
+use super::reading::{Reading, base_scope, check_env};
 use super::settings::{Settings, check_pool};
-use super::task::{
-    Condition, DefaultsRecord, TaskHead, TaskRecord, check_retry, read_head, retry_policy,
-};
+use super::task::{DefaultsRecord, TaskHead, check_retry, read_head};
 use super::version::version_of;
 use super::yaml::read_yaml;
-use crate::document::{
-    Diagnostic, FromNode, Map, Node, OneOrMany, Report, SourceId, Spanned, Value,
-};
+use crate::document::{Diagnostic, FromNode, Map, Node, OneOrMany, Report, Spanned, Value};
 use crate::model::{Dag, DagId, Schedule, Task, TaskId, TaskIndex};
 use crate::secret::Environment;
 use crate::store::DagVersion;
-use crate::task::{Surroundings, Task as Action};
-use crate::template::{Shape, Template, TemplateValue};
+use crate::task::Task as Action;
+use crate::template::{Template, TemplateValue};
 
 crate::record! {
     /// A pipeline: one DAG in one file.
@@ -54,16 +52,6 @@ crate::record! {
         deadline: Option<Duration>,
         /// The tasks, by name.
         tasks: Spanned<Map<Node>>,
-    }
-}
-
-crate::record! {
-    /// A file that is included.
-    pub struct IncludeRecord as "an included file" {
-        /// Parameters that are added.
-        params: Map<Node>,
-        /// Tasks that are added.
-        tasks: Map<Node>,
     }
 }
 
@@ -287,291 +275,4 @@ fn errors(report: &Report) -> usize {
         .iter()
         .filter(|diagnostic| diagnostic.severity == crate::document::Severity::Error)
         .count()
-}
-
-type Tasks = Vec<(Spanned<String>, Node)>;
-
-/// The file's own tasks and params, then those of its includes.
-fn with_includes(
-    record: &PipelineRecord,
-    files: &mut Files<'_>,
-    report: &mut Report,
-) -> (Tasks, Map<Node>) {
-    let mut tasks = record.tasks.value.0.clone();
-    let mut params = record.params.clone();
-    for include in &record.include.0 {
-        let (source, text): (SourceId, Arc<str>) = match files.read(Path::new(&include.value)) {
-            Ok(found) => found,
-            Err(reason) => {
-                report.push(Diagnostic::error(
-                    "unreadable-file",
-                    format!("`{}` can't be read: {reason}", include.value),
-                    include.span,
-                ));
-                continue;
-            }
-        };
-        let Some(included) = read_yaml(source, &text, report)
-            .and_then(|node| IncludeRecord::from_node(&node, report))
-        else {
-            continue;
-        };
-        for (name, node) in included.tasks.0 {
-            if let Some((first, _)) = tasks.iter().find(|(known, _)| known.value == name.value) {
-                report.push(
-                    Diagnostic::error(
-                        "duplicate-key",
-                        format!("task `{}` is in two files", name.value),
-                        name.span,
-                    )
-                    .related(first.span, "first here"),
-                );
-            } else {
-                tasks.push((name, node));
-            }
-        }
-        // The including file has the last word on defaults.
-        for (name, node) in included.params.0 {
-            if !params.0.iter().any(|(known, _)| known.value == name.value) {
-                params.0.push((name, node));
-            }
-        }
-    }
-    (tasks, params)
-}
-
-fn check_env(names: &[Spanned<String>], environment: &Environment, report: &mut Report) {
-    for name in names {
-        if environment.get(name).is_none() {
-            let diagnostic = Diagnostic::warning(
-                "unset-variable",
-                format!("the environment variable `{}` isn't set", name.value),
-                name.span,
-            );
-            report.push(match crate::document::nearest(name, environment.names()) {
-                Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
-                None => diagnostic.help("set it, or write it into `.env`"),
-            });
-        }
-    }
-}
-
-/// The names that every task of a DAG may use; `tasks` is looked up in the graph.
-fn base_scope(params: &Params, env: &[Spanned<String>]) -> Shape {
-    let names = |names: &mut dyn Iterator<Item = &str>| {
-        names.fold(Shape::empty(), |shape, name| shape.with(name, Shape::Any))
-    };
-    let interval = names(&mut ["start", "end"].into_iter());
-    Shape::empty()
-        .with(
-            "params",
-            names(&mut params.iter().map(|param| param.name.as_str())),
-        )
-        .with(
-            "run",
-            names(&mut ["id", "dag", "logical_time", "trigger"].into_iter())
-                .with("data_interval", interval),
-        )
-        .with("tasks", Shape::Any)
-        .with(
-            "env",
-            names(&mut env.iter().map(|name| name.value.as_str())),
-        )
-}
-
-/// What the tasks of one DAG are read in.
-struct Reading<'a, 'f> {
-    files: &'a mut Files<'f>,
-    context: &'a Context<'a>,
-    scope: &'a Shape,
-    params: &'a [String],
-    env: &'a [Spanned<String>],
-    graph: &'a Graph,
-    levels: &'a [&'a DefaultsRecord],
-    report: &'a mut Report,
-}
-
-impl Reading<'_, '_> {
-    /// Reads what is particular to a task: its templates and the part of its kind.
-    fn task(&mut self, head: &TaskHead, at: usize) -> Option<(Task, TaskSpec, BTreeSet<String>)> {
-        let record = head.record.as_ref()?;
-        let pools = &self.context.settings.limits.pools;
-        let pool = record
-            .pool
-            .as_ref()
-            .or_else(|| self.levels.iter().find_map(|level| level.pool.as_ref()));
-        let pool_id = match &record.pool {
-            Some(own) => check_pool(Some(own), pools, self.report),
-            // Defaults were checked where they stand.
-            None => pool.and_then(|pool| {
-                pools
-                    .get_key_value(pool.value.as_str())
-                    .map(|(id, _)| id.clone())
-            }),
-        };
-        let slots = record.slots.map_or(1, NonZeroU32::get);
-        if let (Some(id), Some(span)) = (&pool_id, record.pool.as_ref().map(|pool| pool.span))
-            && slots > pools[id]
-        {
-            self.report.push(Diagnostic::error(
-                "too-many-slots",
-                format!(
-                    "the task takes {slots} slots, pool `{id}` has {}",
-                    pools[id]
-                ),
-                span,
-            ));
-        }
-        if let Some(retry) = &record.retry {
-            check_retry(retry, self.report);
-        }
-        let retry = retry_policy(
-            record.retries.as_ref(),
-            record.retry.as_ref(),
-            self.levels,
-            self.report,
-        );
-        check_env(&record.env.0, self.context.environment, self.report);
-        let own_env = record.env.0.iter().map(|name| name.value.as_str());
-        let mut scope = self.scope.clone();
-        if let Shape::Names(names) = &mut scope
-            && let Some(env) = names.remove("env")
-        {
-            let env = own_env.fold(env, |shape, name| shape.with(name, Shape::Any));
-            names.insert("env".to_owned(), env);
-        }
-        let around = self.graph.around(at);
-        let mut view = View {
-            files: self.files,
-            connections: &self.context.settings.connections,
-        };
-        let mut surroundings = Surroundings {
-            report: self.report,
-            project: &mut view,
-            task: &head.id,
-            scope: &scope,
-            params: self.params,
-            graph: &around,
-            reads: BTreeSet::new(),
-        };
-        let mut fine = true;
-        let condition = match &record.r#if {
-            None | Some(Condition::Constant(true)) => None,
-            Some(Condition::Constant(false)) => Template::expression("false").ok(),
-            Some(Condition::Expression(text)) => {
-                let template = surroundings.expression(text);
-                fine &= template.is_some();
-                template
-            }
-        };
-        let foreach = match &record.foreach {
-            None => None,
-            Some(node) => {
-                let read = read_foreach(node, &mut surroundings);
-                fine &= read.is_some();
-                read
-            }
-        };
-        let with_item = scope.clone().with("item", Shape::Any);
-        surroundings.scope = if record.foreach.is_some() {
-            &with_item
-        } else {
-            &scope
-        };
-        let empty_body = Node {
-            value: Value::Map(Vec::new()),
-            span: head.name_span,
-        };
-        let body = head.body.as_ref().unwrap_or(&empty_body);
-        let action = (head.kind.parse)(body, &mut surroundings)?;
-        let reads = surroundings.reads;
-        if !fine {
-            return None;
-        }
-        let timeout = record
-            .timeout
-            .or_else(|| self.levels.iter().find_map(|level| level.timeout));
-        let priority = record
-            .priority
-            .or_else(|| self.levels.iter().find_map(|level| level.priority))
-            .unwrap_or_default();
-        let task = Task {
-            id: head.id.clone(),
-            needs: Vec::new(),
-            rule: record
-                .when
-                .as_ref()
-                .map(|rule| rule.value)
-                .unwrap_or_default(),
-            dynamic: condition.is_some() || foreach.is_some(),
-            retry,
-            timeout,
-            pool: pool_id.map(|id| (id, slots)),
-            priority,
-            concurrency: record.concurrency.map(NonZeroU32::get),
-            continue_on_failure: record.continue_on_failure.unwrap_or_default(),
-        };
-        let spec = TaskSpec {
-            id: head.id.clone(),
-            kind: head.kind.name,
-            description: record.description.clone(),
-            action: Arc::from(action),
-            condition,
-            foreach,
-            env: self
-                .env
-                .iter()
-                .chain(&record.env.0)
-                .map(|name| name.value.clone())
-                .collect(),
-            reads: Vec::new(),
-        };
-        Some((task, spec, reads))
-    }
-}
-
-crate::record! {
-    /// The rows of an earlier task.
-    pub struct ForeachDataset as "`foreach`" {
-        /// The task whose rows are the items.
-        dataset: Spanned<String>,
-    }
-}
-
-fn read_foreach(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Foreach> {
-    match &node.value {
-        Value::List(_) => surroundings.template_value(node).map(Foreach::Value),
-        Value::Text(text) => {
-            let template = surroundings.template(&Spanned::new(text.to_string(), node.span))?;
-            if template.is_literal() {
-                surroundings.report.push(
-                    Diagnostic::error(
-                        "wrong-type",
-                        format!("`{text}` is a text, `foreach` runs over a list"),
-                        node.span,
-                    )
-                    .help(format!(
-                        "write `[{text}]`, or an expression: `\"{{{{ params.{text} }}}}\"`"
-                    )),
-                );
-                return None;
-            }
-            Some(Foreach::Value(TemplateValue::Template(template)))
-        }
-        Value::Map(_) => {
-            let record = ForeachDataset::from_node(node, surroundings.report)?;
-            surroundings.dataset(&record.dataset).map(Foreach::Dataset)
-        }
-        _ => {
-            surroundings
-                .report
-                .expected("a list, an expression or `{ dataset: task }`", node);
-            None
-        }
-    }
-}
-
-/// The keys of a task that aren't of its kind, for the JSON Schema.
-pub(super) fn task_record_schema() -> schemars::Schema {
-    TaskRecord::schema()
 }
