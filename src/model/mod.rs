@@ -13,7 +13,7 @@ pub use ids::{
 };
 pub use policy::{Backoff, RetryPolicy, TriggerRule};
 pub use run::{
-    AttemptId, AttemptOutcome, AttemptResult, DataInterval, Ended, FailureCause, FailureKind, Json,
-    Outcome, RunSpec, RunState, TaskRunId, TaskRunSnapshot, TaskState, Timestamp, Transition,
-    TriggerKind,
+    AttemptId, AttemptOutcome, AttemptResult, Budget, DataInterval, Ended, FailureCause,
+    FailureKind, Json, Outcome, RunSpec, RunState, TaskRunId, TaskRunSnapshot, TaskState,
+    Timestamp, Transition, TriggerKind,
 };

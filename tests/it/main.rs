@@ -1,1 +1,3 @@
-//! x
+//! Integration tests: one binary, one module for each room of the house.
+
+mod store;
