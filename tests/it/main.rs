@@ -10,3 +10,6 @@ mod shell;
 mod postgres_session;
 mod sqlite_session;
 mod support;
+//! Integration tests: one binary, one module for each room of the house.
+
+mod store;
