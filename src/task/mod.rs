@@ -2,11 +2,13 @@
 
 mod context;
 mod empty;
+mod exactly_once;
 mod kind;
 mod log;
 mod surroundings;
 
 pub use context::{AttemptContext, Clock, Progress};
+pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log};
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings};
