@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::ndjson::NdjsonEncoder;
+
 /// What the text of a column's cells means. It decides how a cell is written as JSON; a database
 /// reads the text by the type of its own column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,6 +97,19 @@ impl Batch {
     /// The cells of a row, in the order of the columns.
     pub fn row(&self, row: usize) -> impl Iterator<Item = Option<&[u8]>> {
         (0..self.columns.len()).map(move |column| self.cell(row, column))
+    }
+
+    /// A row as a JSON object on one line.
+    #[must_use]
+    pub fn row_as_json(&self, row: usize) -> String {
+        let mut builder = BatchBuilder::new(self.columns.clone());
+        for cell in self.row(row) {
+            builder.push(cell);
+        }
+        let mut line = Vec::new();
+        NdjsonEncoder::new(&self.columns).encode(&builder.take(), &mut line);
+        line.pop();
+        String::from_utf8_lossy(&line).into_owned()
     }
 
     fn range(&self, at: usize) -> Range<usize> {
