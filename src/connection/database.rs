@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use super::TableShape;
-use crate::data::{Columns, RecordSource, Rejects};
+use crate::data::{Columns, DataError, RecordSource, Rejects};
 use crate::sqltext::Dialect;
 
 /// A database that sessions can be opened on.
@@ -219,14 +219,13 @@ pub enum DatabaseError {
     Stopped,
     /// The records to load could not be read.
     #[error(transparent)]
-    Data(#[from] crate::data::DataError),
+    Data(#[from] DataError),
 }
 
 impl DatabaseError {
     /// Whether another attempt may help.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        use crate::data::DataError;
         match self {
             Self::Connection { .. } | Self::UnknownCommit { .. } | Self::Stopped => true,
             Self::Statement { retryable, .. }
@@ -235,6 +234,18 @@ impl DatabaseError {
             ) => *retryable,
             Self::Data(DataError::File { .. }) => true,
             Self::Data(DataError::Record { .. }) => false,
+        }
+    }
+
+    /// The error in the words of a stream of records.
+    #[must_use]
+    pub fn into_data(self) -> DataError {
+        match self {
+            Self::Data(error) => error,
+            error => DataError::Foreign {
+                retryable: error.is_retryable(),
+                error: Box::new(error),
+            },
         }
     }
 

@@ -4,6 +4,7 @@ mod copy_context;
 mod database;
 mod kind;
 mod postgres;
+mod sqlite;
 mod table;
 
 pub use crate::sqltext::Dialect;
@@ -16,4 +17,4 @@ pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
 pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[&postgres::KIND];
+pub const KINDS: &[&ConnectionKind] = &[&postgres::KIND, &sqlite::KIND];

@@ -2,4 +2,5 @@
 
 mod embedded;
 mod postgres_session;
+mod sqlite_session;
 mod support;

@@ -190,17 +190,6 @@ fn unreadable(error: &sqlx::Error) -> DataError {
     }
 }
 
-/// A database's error in the words of a stream.
-fn as_data(error: DatabaseError) -> DataError {
-    match error {
-        DatabaseError::Data(error) => error,
-        error => DataError::Foreign {
-            retryable: error.is_retryable(),
-            error: Box::new(error),
-        },
-    }
-}
-
 #[async_trait]
 impl RecordSource for Rows<'_> {
     fn columns(&self) -> &Columns {
@@ -212,7 +201,7 @@ impl RecordSource for Rows<'_> {
         notices
             .during(self.fill(usize::MAX))
             .await
-            .map_err(as_data)?;
+            .map_err(DatabaseError::into_data)?;
         Ok((!self.builder.is_empty()).then(|| self.builder.take()))
     }
 }
