@@ -2,12 +2,14 @@
 
 mod context;
 mod empty;
+mod exactly_once;
 mod kind;
 mod log;
 pub mod shell;
 mod surroundings;
 
 pub use context::{AttemptContext, Clock, Progress};
+pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings};
