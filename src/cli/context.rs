@@ -117,6 +117,8 @@ impl Context {
 
     /// Opens the run state.
     pub async fn store(&self) -> anyhow::Result<Arc<dyn RunStore>> {
+        make_state_folder(&self.places.state)
+            .with_context(|| format!("{} can't be made", self.places.state.display()))?;
         let store = SqliteStore::open(&self.places.state.join("state.db")).await?;
         Ok(Arc::new(store))
     }
@@ -125,6 +127,15 @@ impl Context {
     pub fn is_terminal() -> bool {
         std::io::stdout().is_terminal()
     }
+}
+
+/// The folder of everything that is made; it keeps itself out of version control.
+fn make_state_folder(state: &Path) -> std::io::Result<()> {
+    if state.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(state)?;
+    std::fs::write(state.join(".gitignore"), "*\n")
 }
 
 fn is_project(folder: &Path) -> bool {

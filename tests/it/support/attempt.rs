@@ -155,8 +155,8 @@ impl Attempt {
                 task: &TaskId::new("task").unwrap(),
                 scope: &shape(&Json::Object(self.scope.clone()), 0),
                 params: &params,
-                upstream: &tasks,
-                tasks: &tasks,
+                graph: &Upstream(tasks),
+                reads: std::collections::BTreeSet::new(),
             },
         );
         Parsed {
@@ -276,5 +276,23 @@ impl ProjectView for Project<'_> {
                     .to_owned()
             })
             .collect()
+    }
+}
+
+/// A graph in which every known task comes before the one that is read.
+struct Upstream(Vec<TaskId>);
+
+impl runner::task::GraphView for Upstream {
+    fn is_task(&self, name: &str) -> bool {
+        self.0.iter().any(|task| task.as_str() == name)
+    }
+    fn is_upstream(&self, name: &str) -> bool {
+        self.is_task(name)
+    }
+    fn upstream(&self) -> Vec<String> {
+        self.0.iter().map(TaskId::to_string).collect()
+    }
+    fn tasks(&self) -> Vec<String> {
+        self.upstream()
     }
 }

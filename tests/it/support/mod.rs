@@ -1,8 +1,6 @@
-//! What several tests need.
+//! What several tests need to set a scene.
 
+pub(crate) mod attempt;
 pub(crate) mod connections;
+pub(crate) mod document;
 pub(crate) mod postgres;
-//! What tests need to set a scene.
-
-pub mod attempt;
-pub mod document;
