@@ -4,4 +4,5 @@ mod embedded;
 mod engine;
 mod oracle;
 mod samples;
+mod schedule;
 mod support;
