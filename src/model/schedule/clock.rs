@@ -178,13 +178,11 @@ fn last_before(
     let mut high = before;
     while let Some(next) = tick_after(found) {
         let middle = next + (high - next) / 2;
-        found = match tick_after(middle) {
-            Some(later) => later,
-            None => {
-                high = middle;
-                next
-            }
-        };
+        let later = tick_after(middle);
+        if later.is_none() {
+            high = middle;
+        }
+        found = later.unwrap_or(next);
     }
     Some(found)
 }

@@ -38,7 +38,7 @@ impl Line {
                     None if range == "*" => (low, high),
                     None => (number(range), number(range)),
                 };
-                for value in (from..=to).step_by(step.parse().unwrap()) {
+                for value in (from..=to).step_by(step.parse().expect("a step")) {
                     // Both Sundays are one.
                     line.allowed[at][if at == 5 { value % 7 } else { value }] = true;
                 }
@@ -69,7 +69,7 @@ impl Line {
         self.allowed[field][value as usize]
     }
 
-    fn matches(&self, fields: &[u8; 6]) -> bool {
+    fn matches(&self, fields: [u8; 6]) -> bool {
         let [second, minute, hour, day, month, weekday] = fields.map(u32::from);
         self.allows(1, minute)
             && self.allows(2, hour)
@@ -86,15 +86,15 @@ impl Line {
         for look in &wall.looks {
             let passed = look.local - done;
             let start = if wildcard {
-                self.matches(&look.fields)
+                self.matches(look.fields)
             } else if passed <= 0 {
                 // The clock was put back: all this has been.
                 false
             } else if passed == self.step || passed > LONGEST_SHIFT + self.step {
-                self.matches(&look.fields)
+                self.matches(look.fields)
             } else {
                 (1..=passed / self.step)
-                    .any(|missed| self.matches(&fields(done + missed * self.step)))
+                    .any(|missed| self.matches(fields(done + missed * self.step)))
             };
             done = done.max(look.local);
             if start && look.at > from {
@@ -113,7 +113,7 @@ fn number(text: &str) -> usize {
     match names.iter().position(|name| *name == text) {
         Some(at) if at < 7 => at,
         Some(at) => at - 6,
-        None => text.parse().unwrap(),
+        None => text.parse().expect("a number or a name"),
     }
 }
 
@@ -133,7 +133,7 @@ impl Wall {
     pub fn new(zone: Tz, from: i64, to: i64, step: i64) -> Self {
         let begin = (from - LONGEST_SHIFT - 3600).div_euclid(60) * 60;
         let looks = (begin..=to)
-            .step_by(usize::try_from(step).unwrap())
+            .step_by(usize::try_from(step).expect("1 or 60"))
             .map(|at| {
                 let local = at + offset(zone, at);
                 let fields = fields(local);
@@ -146,12 +146,12 @@ impl Wall {
 
 /// Seconds that a zone is ahead of UTC at a moment.
 pub fn offset(zone: Tz, at: i64) -> i64 {
-    let at = DateTime::from_timestamp(at, 0).unwrap().naive_utc();
+    let at = DateTime::from_timestamp(at, 0).expect("a date").naive_utc();
     i64::from(zone.offset_from_utc_datetime(&at).fix().local_minus_utc())
 }
 
 fn fields(local: i64) -> [u8; 6] {
-    let local = DateTime::from_timestamp(local, 0).unwrap();
+    let local = DateTime::from_timestamp(local, 0).expect("a date");
     [
         local.second(),
         local.minute(),
@@ -160,5 +160,5 @@ fn fields(local: i64) -> [u8; 6] {
         local.month(),
         local.weekday().num_days_from_sunday(),
     ]
-    .map(|value| u8::try_from(value).unwrap())
+    .map(|value| u8::try_from(value).expect("below 60"))
 }

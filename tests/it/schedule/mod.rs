@@ -30,11 +30,12 @@ fn ticks(schedule: &Schedule, from: i64, to: i64) -> Vec<i64> {
 }
 
 fn moment(seconds: i64) -> Timestamp {
-    DateTime::from_timestamp(seconds, 0).unwrap()
+    DateTime::from_timestamp(seconds, 0).expect("a date")
 }
 
-/// Every question about the ticks of a window has the answer that its list of ticks gives.
-fn check(schedule: &Schedule, expected: &[i64], from: i64, to: i64, what: &str) {
+/// Every question about the ticks of a window has the answer that its list of ticks gives; what
+/// comes next is asked at so many points of the window.
+fn check(schedule: &Schedule, expected: &[i64], (from, to): (i64, i64), points: i64, what: &str) {
     let show = |ticks: &[i64]| -> Vec<String> {
         let zone = schedule.clocks()[0].timezone;
         let show = |tick: &i64| moment(*tick).with_timezone(&zone).to_rfc3339();
@@ -49,8 +50,8 @@ fn check(schedule: &Schedule, expected: &[i64], from: i64, to: i64, what: &str) 
         show(&found),
     );
     // From inside, not only from tick to tick.
-    for step in 1..8 {
-        let at = from + (to - from) * step / 8;
+    for step in 1..points {
+        let at = from + (to - from) * step / points;
         let next = expected.iter().find(|tick| **tick > at).copied();
         let answer = schedule.next_after(moment(at) + TimeDelta::milliseconds(step));
         let answer = answer
