@@ -9,6 +9,7 @@ mod project;
 mod schedule;
 mod settings;
 mod task;
+mod unquoted;
 mod version;
 mod yaml;
 
