@@ -14,6 +14,7 @@ mod schedule;
 mod schema;
 mod settings;
 mod task;
+mod unquoted;
 mod version;
 mod yaml;
 

@@ -8,4 +8,5 @@ mod samples;
 mod shell;
 mod sqlite_session;
 mod store;
+mod schedule;
 mod support;
