@@ -8,6 +8,7 @@ mod executor;
 mod ledger;
 mod limits;
 mod oracle;
+mod people;
 mod plan;
 mod random;
 mod scale;

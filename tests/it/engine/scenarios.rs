@@ -189,155 +189,25 @@ stories! {
         > a.2 fail permanent
         a.2 failed (broken), a failed (2 of 3 items failed; item 1: broken), b running, start b #1
     "
+    what_is_being_found_out_is_asked_once: "
+        a
+        b
+        c < a b rule=one_success dynamic
+        > trigger
+        run running, a running, start a #1, b running, start b #1
+        > a ok
+        a success, prepare c
+        > b ok
+        b success
+        > prepared c run
+        c running, start c #1
+    "
     a_foreach_over_nothing_is_skipped: "
         a dynamic
         > trigger
         prepare a
         > prepared a 0 items
         a skipped, run success
-    "
-    a_retry_repeats_only_the_items_that_failed: "
-        a dynamic
-        b < a
-        > trigger
-        prepare a
-        > prepared a 3 items
-        a expanded 3, run running, a.0 running, start a.0 #1, a.1 running, start a.1 #1, a.2 running, start a.2 #1
-        > a.0 ok
-        a.0 success
-        > a.1 fail
-        a.1 failed (broken)
-        > a.2 ok
-        a.2 success, a failed (1 of 3 items failed; item 1: broken), b upstream_failed, run failed
-        > restore
-        > retry
-        run running, a expanded 3, b waiting, a.1 running, start a.1 #2
-        > a.1 ok
-        a.1 success, a success, b running, start b #1
-        > b ok
-        b success, run success
-    "
-    a_retry_begins_at_what_failed_and_does_what_comes_after_again: "
-        a
-        b < a
-        c < b rule=all_done
-        > trigger
-        run running, a running, start a #1
-        > a ok
-        a success, b running, start b #1
-        > b fail
-        b failed (broken), c running, start c #1
-        > c ok
-        c success, run failed
-        > restore
-        > retry
-        run running, b waiting, c waiting (generation 1), b running, start b #2
-        > b ok
-        b success, c running, start c #1
-        > c ok
-        c success, run success
-    "
-    naming_a_task_that_succeeded_begins_a_new_generation: "
-        a
-        b < a
-        > trigger
-        run running, a running, start a #1
-        > a ok
-        a success, b running, start b #1
-        > b fail
-        b failed (broken), run failed
-        > restore
-        > retry a
-        run running, a waiting (generation 1), b waiting (generation 1), a running, start a #1
-        > a ok
-        a success, b running, start b #1
-        > b ok
-        b success, run success
-    "
-    a_question_about_what_was_there_before_is_asked_again: "
-        a
-        b < a dynamic
-        > trigger
-        run running, a running, start a #1
-        > a ok
-        a success, prepare b
-        > retry a
-        a waiting (generation 1), a running, start a #1
-        > prepared b run
-        > a ok
-        a success, prepare b
-        > prepared b run
-        b running, start b #1
-    "
-    a_cancel_ends_what_waits_at_once_and_what_runs_when_it_has_stopped: "
-        a
-        b < a
-        c retries=1
-        d dynamic
-        > trigger
-        prepare d, run running, a running, start a #1, c running, start c #1
-        > c fail
-        c retry in 10s
-        > cancel
-        run cancelling, abort a (cancelled), b cancelled, c cancelled, d cancelled
-        > prepared d run
-        > cancel
-        > a cancelled
-        a cancelled, run cancelled
-    "
-    a_cancel_survives_a_crash: "
-        a
-        > trigger
-        run running, a running, start a #1
-        > cancel
-        run cancelling, abort a (cancelled)
-        > crash
-        a cancelled, run cancelled
-    "
-    a_cancelled_run_can_be_taken_up_again: "
-        a
-        b < a
-        > trigger
-        run running, a running, start a #1
-        > cancel
-        run cancelling, abort a (cancelled), b cancelled
-        > a cancelled
-        a cancelled, run cancelled
-        > restore
-        > retry
-        run running, a waiting, b waiting, a running, start a #2
-        > a ok
-        a success, b running, start b #1
-        > b ok
-        b success, run success
-    "
-    a_mark_decides_and_a_retry_goes_on_from_there: "
-        a
-        b < a
-        > trigger
-        run running, a running, start a #1
-        > a fail
-        a failed (broken), b upstream_failed, run failed
-        > restore
-        > mark a success
-        a success
-        > restore
-        > retry
-        run running, b waiting, b running, start b #1
-        > b ok
-        b success, run success
-    "
-    a_mark_of_what_runs_waits_until_it_has_stopped: "
-        a
-        b < a
-        > trigger
-        run running, a running, start a #1
-        > mark a success
-        abort a (cancelled)
-        > a cancelled
-        a success, b running, start b #1
-        > b ok
-        b success, run success
     "
     a_run_limited_to_some_tasks_takes_the_others_as_done: "
         a
