@@ -21,9 +21,9 @@ use runner::model::{
     PoolId, RunSpec, Task, TaskIndex, TaskRunId, TaskState, Timestamp, Transition, TriggerRule,
 };
 
+use super::executor::finished;
 use super::ledger::Ledger;
 use super::plan::{plain, spec, start};
-use super::world::finished;
 
 /// Plays a story, and compares what the engine says with what stands in it.
 #[track_caller]
@@ -344,3 +344,12 @@ fn task<'a>(name: &str, words: impl Iterator<Item = &'a str>, before: &[Task]) -
     }
     task
 }
+
+/// One test a story: its name says what it shows.
+macro_rules! stories {
+    ($($name:ident: $story:literal)*) => {
+        $(#[test] fn $name() { crate::engine::scenario::check($story); })*
+    };
+}
+
+pub(crate) use stories;
