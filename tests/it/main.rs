@@ -2,11 +2,12 @@
 
 mod embedded;
 mod engine;
+mod host;
 mod oracle;
 mod postgres_session;
 mod samples;
+mod schedule;
 mod shell;
 mod sqlite_session;
 mod store;
-mod schedule;
 mod support;
