@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use crate::data::{Columns, DataError, RecordSource};
+use super::TableShape;
+use crate::data::{Columns, DataError, RecordSource, Rejects};
 use crate::sqltext::Dialect;
 
 /// A database that sessions can be opened on.
@@ -48,6 +49,10 @@ pub trait Session: Send {
         target: &LoadTarget,
         input: LoadInput<'_>,
     ) -> Result<Loaded, DatabaseError>;
+
+    /// What the database knows of a table (`table` or `schema.table`, unquoted). An error when it
+    /// doesn't exist, with the nearest name.
+    async fn table(&mut self, name: &str) -> Result<TableShape, DatabaseError>;
 
     /// Executes a `COPY … FROM STDIN` as it is written, with these bytes as its input; gives the
     /// rows it took.
@@ -108,7 +113,9 @@ pub enum Fetched<'a> {
 pub enum LoadMode {
     Append,
     /// In place of all rows, at once: readers see the old rows or the new ones.
-    Replace,
+    Replace {
+        by: ReplaceBy,
+    },
     /// Rows with the same key are updated. Empty: the table's primary key.
     Upsert {
         key: Vec<String>,
@@ -117,6 +124,17 @@ pub enum LoadMode {
     InsertNew {
         key: Vec<String>,
     },
+}
+
+/// How the old rows go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplaceBy {
+    /// By TRUNCATE, the quickest: readers wait until the load is committed. A table that another
+    /// one's foreign key refers to is emptied by DELETE.
+    Truncate,
+    /// By DELETE: readers go on with the old rows. Slower, and the space of the old rows is free
+    /// only after the next vacuum.
+    Delete,
 }
 
 /// Where to load.
@@ -134,6 +152,11 @@ pub type ByteSource<'a> = std::pin::Pin<&'a mut (dyn tokio::io::AsyncRead + Send
 /// What to load.
 pub enum LoadInput<'a> {
     Records(&'a mut dyn RecordSource),
+    /// Records of which the bad ones are left out.
+    Sifted {
+        records: &'a mut dyn RecordSource,
+        rejects: &'a Rejects,
+    },
     /// Bytes in the database's own bulk format, passed through untouched: PostgreSQL's COPY with
     /// these options, such as `FORMAT csv, HEADER true`.
     Raw {

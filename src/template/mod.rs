@@ -3,7 +3,9 @@
 mod engine;
 mod scope;
 mod shape;
+mod value;
 
 pub use engine::{Segment, Template, TemplateError, expression_end, segments};
 pub use scope::Scope;
 pub use shape::{Shape, Unknown};
+pub use value::TemplateValue;

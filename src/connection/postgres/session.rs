@@ -18,7 +18,7 @@ use super::stopper::{Backend, BackendStopper, StopFlag};
 use super::{load, values};
 use crate::connection::{
     ByteSource, Claim, DatabaseError, Dialect, Fetched, LedgerKey, LoadInput, LoadTarget, Loaded,
-    Notice, Session, Statement, Stopper,
+    Notice, Session, Statement, Stopper, TableShape,
 };
 use crate::data::Columns;
 use crate::sqltext::Rewritten;
@@ -29,10 +29,10 @@ pub(super) struct PostgresSession {
     options: PgConnectOptions,
     backend: Backend,
     flag: StopFlag,
-    notices: Notices,
+    pub(super) notices: Notices,
     ledger: Ledger,
     /// A statement of the transaction has failed, so that COMMIT would roll back.
-    broken: bool,
+    pub(super) broken: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -60,7 +60,7 @@ impl PostgresSession {
     }
 
     /// Executes a text without values, by the simple protocol.
-    async fn simple(&mut self, sql: &str) -> Result<u64, DatabaseError> {
+    pub(super) async fn simple(&mut self, sql: &str) -> Result<u64, DatabaseError> {
         let query = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection);
         match self.notices.during(query).await {
             Ok(done) => Ok(done.rows_affected()),
@@ -300,6 +300,10 @@ impl Session for PostgresSession {
         input: LoadInput<'_>,
     ) -> Result<Loaded, DatabaseError> {
         load::load(self, target, input).await
+    }
+
+    async fn table(&mut self, name: &str) -> Result<TableShape, DatabaseError> {
+        load::describe(self, name).await
     }
 
     async fn copy_in(

@@ -16,7 +16,7 @@ use super::rows::Rows;
 use super::{ledger, load};
 use crate::connection::{
     ByteSource, Claim, DatabaseError, Dialect, Fetched, LedgerKey, LoadInput, LoadTarget, Loaded,
-    Notice, Session, Statement, Stopper,
+    Notice, Session, Statement, Stopper, TableShape,
 };
 
 /// Steps of SQLite's machine between two looks at the stop flag: well under a millisecond.
@@ -175,6 +175,10 @@ impl Session for SqliteSession {
         input: LoadInput<'_>,
     ) -> Result<Loaded, DatabaseError> {
         load::load(self, target, input).await
+    }
+
+    async fn table(&mut self, name: &str) -> Result<TableShape, DatabaseError> {
+        load::describe(self, name).await
     }
 
     async fn copy_in(&mut self, _: &str, _: ByteSource<'_>) -> Result<u64, DatabaseError> {
