@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ndjson::NdjsonEncoder;
-
 /// What the text of a column's cells means. It decides how a cell is written as JSON; a database
 /// reads the text by the type of its own column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -99,17 +97,14 @@ impl Batch {
         (0..self.columns.len()).map(move |column| self.cell(row, column))
     }
 
-    /// A row as a JSON object on one line.
-    #[must_use]
-    pub fn row_as_json(&self, row: usize) -> String {
-        let mut builder = BatchBuilder::new(self.columns.clone());
-        for cell in self.row(row) {
-            builder.push(cell);
-        }
-        let mut line = Vec::new();
-        NdjsonEncoder::new(&self.columns).encode(&builder.take(), &mut line);
-        line.pop();
-        String::from_utf8_lossy(&line).into_owned()
+    /// A row as a JSON object: each cell by its column's kind, numbers with all their digits. A
+    /// cell that isn't what its kind says is a text.
+    pub fn row_as_json(&self, row: usize) -> serde_json::Map<String, serde_json::Value> {
+        self.columns
+            .iter()
+            .zip(self.row(row))
+            .map(|(column, cell)| (column.name.to_string(), cell_as_json(column.kind, cell)))
+            .collect()
     }
 
     fn range(&self, at: usize) -> Range<usize> {
@@ -118,6 +113,20 @@ impl Batch {
             _ => (self.ends[at - 1] & !NULL) as usize,
         };
         start..(self.ends[at] & !NULL) as usize
+    }
+}
+
+fn cell_as_json(kind: ColumnKind, cell: Option<&[u8]>) -> serde_json::Value {
+    use serde_json::Value as Json;
+    let Some(cell) = cell else {
+        return Json::Null;
+    };
+    let text = || Json::String(String::from_utf8_lossy(cell).into_owned());
+    match kind {
+        ColumnKind::Text => text(),
+        ColumnKind::Number | ColumnKind::Boolean | ColumnKind::Json => {
+            serde_json::from_slice(cell).unwrap_or_else(|_| text())
+        }
     }
 }
 

@@ -80,7 +80,7 @@ pub enum EmbeddedError {
     #[error("cannot {action}: {source}")]
     Database {
         action: String,
-        source: Box<sqlx::Error>,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 

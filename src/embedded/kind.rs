@@ -55,3 +55,30 @@ pub(super) trait Server: fmt::Debug + Send + Sync {
     /// follows by itself. Data that are about to be removed need no good order.
     fn stop_steps(&self, lifetime: Lifetime) -> &'static [(Signal, Duration)];
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::embedded::KINDS;
+
+    #[test]
+    fn the_life_cycle_knows_no_kind() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/embedded");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).expect("folder") {
+            let path = entry.expect("entry").path();
+            if path.is_dir() || path.ends_with("embedded/mod.rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("text");
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for kind in KINDS {
+                assert!(!code.contains(&format!("{}::", kind.name)), "{path:?}");
+                assert!(!code.contains("sqlx"), "{path:?}");
+            }
+            seen += 1;
+        }
+        assert!(seen > 5);
+    }
+}

@@ -53,8 +53,9 @@ impl Identity {
     /// A user that a server accepts which refuses root.
     ///
     /// `data` is the server's folder, whose owner has to be that user; `probe` is a program of
-    /// the server that ends at once when it is called with `--version`.
-    pub(super) fn unprivileged(data: &Path, probe: &Path) -> Self {
+    /// the server that ends at once when it is called with `--version`; `users` are the names of
+    /// users that may do, the best first.
+    pub(super) fn unprivileged(data: &Path, probe: &Path, users: &[&str]) -> Self {
         let user = geteuid();
         let known = User::from_uid(user).ok().flatten().is_some();
         if !user.is_root() && known {
@@ -66,7 +67,7 @@ impl Identity {
         {
             return Self::of(Uid::from_raw(found.uid()), Gid::from_raw(found.gid()));
         }
-        let mapped = Self::Mapped(Mapping::new(named_user(), (user, getegid())));
+        let mapped = Self::Mapped(Mapping::new(named_user(users), (user, getegid())));
         let launcher = Launcher {
             identity: mapped.clone(),
             death_signal: Signal::SIGKILL,
@@ -80,7 +81,7 @@ impl Identity {
         match tried {
             Ok(status) if status.success() => mapped,
             Ok(_) | Err(_) if user.is_root() => {
-                let (uid, gid) = named_user();
+                let (uid, gid) = named_user(users);
                 Self::of(uid, gid)
             }
             Ok(_) | Err(_) => Self::Same,
@@ -143,11 +144,11 @@ impl Identity {
     }
 }
 
-/// A user that every machine has and nobody logs in as. Servers look their own user up by its
-/// number, so it must be one that exists.
-fn named_user() -> (Uid, Gid) {
-    let found = ["postgres", "nobody"]
-        .into_iter()
+/// The first of the users that this machine has. Servers look their own user up by its number,
+/// so it must be one that exists.
+fn named_user(users: &[&str]) -> (Uid, Gid) {
+    let found = users
+        .iter()
         .find_map(|name| User::from_name(name).ok().flatten());
     found.map_or((Uid::from_raw(65534), Gid::from_raw(65534)), |user| {
         (user.uid, user.gid)

@@ -140,7 +140,9 @@ impl Request {
         let log = place.supervisor_log();
         place::rotate(&log)?;
         let stderr = place::append(&log)?;
-        let mut command = Command::new(&self.supervisor);
+        let program = std::path::absolute(&self.supervisor)
+            .map_err(EmbeddedError::file("find", &self.supervisor))?;
+        let mut command = Command::new(&program);
         command
             .arg0("runner")
             .arg(SUPERVISOR_ARGUMENT)
@@ -157,7 +159,7 @@ impl Request {
         }
         let mut child = command
             .spawn()
-            .map_err(EmbeddedError::file("start", &self.supervisor))?;
+            .map_err(EmbeddedError::file("start", &program))?;
         // Takes the supervisor's exit status when it ends before this process does.
         std::thread::spawn(move || child.wait());
         Ok(())

@@ -16,16 +16,16 @@ use nix::unistd::{Gid, Pid, Uid, getpid, getppid, write};
 /// The lines for `/proc/self/uid_map` and `gid_map` of a namespace with one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mapping {
-    uid_map: Vec<u8>,
-    gid_map: Vec<u8>,
+    uid_map: String,
+    gid_map: String,
 }
 
 impl Mapping {
     /// The user `outside` is `inside` for the process and all its children.
     pub(super) fn new(inside: (Uid, Gid), outside: (Uid, Gid)) -> Self {
         Self {
-            uid_map: format!("{} {} 1", inside.0, outside.0).into_bytes(),
-            gid_map: format!("{} {} 1", inside.1, outside.1).into_bytes(),
+            uid_map: format!("{} {} 1", inside.0, outside.0),
+            gid_map: format!("{} {} 1", inside.1, outside.1),
         }
     }
 }
@@ -50,8 +50,8 @@ fn enter(mapping: Option<&Mapping>, death_signal: Signal, parent: Pid) -> io::Re
         unshare(CloneFlags::CLONE_NEWUSER)?;
         // The kernel takes a map of groups from an unprivileged user only after this.
         write_all(c"/proc/self/setgroups", b"deny")?;
-        write_all(c"/proc/self/uid_map", &mapping.uid_map)?;
-        write_all(c"/proc/self/gid_map", &mapping.gid_map)?;
+        write_all(c"/proc/self/uid_map", mapping.uid_map.as_bytes())?;
+        write_all(c"/proc/self/gid_map", mapping.gid_map.as_bytes())?;
     }
     // Last, because a change of credentials clears it.
     set_pdeathsig(death_signal)?;

@@ -24,6 +24,15 @@ pub(super) struct Running {
     pid: u32,
 }
 
+/// How a server ended by itself.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// What comes after its name in a sentence.
+    pub(super) how: String,
+    /// By a signal, from outside or its own fault. A server that sees no way to go on exits.
+    pub(super) killed: bool,
+}
+
 impl Running {
     /// Starts the server once nothing of an earlier one is left. It is not ready yet.
     pub(super) async fn start(server: &dyn Server, place: &Place) -> Result<Self, EmbeddedError> {
@@ -50,10 +59,16 @@ impl Running {
     }
 
     /// Waits for the end of the process, which nobody asked for.
-    pub(super) async fn ended(&mut self) -> String {
+    pub(super) async fn ended(&mut self) -> Ended {
         match self.child.wait().await {
-            Ok(status) => describe(status),
-            Err(error) => format!("was lost: {error}"),
+            Ok(status) => Ended {
+                how: describe(status),
+                killed: status.signal().is_some(),
+            },
+            Err(error) => Ended {
+                how: format!("was lost: {error}"),
+                killed: false,
+            },
         }
     }
 
@@ -98,7 +113,7 @@ pub(super) async fn free_of_leftovers(place: &Place) -> Result<LockFile, Embedde
 }
 
 /// "ended with exit status 1", for a log and for people.
-pub(super) fn describe(status: ExitStatus) -> String {
+fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit status {code}"),
         (None, Some(signal)) => match Signal::try_from(signal) {

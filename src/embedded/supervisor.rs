@@ -22,7 +22,7 @@ use super::kind::{Kind, Server, Setup};
 use super::lock::LockFile;
 use super::place::{self, Place};
 use super::protocol::Answer;
-use super::server::{Running, free_of_leftovers};
+use super::server::{Ended, Running, free_of_leftovers};
 use super::{EmbeddedError, KINDS, Lifetime, orphans};
 
 /// The hidden first argument that makes this program a supervisor.
@@ -176,7 +176,7 @@ async fn serve(
             ended = watch_over(server, process, answers) => ended,
         };
         *running = None;
-        answers.send_replace(None);
+        let was_ready = answers.send_replace(None).is_some();
         orphans::end_all();
 
         let now = Instant::now();
@@ -190,22 +190,15 @@ async fn serve(
             log: setup.place.server_log(),
             tail: place::tail(&setup.place.server_log()),
         };
-        match ended {
-            Ended::BeforeReady(how) => return Err(failed(format!("{how} while it was starting"))),
-            Ended::AfterReady(how) if crashes.len() > RESTARTS => {
-                return Err(failed(format!("{how}, again and again")));
-            }
-            Ended::AfterReady(how) => {
-                tracing::warn!("{} {how}: starting it again", server.name());
-            }
+        let how = ended.how;
+        if !was_ready && !ended.killed {
+            return Err(failed(format!("{how} while it was starting")));
         }
+        if crashes.len() > RESTARTS {
+            return Err(failed(format!("{how}, again and again")));
+        }
+        tracing::warn!("{} {how}: starting it again", server.name());
     }
-}
-
-/// How a server ended that nobody had asked to.
-enum Ended {
-    BeforeReady(String),
-    AfterReady(String),
 }
 
 /// Waits for the server to be ready, tells the clients, and waits for its end.
@@ -220,22 +213,20 @@ async fn watch_over(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            how = process.ended() => return Ended::BeforeReady(how),
+            ended = process.ended() => return ended,
             _ = ticks.tick() => {}
         }
         if server.is_ready(pid) {
             break;
         }
         if started.elapsed() > START_PATIENCE {
-            return Ended::BeforeReady(format!(
-                "was not ready after {} s",
-                START_PATIENCE.as_secs()
-            ));
+            let how = format!("was not ready after {} s", START_PATIENCE.as_secs());
+            return Ended { how, killed: false };
         }
     }
     tracing::info!("{} is ready after {:?}", server.name(), started.elapsed());
     answers.send_replace(Some(Answer::Ready(server.facts())));
-    Ended::AfterReady(process.ended().await)
+    process.ended().await
 }
 
 async fn asked_to_stop() -> &'static str {

@@ -25,7 +25,8 @@ pub enum Event {
     Prepared {
         run: RunId,
         task: TaskIndex,
-        generation: u32,
+        /// That of the action. An answer to an earlier question than the last is of no use.
+        question: u64,
         answer: Prepared,
     },
     /// An attempt ended with an answer.
@@ -73,7 +74,8 @@ pub enum Action {
     Prepare {
         run: RunId,
         task: TaskIndex,
-        generation: u32,
+        /// Tells this question from others about the same task.
+        question: u64,
     },
     /// Start an attempt.
     Dispatch(AttemptId),

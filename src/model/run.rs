@@ -34,12 +34,13 @@ pub struct TaskRunId {
 }
 
 /// One attempt of one task run. `fence` grows with every attempt that is started for this task
-/// run, by whomever: a result with an older number is refused.
+/// run, by whomever: a result with an older number is refused. Its upper half is the generation, so
+/// that it grows even where the items of an older generation were forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AttemptId {
     pub run: RunId,
     pub task_run: TaskRunId,
-    /// Grows when a person clears the task; a retry keeps it.
+    /// 0 at first; grows when a person clears the task; a retry keeps it.
     pub generation: u32,
     /// 1 for the first attempt of a generation; a lost attempt counts.
     pub number: u32,
@@ -195,6 +196,15 @@ pub enum AttemptOutcome {
     Cancelled,
 }
 
+/// What a task run has used up of its chances. It begins anew when a person asks for another try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Budget {
+    /// Attempts that count against `retries`: those that failed.
+    pub spent: u32,
+    /// Attempts that a recovery found lost. They are in `spent` only when they are too many.
+    pub losses: u32,
+}
+
 /// One change of a run, to be made durable before anybody acts on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Transition {
@@ -203,7 +213,9 @@ pub enum Transition {
         state: RunState,
         at: Timestamp,
     },
-    /// A `foreach` became items: task runs `0..items.len()`, all [`TaskState::Ready`].
+    /// A `foreach` became items: the task's own task run is [`TaskState::Expanded`] from now on,
+    /// and its items, if it had some, are replaced by `0..items.len()`: all [`TaskState::Ready`],
+    /// of this generation, without attempts. No [`Transition::Task`] repeats that.
     Expanded {
         run: RunId,
         task: TaskIndex,
@@ -215,9 +227,11 @@ pub enum Transition {
     Task {
         run: RunId,
         task_run: TaskRunId,
+        /// When that of a group grows, its items are of the past.
         generation: u32,
         /// Attempts begun in this generation.
         attempts: u32,
+        budget: Budget,
         fence: u64,
         state: TaskState,
         /// The attempt that ended with this transition, if one did.
@@ -296,7 +310,9 @@ pub struct RunSpec {
 pub struct TaskRunSnapshot {
     pub id: TaskRunId,
     pub generation: u32,
+    /// Attempts begun in this generation.
     pub attempts: u32,
+    pub budget: Budget,
     pub fence: u64,
     pub state: TaskState,
 }

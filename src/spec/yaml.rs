@@ -64,7 +64,7 @@ fn options(duplicate_keys: DuplicateKeyPolicy) -> Options {
         strict_booleans: true,
         with_snippet: false,
         alias_limits: serde_yaml::alias_limits! {
-            max_total_replayed_events: 1_000_000,
+            max_total_replayed_events: 200_000,
         },
         budget: serde_yaml::budget! {
             max_depth: MAX_DEPTH,
@@ -72,6 +72,7 @@ fn options(duplicate_keys: DuplicateKeyPolicy) -> Options {
             max_events: 30_000_000,
             max_nodes: 15_000_000,
             max_documents: 2,
+            max_recorded_anchor_events: 200_000,
         },
     };
     options.non_finite_float_policy = serde_yaml::options::NonFiniteFloatPolicy::AsString;
@@ -143,25 +144,24 @@ fn syntax_error(error: &Error, source: SourceId, text: &str) -> Diagnostic {
         .unwrap_or(0..0);
     let range = range.start.min(text.len())..range.end.min(text.len());
     let span = Span::new(source, range);
+    let text_of_error = error.to_string();
     let message = match error {
+        _ if text_of_error.contains("recursion limit")
+            || text_of_error.contains("budget breached") =>
+        {
+            return too_large(span);
+        }
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. } => {
-            return Diagnostic::error(
-                "too-large",
-                "the document is nested too deeply or expands to too much",
-                span,
-            )
-            .help(format!(
-                "at most {MAX_DEPTH} levels; write repeated parts out instead of using anchors"
-            ));
+            return too_large(span);
         }
         Error::MultipleDocuments { .. } => {
             return Diagnostic::error("yaml-syntax", "a file holds one document", span)
                 .help("put what follows `---` into a file of its own");
         }
-        other => other.to_string(),
+        _ => text_of_error,
     };
     // The library says the place again at the end of its message.
     let message = message
@@ -185,6 +185,17 @@ fn syntax_error(error: &Error, source: SourceId, text: &str) -> Diagnostic {
         diagnostic = diagnostic.help("a text that begins with `{{` needs quotes: \"{{ … }}\"");
     }
     diagnostic
+}
+
+fn too_large(span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "too-large",
+        "the document is nested too deeply or expands to too much",
+        span,
+    )
+    .help(format!(
+        "at most {MAX_DEPTH} levels; write repeated parts out instead of using anchors"
+    ))
 }
 
 /// A value as the library gives it.
@@ -397,8 +408,8 @@ mod tests {
             (bomb, "too-large"),
         ] {
             let (_, found) = read(text);
-            assert_eq!(found.len(), 1, "{:.40}: {found:?}", text);
-            assert_eq!(found[0].code, code, "{:.40}: {found:?}", text);
+            assert_eq!(found.len(), 1, "{text:.40}: {found:?}");
+            assert_eq!(found[0].code, code, "{text:.40}: {found:?}");
         }
     }
 

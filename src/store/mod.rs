@@ -1,8 +1,17 @@
-//! Run state, durable. Only this room knows SQL for it.
+//! Run state, durable. Only this room knows SQL for it. See `docs/store.md`.
 
+mod change;
+mod faulty;
+mod memory;
+mod precision;
 mod run_store;
+mod sqlite;
+mod words;
 
+pub use faulty::{Faults, Faulty};
+pub use memory::MemoryStore;
 pub use run_store::{
     AttemptRow, Command, CommandKind, DagVersion, NewRun, Owner, RunFilter, RunRow, RunStore,
     StoreError, StoredRun, TaskRunRow,
 };
+pub use sqlite::SqliteStore;

@@ -28,7 +28,7 @@ pub struct DagVersion {
 }
 
 /// A run to accept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRun {
     pub spec: RunSpec,
     pub owner: Owner,
@@ -36,22 +36,32 @@ pub struct NewRun {
 
 /// Durable run state. Every method is one transaction; when it returns, its effect survives a loss
 /// of power. Implementations: SQLite, memory; one conformance suite for all.
+///
+/// After [`StoreError::Unavailable`] nobody knows whether the call had its effect: repeat it with
+/// the same arguments, before any other call about the same runs. Every method takes that.
+/// Times are kept to the microsecond: what is below is cut off.
 #[async_trait]
 pub trait RunStore: Send + Sync {
     /// Keeps a version; one that is there stays as it is.
     async fn put_version(&self, version: &DagVersion) -> Result<(), StoreError>;
     async fn version(&self, hash: &str) -> Result<Option<DagVersion>, StoreError>;
 
-    /// Accepts runs: all tasks are waiting. Refuses an id that exists ([`StoreError::Exists`]).
+    /// Accepts runs, all or none: all tasks are waiting. Their versions must be there
+    /// ([`StoreError::UnknownVersion`]). An id that exists is refused ([`StoreError::Exists`]),
+    /// unless its specification and owner are the same: then it stays as it is.
     async fn create_runs(&self, runs: &[NewRun]) -> Result<(), StoreError>;
 
     /// Makes transitions durable, all or none, in their order. Concurrent calls share a commit.
     /// Refused as a whole ([`StoreError::NotOwner`]) when a run belongs to another owner, and
-    /// ([`StoreError::Fenced`]) when a transition's fence is older than the stored one.
+    /// ([`StoreError::Fenced`]) when what they lead to is older than what is stored: of an earlier
+    /// generation, or of the same one with a smaller fence. An attempt that is in the history
+    /// already stays as it is there.
     async fn commit(&self, owner: &Owner, transitions: &[Transition]) -> Result<(), StoreError>;
 
     /// Takes runs from an owner that ended, all that it had unfinished or, with `run`, one of any
-    /// state. Gives what was taken; a run that has another owner meanwhile is left out.
+    /// state. Gives what was taken; a run that has another owner meanwhile is left out. After
+    /// [`StoreError::Unavailable`] adopt `from` yourself (`to`, `to`) as well: that gives what was
+    /// taken without your knowing.
     async fn adopt(
         &self,
         from: &Owner,
@@ -65,23 +75,26 @@ pub trait RunStore: Send + Sync {
     /// All that is needed to go on with a run.
     async fn load(&self, run: &RunId) -> Result<Option<StoredRun>, StoreError>;
 
-    /// Leaves a command for a run's owner; the owner rings no bell, the caller does.
+    /// Leaves a command for a run's owner; the store rings no bell, the caller does. The same
+    /// command of the same time is left once.
     async fn put_command(
         &self,
         run: &RunId,
         kind: &CommandKind,
         at: Timestamp,
     ) -> Result<(), StoreError>;
-    /// Takes the commands for an owner's runs: each is given once.
+    /// Takes the commands for an owner's runs, in the order in which they were left: each is given
+    /// once. Costs no commit when there is none.
     async fn take_commands(&self, owner: &Owner) -> Result<Vec<Command>, StoreError>;
 
-    /// Runs, newest first.
+    /// Runs, newest first, which is by id from high to low.
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError>;
     /// Runs whose id contains `part`, newest first, at most `limit`.
     async fn find_runs(&self, part: &str, limit: u32) -> Result<Vec<RunRow>, StoreError>;
-    /// The task runs of a run that are no longer plain `Waiting`, in order of task and item.
+    /// The task runs of a run that something has happened to, in order of task and item. Items
+    /// whose group is of a later generation are gone.
     async fn task_runs(&self, run: &RunId) -> Result<Vec<TaskRunRow>, StoreError>;
-    /// The attempts that ended, oldest first; of one task when it is named.
+    /// The attempts that ended, by the time when they did; of one task when it is named.
     async fn attempts(
         &self,
         run: &RunId,
@@ -94,7 +107,7 @@ pub trait RunStore: Send + Sync {
         run: &RunId,
         task: TaskIndex,
     ) -> Result<Vec<(TaskRunId, AttemptResult)>, StoreError>;
-    /// The items a `foreach` became.
+    /// The items a `foreach` became, in its present generation.
     async fn items(&self, run: &RunId, task: TaskIndex) -> Result<Vec<Json>, StoreError>;
 
     /// Ends the store in good order.
@@ -107,9 +120,10 @@ pub struct StoredRun {
     pub spec: RunSpec,
     pub state: RunState,
     pub owner: Owner,
-    /// Task runs that are no longer plain `Waiting` with generation 0.
+    /// Task runs that something has happened to, in order of task and item.
     pub tasks: Vec<TaskRunSnapshot>,
-    /// The items of every task that is expanded: needed to dispatch them.
+    /// The items of every task that became items in its present generation, whether they have
+    /// ended or not: needed to dispatch them.
     pub items: BTreeMap<TaskIndex, Vec<Json>>,
 }
 
@@ -166,7 +180,7 @@ pub struct TaskRunRow {
     pub state: TaskState,
     /// When its first attempt of this generation started.
     pub started: Option<Timestamp>,
-    /// The result of its last attempt that ended.
+    /// The result of the last attempt of this generation that ended.
     pub result: Option<AttemptResult>,
 }
 
@@ -182,7 +196,7 @@ pub struct AttemptRow {
 }
 
 /// What a store refuses or can't do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     #[error("run `{0}` exists already")]
     Exists(RunId),
@@ -192,6 +206,8 @@ pub enum StoreError {
     Fenced { run: RunId },
     #[error("run `{0}` doesn't exist")]
     UnknownRun(RunId),
+    #[error("the DAG's version `{0}` isn't stored: put it before its runs")]
+    UnknownVersion(String),
     /// The store was written by a newer version of the program.
     #[error(
         "the run state in `{path}` has schema version {found}, this program knows up to {known}: use a newer `runner`"
@@ -201,7 +217,8 @@ pub enum StoreError {
         found: i64,
         known: i64,
     },
-    /// Something that may pass: locked by another process, disk full.
+    /// Something that may pass: locked by another process, disk full. Whether the call had its
+    /// effect is open; see [`RunStore`].
     #[error("the run state can't be {action}: {message}")]
     Unavailable {
         action: &'static str,

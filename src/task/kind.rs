@@ -65,6 +65,8 @@ pub struct TaskOutput {
     pub outputs: serde_json::Map<String, serde_json::Value>,
     pub dataset: Option<DatasetInfo>,
     pub metrics: Metrics,
+    /// It found that there was nothing to do: its task run counts as skipped, not as succeeded.
+    pub skipped: bool,
 }
 
 /// What an attempt did, for people.

@@ -1,12 +1,13 @@
 //! What a task is read in: the project around it, and what its templates may name.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::connection::Dialect;
-use crate::document::{Diagnostic, Report, SourceId, Span, Spanned, nearest};
+use crate::document::{Diagnostic, Node, Report, SourceId, Span, Spanned, Value, nearest};
 use crate::model::{ConnectionId, TaskId};
-use crate::template::{Shape, Template, Unknown};
+use crate::template::{Shape, Template, TemplateValue, Unknown};
 
 /// What a task may ask of the project it is in.
 pub trait ProjectView {
@@ -61,6 +62,8 @@ pub struct Surroundings<'a> {
     /// The DAG's parameters: `:name` in SQL.
     pub params: &'a [String],
     pub graph: &'a dyn GraphView,
+    /// Filled while reading: the tasks whose outputs or datasets this one reads.
+    pub reads: BTreeSet<String>,
 }
 
 impl Surroundings<'_> {
@@ -73,6 +76,41 @@ impl Surroundings<'_> {
     pub fn template_in(&mut self, text: &Spanned<String>, scope: &Shape) -> Option<Template> {
         let parsed = Template::parse(&text.value);
         self.checked(parsed, text, scope)
+    }
+
+    /// Checks every template in a value of any shape.
+    pub fn template_value(&mut self, node: &Node) -> Option<TemplateValue> {
+        match &node.value {
+            Value::Text(text) => {
+                let template = self.template(&Spanned::new(text.to_string(), node.span))?;
+                Some(if template.is_literal() {
+                    TemplateValue::Literal(node.to_json())
+                } else {
+                    TemplateValue::Template(template)
+                })
+            }
+            Value::List(items) => {
+                let items: Vec<_> = items.iter().map(|item| self.template_value(item)).collect();
+                items
+                    .into_iter()
+                    .collect::<Option<_>>()
+                    .map(TemplateValue::List)
+            }
+            Value::Map(entries) => {
+                let entries: Vec<_> = entries
+                    .iter()
+                    .map(|entry| {
+                        let value = self.template_value(&entry.value)?;
+                        Some((entry.key.to_string(), value))
+                    })
+                    .collect();
+                entries
+                    .into_iter()
+                    .collect::<Option<_>>()
+                    .map(TemplateValue::Map)
+            }
+            _ => Some(TemplateValue::Literal(node.to_json())),
+        }
     }
 
     /// Checks an expression without braces, as in `if:`.
@@ -118,6 +156,10 @@ impl Surroundings<'_> {
         };
         let mut known = true;
         for path in template.variables() {
+            if path == "tasks" {
+                // A name that is no identifier: `tasks["my-task"]`.
+                self.reads.extend(self.graph.upstream());
+            }
             let problem = match path.strip_prefix("tasks.") {
                 Some(rest) => self.check_task_path(rest, place(template.find(&path))),
                 None => scope
@@ -134,13 +176,14 @@ impl Surroundings<'_> {
     }
 
     /// Checks `<task>.outputs…` behind `tasks.`.
-    fn check_task_path(&self, path: &str, span: Span) -> Option<Diagnostic> {
+    fn check_task_path(&mut self, path: &str, span: Span) -> Option<Diagnostic> {
         let (task, rest) = path.split_once('.').unwrap_or((path, "outputs"));
         if !self.graph.is_upstream(task) {
             return Some(self.not_upstream(task, span, "the outputs"));
         }
         let field = rest.split('.').next().unwrap_or(rest);
         if field == "outputs" {
+            self.reads.insert(task.to_owned());
             return None;
         }
         Some(
@@ -232,6 +275,7 @@ impl Surroundings<'_> {
     /// Checks that a task whose dataset is read comes before this one.
     pub fn dataset(&mut self, name: &Spanned<String>) -> Option<TaskId> {
         if self.graph.is_upstream(name) {
+            self.reads.insert(name.value.clone());
             return TaskId::new(name).ok();
         }
         let diagnostic = self.not_upstream(name, name.span, "the dataset");

@@ -4,8 +4,10 @@ mod compiled;
 mod engine;
 mod scope;
 mod shape;
+mod value;
 
 pub use compiled::Compiled;
 pub use engine::{Segment, Template, TemplateError, expression_end, segments};
 pub use scope::Scope;
 pub use shape::{Shape, Unknown};
+pub use value::TemplateValue;

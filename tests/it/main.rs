@@ -1,6 +1,11 @@
-//! All integration tests, as one program.
+//! Every integration test, one binary: what is linked once is linked quickly.
 
 mod embedded;
+mod engine;
+mod oracle;
 mod postgres_session;
+mod samples;
+mod shell;
 mod sqlite_session;
+mod store;
 mod support;

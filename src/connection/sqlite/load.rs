@@ -4,6 +4,8 @@ use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _};
 
 use super::error::of_statement;
 use super::session::SqliteSession;
+use serde_json::Value as Json;
+
 use crate::connection::table::missing_table;
 use crate::connection::{
     DatabaseError, LoadInput, LoadMode, LoadTarget, Loaded, RefusedRecord, TableColumn, TableShape,
@@ -99,7 +101,8 @@ impl OneByOne<'_, '_> {
                 reason: message.clone(),
             };
             let place = self.source.place(self.before + row as u64);
-            let reject = refused.into_reject(place, batch.row_as_json(row));
+            let reject =
+                refused.into_reject(place, Json::Object(batch.row_as_json(row)).to_string());
             match self.rejects {
                 Some(rejects) => rejects.add(reject),
                 None => return Err(DataError::from(reject).into()),

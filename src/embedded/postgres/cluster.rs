@@ -28,6 +28,10 @@ pub(in crate::embedded) const KIND: Kind = Kind {
 /// languages, and does not depend on the operating system.
 const BUILTIN_LOCALE: u32 = 17;
 
+/// Whom the server may run as when it may not run as root: its own user, or the one without
+/// rights that every machine has.
+const USERS: &[&str] = &["postgres", "nobody"];
+
 /// Ends the server at once, as a loss of power would, but tidily: its workers end, its shared
 /// memory is freed. Chosen for the death of the supervisor because it is bounded (stragglers are
 /// killed after 5 s), while the gentler SIGINT would wait for a checkpoint that nobody needs:
@@ -115,7 +119,7 @@ async fn prepare(setup: Setup) -> Prepared {
     let data = place.dir().join("data");
     let version = version_of(&data)?;
     let programs = Search::of_this_machine().find(version, &data)?;
-    let identity = Identity::unprivileged(&data, &programs.postgres);
+    let identity = Identity::unprivileged(&data, &programs.postgres, USERS);
     tracing::info!("using {} as {identity:?}", programs.postgres.display());
     let launcher = Launcher {
         identity,

@@ -138,7 +138,7 @@ pub async fn ensure_database(server: &PostgresServer, name: &str) -> Result<(), 
     if name.contains('\0') {
         return Err(refused("it has a NUL character"));
     }
-    let failed = |source| EmbeddedError::Database {
+    let failed = |source: sqlx::Error| EmbeddedError::Database {
         action: format!("create the database `{name}`"),
         source: Box::new(source),
     };

@@ -35,13 +35,13 @@ pub(super) async fn run(task: &CopyTask, sink: &TableSink, attempt: &AttemptCont
     };
     Ok(TaskOutput {
         outputs,
-        dataset: None,
         metrics: Metrics {
             rows: number("rows"),
             bytes: number("bytes"),
             made: vec![format!("{} in {}", load.table, sink.connection)],
             summary: None,
         },
+        ..TaskOutput::default()
     })
 }
 

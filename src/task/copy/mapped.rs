@@ -160,7 +160,7 @@ impl<'a> Mapped<'a> {
                         column: misfit.column,
                         value: misfit.value,
                         reason: misfit.reason,
-                        record: batch.row_as_json(row),
+                        record: Json::Object(batch.row_as_json(row)).to_string(),
                     };
                     match &self.rejects {
                         Some(rejects) => rejects.add(reject),

@@ -52,6 +52,7 @@ pub(super) async fn run(
             made: write.made,
             summary: None,
         },
+        ..TaskOutput::default()
     })
 }
 

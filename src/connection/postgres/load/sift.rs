@@ -5,6 +5,8 @@
 //! every rule of the table counts, types and constraints, in any version of the server.
 
 use super::encode::encode;
+use serde_json::Value as Json;
+
 use crate::connection::postgres::session::PostgresSession;
 use crate::connection::{DatabaseError, Loaded, RefusedRecord};
 use crate::data::{Batch, RecordSource, Rejects};
@@ -47,7 +49,10 @@ pub(super) async fn load(
             match bad.take() {
                 Some((row, refused)) => {
                     let place = source.place(loaded.rows + row as u64);
-                    rejects.add(refused.into_reject(place, batch.row_as_json(row)));
+                    rejects.add(
+                        refused
+                            .into_reject(place, Json::Object(batch.row_as_json(row)).to_string()),
+                    );
                     start = row + 1;
                 }
                 None => sieve.piece = (sieve.piece * 2).min(LARGEST),

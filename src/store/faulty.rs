@@ -1,0 +1,181 @@
+//! A store whose calls fail now and then, for tests of whoever uses one.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+
+use crate::model::{
+    AttemptResult, DagId, Json, RunId, TaskIndex, TaskRunId, Timestamp, Transition,
+};
+
+use super::{
+    AttemptRow, Command, CommandKind, DagVersion, NewRun, Owner, RunFilter, RunRow, RunStore,
+    StoreError, StoredRun, TaskRunRow,
+};
+
+/// How often calls fail, in thousandths of all calls.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    /// The same seed fails the same calls.
+    pub seed: u64,
+    /// Calls that fail and change nothing.
+    pub refused: u16,
+    /// Calls that do their work and then report failure: an answer that got lost.
+    pub unanswered: u16,
+}
+
+/// A store around another one that fails for a share of calls. Closing never fails.
+#[derive(Debug)]
+pub struct Faulty<S> {
+    inner: S,
+    faults: Faults,
+    calls: AtomicU64,
+}
+
+enum Fate {
+    Works,
+    Refused,
+    Unanswered,
+}
+
+impl<S: RunStore> Faulty<S> {
+    pub fn new(inner: S, faults: Faults) -> Self {
+        Self {
+            inner,
+            faults,
+            calls: AtomicU64::new(0),
+        }
+    }
+
+    /// The store without faults.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    fn fate(&self) -> Fate {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        let drawn = mix(self.faults.seed ^ mix(call)) % 1000;
+        let refused = u64::from(self.faults.refused);
+        if drawn < refused {
+            Fate::Refused
+        } else if drawn < refused + u64::from(self.faults.unanswered) {
+            Fate::Unanswered
+        } else {
+            Fate::Works
+        }
+    }
+
+    async fn call<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match self.fate() {
+            Fate::Works => work.await,
+            Fate::Refused => Err(failure("nothing was done")),
+            Fate::Unanswered => {
+                work.await?;
+                Err(failure("it was done, though"))
+            }
+        }
+    }
+}
+
+/// Spreads a number over all numbers (the finalizer of `SplitMix64`).
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn failure(what: &str) -> StoreError {
+    StoreError::Unavailable {
+        action: "used",
+        message: format!("a failure on purpose: {what}"),
+    }
+}
+
+#[async_trait]
+impl<S: RunStore> RunStore for Faulty<S> {
+    async fn put_version(&self, version: &DagVersion) -> Result<(), StoreError> {
+        self.call(self.inner.put_version(version)).await
+    }
+
+    async fn version(&self, hash: &str) -> Result<Option<DagVersion>, StoreError> {
+        self.call(self.inner.version(hash)).await
+    }
+
+    async fn create_runs(&self, runs: &[NewRun]) -> Result<(), StoreError> {
+        self.call(self.inner.create_runs(runs)).await
+    }
+
+    async fn commit(&self, owner: &Owner, transitions: &[Transition]) -> Result<(), StoreError> {
+        self.call(self.inner.commit(owner, transitions)).await
+    }
+
+    async fn adopt(
+        &self,
+        from: &Owner,
+        to: &Owner,
+        run: Option<&RunId>,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        self.call(self.inner.adopt(from, to, run)).await
+    }
+
+    async fn owners(&self) -> Result<Vec<(Owner, RunId, DagId)>, StoreError> {
+        self.call(self.inner.owners()).await
+    }
+
+    async fn load(&self, run: &RunId) -> Result<Option<StoredRun>, StoreError> {
+        self.call(self.inner.load(run)).await
+    }
+
+    async fn put_command(
+        &self,
+        run: &RunId,
+        kind: &CommandKind,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.call(self.inner.put_command(run, kind, at)).await
+    }
+
+    async fn take_commands(&self, owner: &Owner) -> Result<Vec<Command>, StoreError> {
+        self.call(self.inner.take_commands(owner)).await
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError> {
+        self.call(self.inner.runs(filter)).await
+    }
+
+    async fn find_runs(&self, part: &str, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        self.call(self.inner.find_runs(part, limit)).await
+    }
+
+    async fn task_runs(&self, run: &RunId) -> Result<Vec<TaskRunRow>, StoreError> {
+        self.call(self.inner.task_runs(run)).await
+    }
+
+    async fn attempts(
+        &self,
+        run: &RunId,
+        task: Option<TaskIndex>,
+    ) -> Result<Vec<AttemptRow>, StoreError> {
+        self.call(self.inner.attempts(run, task)).await
+    }
+
+    async fn results(
+        &self,
+        run: &RunId,
+        task: TaskIndex,
+    ) -> Result<Vec<(TaskRunId, AttemptResult)>, StoreError> {
+        self.call(self.inner.results(run, task)).await
+    }
+
+    async fn items(&self, run: &RunId, task: TaskIndex) -> Result<Vec<Json>, StoreError> {
+        self.call(self.inner.items(run, task)).await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}

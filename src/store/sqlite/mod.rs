@@ -1,0 +1,12 @@
+//! Run state in an SQLite file. See `docs/store.md`.
+
+mod encode;
+mod error;
+mod open;
+mod order;
+mod row;
+mod state;
+mod statement;
+mod writer;
+
+pub use state::SqliteStore;

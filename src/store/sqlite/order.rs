@@ -1,0 +1,342 @@
+//! What the writer is asked for, one request at a time.
+
+use std::sync::Arc;
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Executor};
+
+use crate::model::{RunId, Timestamp, Transition};
+use crate::store::change::Change;
+use crate::store::words::micros;
+use crate::store::{
+    Command, CommandKind, DagVersion, NewRun, Owner, StoreError, StoredRun, precision,
+};
+
+use super::encode::{Encoded, encode, json};
+use super::error::is_refusal;
+use super::row;
+use super::statement::{self, Parts};
+
+/// Something to write.
+#[derive(Debug)]
+pub(super) enum Order {
+    Commit {
+        owner: Owner,
+        transitions: Vec<Transition>,
+    },
+    CreateRuns {
+        runs: Vec<NewRun>,
+    },
+    PutVersion {
+        version: DagVersion,
+    },
+    PutCommand {
+        run: RunId,
+        kind: CommandKind,
+        at: Timestamp,
+    },
+    TakeCommands {
+        owner: Owner,
+    },
+    Adopt {
+        from: Owner,
+        to: Owner,
+        run: Option<RunId>,
+    },
+}
+
+/// What comes back.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Done,
+    Commands(Vec<Command>),
+    Runs(Vec<StoredRun>),
+}
+
+/// Why an order isn't carried out.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The order can't be; the database is as it was before.
+    Refused(StoreError),
+    /// The database can't; the transaction is to be rolled back.
+    Failed(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// Texts by the statements that they are made of, so that each is prepared once.
+pub(super) struct Texts {
+    make: fn(Parts) -> String,
+    made: Vec<Option<Arc<str>>>,
+}
+
+impl Texts {
+    pub(super) fn new(make: fn(Parts) -> String) -> Self {
+        Self {
+            make,
+            made: vec![None; Parts::COUNT],
+        }
+    }
+
+    pub(super) fn get(&mut self, parts: Parts) -> Arc<str> {
+        let made = &mut self.made[parts.index()];
+        Arc::clone(made.get_or_insert_with(|| (self.make)(parts).into()))
+    }
+}
+
+/// Runs the text of a change with its seven parameters.
+pub(super) async fn execute(
+    connection: &mut SqliteConnection,
+    text: Arc<str>,
+    encoded: Encoded,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(AssertSqlSafe(text))
+        .bind(encoded.owners)
+        .bind(encoded.runs)
+        .bind(encoded.expansions)
+        .bind(encoded.items)
+        .bind(encoded.tasks)
+        .bind(encoded.attempts)
+        .bind(encoded.new_runs)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+/// Carries out one order within a transaction.
+pub(super) async fn carry_out(
+    connection: &mut SqliteConnection,
+    savepoints: &mut Texts,
+    order: &Order,
+) -> Result<Reply, Trouble> {
+    match order {
+        Order::Commit { owner, transitions } => {
+            commit(connection, savepoints, owner, transitions).await
+        }
+        Order::CreateRuns { runs } => create_runs(connection, savepoints, runs).await,
+        Order::PutVersion { version } => {
+            sqlx::query(statement::ADD_VERSION)
+                .bind(&version.hash)
+                .bind(version.dag.as_str())
+                .bind(json(&version.tasks)?)
+                .bind(json(&version.files)?)
+                .execute(connection)
+                .await?;
+            Ok(Reply::Done)
+        }
+        Order::PutCommand { run, kind, at } => put_command(connection, run, kind, *at).await,
+        Order::TakeCommands { owner } => take_commands(connection, owner).await,
+        Order::Adopt { from, to, run } => adopt(connection, from, to, run.as_ref()).await,
+    }
+}
+
+async fn commit(
+    connection: &mut SqliteConnection,
+    savepoints: &mut Texts,
+    owner: &Owner,
+    transitions: &[Transition],
+) -> Result<Reply, Trouble> {
+    let mut change = Change::default();
+    // Who may say it comes first: an owner of the past is told so, whatever else is wrong.
+    let contradiction = change.add(owner, transitions).err();
+    let encoded = encode(&change, &[])?;
+    let (owners, expansions, tasks) = (
+        encoded.owners.clone(),
+        encoded.expansions.clone(),
+        encoded.tasks.clone(),
+    );
+    if contradiction.is_none() {
+        let text = savepoints.get(encoded.parts);
+        match execute(connection, text, encoded).await {
+            Ok(()) => return Ok(Reply::Done),
+            Err(error) if is_refusal(&error) => connection.execute(statement::UNDO).await?,
+            Err(error) => return Err(Trouble::Failed(error)),
+        };
+    }
+    let wrong = sqlx::query(statement::WRONG_OWNER)
+        .bind(owners)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(wrong) = wrong {
+        let run = row::run_id(row::get(&wrong, 0)?)?;
+        return Err(Trouble::Refused(match row::get(&wrong, 1)? {
+            Some(owner) => StoreError::NotOwner {
+                run,
+                owner: Owner(owner),
+            },
+            None => StoreError::UnknownRun(run),
+        }));
+    }
+    if let Some(contradiction) = contradiction {
+        return Err(Trouble::Refused(contradiction));
+    }
+    let fenced = sqlx::query(statement::FENCED)
+        .bind("[]")
+        .bind("[]")
+        .bind(if expansions.is_empty() {
+            "[]"
+        } else {
+            &expansions
+        })
+        .bind("[]")
+        .bind(if tasks.is_empty() { "[]" } else { &tasks })
+        .fetch_optional(connection)
+        .await?;
+    Err(Trouble::Refused(match fenced {
+        Some(fenced) => StoreError::Fenced {
+            run: row::run_id(row::get(&fenced, 0)?)?,
+        },
+        None => StoreError::Corrupt("its rules refuse a transition that seems right".to_owned()),
+    }))
+}
+
+async fn create_runs(
+    connection: &mut SqliteConnection,
+    savepoints: &mut Texts,
+    runs: &[NewRun],
+) -> Result<Reply, Trouble> {
+    let mut known = runs_by_id(connection, runs).await?;
+    let mut missing: Vec<&NewRun> = Vec::new();
+    for new in runs {
+        let wanted = precision::new_run(new);
+        match known.iter().find(|run| run.spec.id == wanted.spec.id) {
+            Some(run) if *run == wanted => {}
+            Some(run) => return Err(Trouble::Refused(StoreError::Exists(run.spec.id.clone()))),
+            None => {
+                missing.push(new);
+                known.push(wanted);
+            }
+        }
+    }
+    let versions: Vec<&str> = missing.iter().map(|new| &*new.spec.version).collect();
+    let unknown = sqlx::query(statement::UNKNOWN_VERSION)
+        .bind(json(&versions)?)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(unknown) = unknown {
+        let hash = row::get(&unknown, 0)?;
+        return Err(Trouble::Refused(StoreError::UnknownVersion(hash)));
+    }
+    if !missing.is_empty() {
+        let encoded = encode(&Change::default(), &missing)?;
+        let text = savepoints.get(encoded.parts);
+        execute(connection, text, encoded).await?;
+    }
+    Ok(Reply::Done)
+}
+
+/// Those of the runs that are there already, as somebody would create them.
+async fn runs_by_id(
+    connection: &mut SqliteConnection,
+    runs: &[NewRun],
+) -> Result<Vec<NewRun>, Trouble> {
+    let ids: Vec<&RunId> = runs.iter().map(|new| &new.spec.id).collect();
+    let rows = sqlx::query(statement::RUNS_BY_ID)
+        .bind(json(&ids)?)
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|found| {
+            let StoredRun { spec, owner, .. } = row::bare_run(found)?;
+            Ok(NewRun { spec, owner })
+        })
+        .collect()
+}
+
+async fn put_command(
+    connection: &mut SqliteConnection,
+    run: &RunId,
+    kind: &CommandKind,
+    at: Timestamp,
+) -> Result<Reply, Trouble> {
+    let known = sqlx::query(statement::HAS_RUN)
+        .bind(run.as_str())
+        .fetch_optional(&mut *connection)
+        .await?;
+    if known.is_none() {
+        return Err(Trouble::Refused(StoreError::UnknownRun(run.clone())));
+    }
+    sqlx::query(statement::ADD_COMMAND)
+        .bind(run.as_str())
+        .bind(json(kind)?)
+        .bind(micros(at))
+        .execute(connection)
+        .await?;
+    Ok(Reply::Done)
+}
+
+async fn take_commands(connection: &mut SqliteConnection, owner: &Owner) -> Result<Reply, Trouble> {
+    let rows = sqlx::query(statement::TAKE_COMMANDS)
+        .bind(&owner.0)
+        .fetch_all(connection)
+        .await?;
+    let mut taken: Vec<(i64, Command)> = Vec::with_capacity(rows.len());
+    for found in &rows {
+        let run = row::run_id(row::get(found, 1)?)?;
+        let kind = row::parse(row::get(found, 2)?)?;
+        taken.push((row::get(found, 0)?, Command { run, kind }));
+    }
+    taken.sort_by_key(|(number, _)| *number);
+    Ok(Reply::Commands(
+        taken.into_iter().map(|(_, command)| command).collect(),
+    ))
+}
+
+/// A run that can't be read is an error of this order alone, so that it changes nothing either.
+async fn adopt(
+    connection: &mut SqliteConnection,
+    from: &Owner,
+    to: &Owner,
+    run: Option<&RunId>,
+) -> Result<Reply, Trouble> {
+    connection.execute("SAVEPOINT change").await?;
+    match take_over(connection, from, to, run).await {
+        Ok(runs) => {
+            connection.execute("RELEASE change").await?;
+            Ok(Reply::Runs(runs))
+        }
+        Err(Trouble::Refused(error)) => {
+            connection.execute(statement::UNDO).await?;
+            Err(Trouble::Refused(error))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn take_over(
+    connection: &mut SqliteConnection,
+    from: &Owner,
+    to: &Owner,
+    run: Option<&RunId>,
+) -> Result<Vec<StoredRun>, Trouble> {
+    let query = match run {
+        Some(run) => sqlx::query(statement::ADOPT_ONE)
+            .bind(&from.0)
+            .bind(&to.0)
+            .bind(run.as_str()),
+        None => sqlx::query(statement::ADOPT_UNFINISHED)
+            .bind(&from.0)
+            .bind(&to.0),
+    };
+    let rows = query.fetch_all(&mut *connection).await?;
+    let mut runs = Vec::with_capacity(rows.len());
+    for found in &rows {
+        let row = sqlx::query(statement::LOAD)
+            .bind(row::get::<&str>(found, 0)?)
+            .fetch_one(&mut *connection)
+            .await?;
+        runs.push(row::stored_run(&row)?);
+    }
+    runs.sort_by(|a, b| a.spec.id.cmp(&b.spec.id));
+    Ok(runs)
+}

@@ -1,0 +1,299 @@
+//! The run state in an SQLite file.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::AssertSqlSafe;
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqlitePoolOptions, SqliteRow};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::model::{
+    AttemptResult, DagId, Json, RunId, TaskIndex, TaskRunId, Timestamp, Transition,
+};
+use crate::store::{
+    AttemptRow, Command, CommandKind, DagVersion, NewRun, Owner, RunFilter, RunRow, RunStore,
+    StoreError, StoredRun, TaskRunRow,
+};
+
+use super::error::Place;
+use super::open::Settings;
+use super::order::{Order, Reply};
+use super::row;
+use super::statement;
+use super::writer::{Request, Writer};
+
+/// How long a lock of another process is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Requests that may wait for the writer; whoever has more waits itself.
+const QUEUE: usize = 1024;
+
+/// Connections that read at the same time.
+const READERS: u32 = 4;
+
+/// Run state in an SQLite file that several processes may have open.
+pub struct SqliteStore {
+    settings: Settings,
+    /// Takes what is to be written; `None` after [`RunStore::close`].
+    writer: Mutex<Option<JoinHandle<()>>>,
+    requests: std::sync::RwLock<Option<mpsc::Sender<Request>>>,
+    /// Opens its first connection with the first read.
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the file, and makes or migrates it when needed. Its folder must exist. Waits for locks
+    /// of other processes for 30 s.
+    ///
+    /// # Errors
+    /// [`StoreError::TooNew`], [`StoreError::Corrupt`] when it is no database, and
+    /// [`StoreError::Unavailable`].
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, PATIENCE).await
+    }
+
+    /// [`SqliteStore::open`], with another time to wait for locks of other processes.
+    pub async fn open_with(path: &Path, patience: Duration) -> Result<Self, StoreError> {
+        let settings = Settings {
+            place: Place::new(path, patience),
+        };
+        let connection = settings.open().await?;
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let writer = Writer::new(settings.clone(), connection);
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(patience)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(settings.for_reading());
+        Ok(Self {
+            settings,
+            writer: Mutex::new(Some(tokio::spawn(writer.run(receiver)))),
+            requests: std::sync::RwLock::new(Some(sender)),
+            readers,
+        })
+    }
+
+    /// Has something written, and waits until it is durable.
+    async fn write(&self, order: Order) -> Result<Reply, StoreError> {
+        let gone = || StoreError::Unavailable {
+            action: "written",
+            message: format!("`{}` was closed", self.settings.place.path.display()),
+        };
+        let requests = self
+            .requests
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+            .ok_or_else(gone)?;
+        let (done, answer) = oneshot::channel();
+        requests
+            .send(Request { order, done })
+            .await
+            .map_err(|_| gone())?;
+        drop(requests);
+        answer.await.map_err(|_| gone())?
+    }
+
+    async fn rows(
+        &self,
+        query: Query<'_, Sqlite, SqliteArguments>,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        query
+            .fetch_all(&self.readers)
+            .await
+            .map_err(|error| self.settings.place.explain("read", &error))
+    }
+
+    async fn row(
+        &self,
+        query: Query<'_, Sqlite, SqliteArguments>,
+    ) -> Result<Option<SqliteRow>, StoreError> {
+        query
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(|error| self.settings.place.explain("read", &error))
+    }
+}
+
+#[async_trait]
+impl RunStore for SqliteStore {
+    async fn put_version(&self, version: &DagVersion) -> Result<(), StoreError> {
+        if self.version(&version.hash).await?.is_none() {
+            let version = version.clone();
+            self.write(Order::PutVersion { version }).await?;
+        }
+        Ok(())
+    }
+
+    async fn version(&self, hash: &str) -> Result<Option<DagVersion>, StoreError> {
+        let found = self.row(sqlx::query(statement::VERSION).bind(hash)).await?;
+        found.as_ref().map(row::version).transpose()
+    }
+
+    async fn create_runs(&self, runs: &[NewRun]) -> Result<(), StoreError> {
+        if runs.is_empty() {
+            return Ok(());
+        }
+        let runs = runs.to_vec();
+        self.write(Order::CreateRuns { runs }).await.map(|_| ())
+    }
+
+    async fn commit(&self, owner: &Owner, transitions: &[Transition]) -> Result<(), StoreError> {
+        if transitions.is_empty() {
+            return Ok(());
+        }
+        let order = Order::Commit {
+            owner: owner.clone(),
+            transitions: transitions.to_vec(),
+        };
+        self.write(order).await.map(|_| ())
+    }
+
+    async fn adopt(
+        &self,
+        from: &Owner,
+        to: &Owner,
+        run: Option<&RunId>,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        let order = Order::Adopt {
+            from: from.clone(),
+            to: to.clone(),
+            run: run.cloned(),
+        };
+        match self.write(order).await? {
+            Reply::Runs(runs) => Ok(runs),
+            Reply::Done | Reply::Commands(_) => Ok(Vec::new()),
+        }
+    }
+
+    async fn owners(&self) -> Result<Vec<(Owner, RunId, DagId)>, StoreError> {
+        let rows = self.rows(sqlx::query(statement::OWNERS)).await?;
+        rows.iter()
+            .map(|found| {
+                Ok((
+                    Owner(row::get(found, 0)?),
+                    row::run_id(row::get(found, 1)?)?,
+                    row::dag_id(row::get(found, 2)?)?,
+                ))
+            })
+            .collect()
+    }
+
+    async fn load(&self, run: &RunId) -> Result<Option<StoredRun>, StoreError> {
+        let query = sqlx::query(statement::LOAD).bind(run.as_str());
+        let found = self.row(query).await?;
+        found.as_ref().map(row::stored_run).transpose()
+    }
+
+    async fn put_command(
+        &self,
+        run: &RunId,
+        kind: &CommandKind,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let order = Order::PutCommand {
+            run: run.clone(),
+            kind: kind.clone(),
+            at,
+        };
+        self.write(order).await.map(|_| ())
+    }
+
+    async fn take_commands(&self, owner: &Owner) -> Result<Vec<Command>, StoreError> {
+        // An owner asks again and again: it shall cost no commit when there is nothing.
+        let query = sqlx::query(statement::HAS_COMMANDS).bind(&owner.0);
+        if self.row(query).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let owner = owner.clone();
+        match self.write(Order::TakeCommands { owner }).await? {
+            Reply::Commands(commands) => Ok(commands),
+            Reply::Done | Reply::Runs(_) => Ok(Vec::new()),
+        }
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError> {
+        let mut states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+        states.sort_unstable();
+        states.dedup();
+        let (dag, before) = (filter.dag.as_ref(), filter.before.as_ref());
+        let text = statement::list_runs(dag.is_some(), before.is_some(), &states);
+        let limit = if filter.limit == 0 {
+            -1
+        } else {
+            i64::from(filter.limit)
+        };
+        let query = sqlx::query(AssertSqlSafe(text))
+            .bind(dag.map(DagId::as_str))
+            .bind(before.map(RunId::as_str))
+            .bind(limit);
+        self.rows(query).await?.iter().map(row::run_row).collect()
+    }
+
+    async fn find_runs(&self, part: &str, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        let query = sqlx::query(statement::FIND_RUNS).bind(part).bind(limit);
+        self.rows(query).await?.iter().map(row::run_row).collect()
+    }
+
+    async fn task_runs(&self, run: &RunId) -> Result<Vec<TaskRunRow>, StoreError> {
+        let query = sqlx::query(statement::TASK_RUNS).bind(run.as_str());
+        row::task_run_rows(&self.rows(query).await?)
+    }
+
+    async fn attempts(
+        &self,
+        run: &RunId,
+        task: Option<TaskIndex>,
+    ) -> Result<Vec<AttemptRow>, StoreError> {
+        let query = match task {
+            Some(task) => sqlx::query(statement::ATTEMPTS_OF_TASK)
+                .bind(run.as_str())
+                .bind(task.0),
+            None => sqlx::query(statement::ATTEMPTS).bind(run.as_str()),
+        };
+        let rows = self.rows(query).await?;
+        rows.iter().map(row::attempt_row).collect()
+    }
+
+    async fn results(
+        &self,
+        run: &RunId,
+        task: TaskIndex,
+    ) -> Result<Vec<(TaskRunId, AttemptResult)>, StoreError> {
+        let query = sqlx::query(statement::RESULTS)
+            .bind(run.as_str())
+            .bind(task.0);
+        let rows = self.rows(query).await?;
+        rows.iter()
+            .filter_map(|found| row::task_result(found, task).transpose())
+            .collect()
+    }
+
+    async fn items(&self, run: &RunId, task: TaskIndex) -> Result<Vec<Json>, StoreError> {
+        let query = sqlx::query(statement::ITEMS)
+            .bind(run.as_str())
+            .bind(task.0);
+        let rows = self.rows(query).await?;
+        rows.iter()
+            .map(|found| Ok(Json(row::get::<&str>(found, 0)?.into())))
+            .collect()
+    }
+
+    async fn close(&self) {
+        let requests = self
+            .requests
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        drop(requests);
+        self.readers.close().await;
+        if let Some(writer) = self.writer.lock().await.take() {
+            drop(writer.await);
+        }
+    }
+}

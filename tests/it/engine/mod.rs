@@ -1,0 +1,13 @@
+//! The engine, proven by simulation and shown by scenarios. See `docs/engine.md`.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on says where")]
+
+mod ledger;
+mod oracle;
+mod plan;
+mod random;
+mod scale;
+mod scenario;
+mod scenarios;
+mod simulation;
+mod world;

@@ -1,0 +1,65 @@
+//! Runs every scenario with every store.
+
+use std::sync::Arc;
+
+use runner::store::{MemoryStore, SqliteStore};
+
+use super::scenarios;
+use super::values::version;
+use runner::store::RunStore;
+
+macro_rules! scenarios {
+    ($($name:ident)*) => {
+        mod memory {
+            use super::*;
+
+            $(#[tokio::test]
+            async fn $name() {
+                let store = Arc::new(MemoryStore::new());
+                store.put_version(&version()).await.unwrap();
+                scenarios::$name(store).await;
+            })*
+        }
+
+        mod sqlite {
+            use super::*;
+
+            $(#[tokio::test]
+            async fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                let store = SqliteStore::open(&folder.path().join("state.db")).await.unwrap();
+                let store = Arc::new(store);
+                store.put_version(&version()).await.unwrap();
+                scenarios::$name(Arc::clone(&store) as Arc<dyn RunStore>).await;
+                store.close().await;
+            })*
+        }
+    };
+}
+
+scenarios! {
+    keeps_versions
+    keeps_what_a_run_was_accepted_with
+    accepts_a_run_once
+    accepts_runs_all_or_none
+    keeps_every_state_of_a_task_run
+    follows_a_run_through_its_states
+    takes_the_last_of_many_changes
+    keeps_the_history_of_attempts
+    knows_the_first_start_of_a_generation
+    expands_into_items
+    replaces_items_by_a_later_expansion
+    forgets_items_of_the_past
+    refuses_who_is_not_the_owner
+    refuses_what_is_older
+    takes_the_same_batch_again
+    shares_a_commit_among_callers
+    refuses_one_of_many_callers
+    hands_runs_over_once
+    hands_over_a_run_that_has_ended
+    gives_commands_once
+    lists_runs_page_by_page
+    finds_runs_by_a_part_of_the_id
+    answers_about_unknown_runs
+    survives_large_batches
+}
