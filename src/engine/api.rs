@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{
-    AttemptId, AttemptResult, Dag, FailureCause, Json, PoolId, RunId, RunSpec, RunState, TaskIndex,
-    TaskRunSnapshot, Transition,
+    AttemptId, AttemptResult, Dag, FailureCause, Json, Outcome, PoolId, RunId, RunSpec, RunState,
+    TaskIndex, TaskRunSnapshot, Transition,
 };
 
 /// Something that happened outside.
@@ -52,7 +52,7 @@ pub enum Event {
     Marked {
         run: RunId,
         task: TaskIndex,
-        outcome: crate::model::Outcome,
+        outcome: Outcome,
     },
     /// The time that [`Engine::next_wakeup`](super::Engine::next_wakeup) named has come.
     Wakeup,

@@ -145,8 +145,7 @@ impl Step<'_> {
             return;
         };
         if let Some(item) = run.get_mut(id)
-            && let Phase::Finished { outcome, .. } = &item.phase
-            && is_failure(outcome)
+            && has_failed(item)
         {
             item.budget = Budget::default();
             self.make_ready(key, id, None);
@@ -205,10 +204,8 @@ fn how(task: &Task, asked: bool, after: (bool, bool)) -> Option<Again> {
     let is_stale = after_renewed && task.own.attempts > 0;
     match &task.own.phase {
         Phase::Finished { outcome, .. } if asked || after => {
-            let some_failed = task.group.as_ref().is_some_and(|group| {
-                let failed = |item: &TaskRun| matches!(&item.phase, Phase::Finished { outcome, .. } if is_failure(outcome));
-                group.items.iter().any(failed)
-            });
+            let mut items = task.group.iter().flat_map(|group| &group.items);
+            let some_failed = items.any(has_failed);
             if some_failed && is_failure(outcome) && !after {
                 return Some(Again::FailedItems);
             }
@@ -228,4 +225,8 @@ fn is_failure(outcome: &Outcome) -> bool {
         outcome,
         Outcome::Failed(_) | Outcome::Cancelled | Outcome::UpstreamFailed
     )
+}
+
+fn has_failed(task_run: &TaskRun) -> bool {
+    matches!(&task_run.phase, Phase::Finished { outcome, .. } if is_failure(outcome))
 }

@@ -183,4 +183,23 @@ stories! {
         > a.1 ok
         a.1 success, a success, b running, start b #1
     "
+    a_group_that_was_marked_begins_again_with_all_its_room: "
+        with db=1
+        hog pool=db:1
+        a dynamic concurrency=1 pool=db:1
+        > trigger
+        prepare a, run running, hog running, start hog #1
+        > prepared a 2 items
+        a expanded 2
+        > mark a failed
+        a.0 cancelled, a.1 cancelled, a failed (marked)
+        > retry
+        a expanded 2, a.0 ready, a.1 ready
+        > hog ok
+        hog success, a.0 running, start a.0 #1
+        > a.0 ok
+        a.0 success, a.1 running, start a.1 #1
+        > a.1 ok
+        a.1 success, a success, run success
+    "
 }

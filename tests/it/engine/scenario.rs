@@ -198,7 +198,9 @@ impl Stage {
             .strip_prefix('#')
             .map(|n| n.parse::<usize>().unwrap());
         let how = if number.is_some() { &how[1..] } else { how };
-        let attempt = of_it[number.unwrap_or(of_it.len()) - 1].clone();
+        let count = number.unwrap_or(of_it.len());
+        let attempt = of_it.get(count.wrapping_sub(1));
+        let attempt = (*attempt.unwrap_or_else(|| panic!("`{name}` has not started"))).clone();
         let failed = |kind, retry_after| AttemptOutcome::Failed {
             cause: FailureCause::new(kind, "broken"),
             retry_after,
