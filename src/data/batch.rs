@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ndjson::NdjsonEncoder;
-
 /// What the text of a column's cells means. It decides how a cell is written as JSON; a database
 /// reads the text by the type of its own column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -101,7 +101,8 @@ impl OneByOne<'_, '_> {
                 reason: message.clone(),
             };
             let place = self.source.place(self.before + row as u64);
-            let reject = refused.into_reject(place, Json::Object(batch.row_as_json(row)).to_string());
+            let reject =
+                refused.into_reject(place, Json::Object(batch.row_as_json(row)).to_string());
             match self.rejects {
                 Some(rejects) => rejects.add(reject),
                 None => return Err(DataError::from(reject).into()),

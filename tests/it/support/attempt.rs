@@ -10,7 +10,7 @@ use runner::document::{Diagnostic, Report, SourceId};
 use runner::model::{AttemptId, DagId, RunId, TaskId, TaskIndex, TaskRunId, Timestamp};
 use runner::secret::Masker;
 use runner::task::{
-    AttemptContext, Log, Progress, ProjectView, Surroundings, Task, TaskKind, TaskResult,
+    AttemptContext, GraphView, Log, Progress, ProjectView, Surroundings, Task, TaskKind, TaskResult,
 };
 use runner::template::{Scope, Shape};
 use serde_json::{Map, Value as Json, json};
@@ -145,18 +145,18 @@ impl Attempt {
             .as_object()
             .map(|params| params.keys().cloned().collect())
             .unwrap_or_default();
-        let tasks: Vec<TaskId> = self.datasets.keys().cloned().collect();
+        let tasks: Vec<String> = self.datasets.keys().map(TaskId::to_string).collect();
         let mut report = Report::default();
         let task = (kind.parse)(
             &document.node,
             &mut Surroundings {
                 report: &mut report,
-                project: &mut Project(self),
+                project: &mut Project(self, &document.text),
                 task: &TaskId::new("task").unwrap(),
                 scope: &shape(&Json::Object(self.scope.clone()), 0),
                 params: &params,
-                upstream: &tasks,
-                tasks: &tasks,
+                graph: &Graph(tasks),
+                reads: std::collections::BTreeSet::new(),
             },
         );
         Parsed {
@@ -238,7 +238,25 @@ fn shape(value: &Json, depth: usize) -> Shape {
     }
 }
 
-struct Project<'a>(&'a Attempt);
+/// The tasks that come before.
+struct Graph(Vec<String>);
+
+impl GraphView for Graph {
+    fn is_task(&self, name: &str) -> bool {
+        self.is_upstream(name)
+    }
+    fn is_upstream(&self, name: &str) -> bool {
+        self.0.iter().any(|task| task == name)
+    }
+    fn upstream(&self) -> Vec<String> {
+        self.0.clone()
+    }
+    fn tasks(&self) -> Vec<String> {
+        self.0.clone()
+    }
+}
+
+struct Project<'a>(&'a Attempt, &'a str);
 
 impl ProjectView for Project<'_> {
     fn connection_kind(&self, name: &str) -> Option<&'static str> {
@@ -258,6 +276,9 @@ impl ProjectView for Project<'_> {
         let text = std::fs::read_to_string(self.0.folder().join(path));
         let text = text.map_err(|error| error.to_string())?;
         Ok((SourceId(1), text.into()))
+    }
+    fn source_text(&self, source: SourceId) -> Option<Arc<str>> {
+        (source == SourceId(0)).then(|| self.1.into())
     }
     fn exists(&self, path: &Path) -> bool {
         self.0.folder().join(path).exists()

@@ -1,8 +1,6 @@
-//! What several tests need.
-
-pub(crate) mod connections;
-pub(crate) mod postgres;
 //! What tests need to set a scene.
 
 pub mod attempt;
+pub(crate) mod connections;
 pub mod document;
+pub(crate) mod postgres;

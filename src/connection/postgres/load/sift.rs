@@ -49,7 +49,10 @@ pub(super) async fn load(
             match bad.take() {
                 Some((row, refused)) => {
                     let place = source.place(loaded.rows + row as u64);
-                    rejects.add(refused.into_reject(place, Json::Object(batch.row_as_json(row)).to_string()));
+                    rejects.add(
+                        refused
+                            .into_reject(place, Json::Object(batch.row_as_json(row)).to_string()),
+                    );
                     start = row + 1;
                 }
                 None => sieve.piece = (sieve.piece * 2).min(LARGEST),
