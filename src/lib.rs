@@ -1,11 +1,17 @@
 //! `runner`: declarative ETL jobs. See `docs/architecture.md` for the map of this crate.
 
+pub mod cli;
 pub mod connection;
+pub mod daemon;
 pub mod data;
 pub mod document;
+pub mod embedded;
 pub mod engine;
+pub mod executor;
 pub mod model;
 pub mod secret;
+pub mod spec;
+pub mod sqltext;
 pub mod store;
 pub mod task;
 pub mod template;

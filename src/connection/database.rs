@@ -3,14 +3,9 @@
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use crate::data::{Columns, RecordSource};
-
-/// The SQL a database speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    Postgres,
-    Sqlite,
-}
+use super::TableShape;
+use crate::data::{Columns, DataError, RecordSource, Rejects};
+use crate::sqltext::Dialect;
 
 /// A database that sessions can be opened on.
 #[async_trait]
@@ -54,6 +49,18 @@ pub trait Session: Send {
         target: &LoadTarget,
         input: LoadInput<'_>,
     ) -> Result<Loaded, DatabaseError>;
+
+    /// What the database knows of a table (`table` or `schema.table`, unquoted). An error when it
+    /// doesn't exist, with the nearest name.
+    async fn table(&mut self, name: &str) -> Result<TableShape, DatabaseError>;
+
+    /// Executes a `COPY … FROM STDIN` as it is written, with these bytes as its input; gives the
+    /// rows it took.
+    async fn copy_in(
+        &mut self,
+        statement: &str,
+        bytes: ByteSource<'_>,
+    ) -> Result<u64, DatabaseError>;
 
     /// A handle that ends what this session executes, on the server too.
     fn stopper(&self) -> Box<dyn Stopper>;
@@ -106,7 +113,9 @@ pub enum Fetched<'a> {
 pub enum LoadMode {
     Append,
     /// In place of all rows, at once: readers see the old rows or the new ones.
-    Replace,
+    Replace {
+        by: ReplaceBy,
+    },
     /// Rows with the same key are updated. Empty: the table's primary key.
     Upsert {
         key: Vec<String>,
@@ -115,6 +124,17 @@ pub enum LoadMode {
     InsertNew {
         key: Vec<String>,
     },
+}
+
+/// How the old rows go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplaceBy {
+    /// By TRUNCATE, the quickest: readers wait until the load is committed. A table that another
+    /// one's foreign key refers to is emptied by DELETE.
+    Truncate,
+    /// By DELETE: readers go on with the old rows. Slower, and the space of the old rows is free
+    /// only after the next vacuum.
+    Delete,
 }
 
 /// Where to load.
@@ -126,14 +146,22 @@ pub struct LoadTarget {
     pub mode: LoadMode,
 }
 
+/// Bytes that are read while they are sent.
+pub type ByteSource<'a> = std::pin::Pin<&'a mut (dyn tokio::io::AsyncRead + Send)>;
+
 /// What to load.
 pub enum LoadInput<'a> {
     Records(&'a mut dyn RecordSource),
+    /// Records of which the bad ones are left out.
+    Sifted {
+        records: &'a mut dyn RecordSource,
+        rejects: &'a Rejects,
+    },
     /// Bytes in the database's own bulk format, passed through untouched: PostgreSQL's COPY with
     /// these options, such as `FORMAT csv, HEADER true`.
     Raw {
         options: String,
-        bytes: std::pin::Pin<&'a mut (dyn tokio::io::AsyncRead + Send)>,
+        bytes: ByteSource<'a>,
     },
 }
 
@@ -191,5 +219,47 @@ pub enum DatabaseError {
     Stopped,
     /// The records to load could not be read.
     #[error(transparent)]
-    Data(#[from] crate::data::DataError),
+    Data(#[from] DataError),
+}
+
+impl DatabaseError {
+    /// Whether another attempt may help.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Connection { .. } | Self::UnknownCommit { .. } | Self::Stopped => true,
+            Self::Statement { retryable, .. }
+            | Self::Data(
+                DataError::Source { retryable, .. } | DataError::Foreign { retryable, .. },
+            ) => *retryable,
+            Self::Data(DataError::File { .. }) => true,
+            Self::Data(DataError::Record { .. }) => false,
+        }
+    }
+
+    /// The error in the words of a stream of records.
+    #[must_use]
+    pub fn into_data(self) -> DataError {
+        match self {
+            Self::Data(error) => error,
+            error => DataError::Foreign {
+                retryable: error.is_retryable(),
+                error: Box::new(error),
+            },
+        }
+    }
+
+    /// A refusal of ours, that no server has seen.
+    #[must_use]
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::Statement {
+            message: message.into(),
+            code: None,
+            detail: None,
+            hint: None,
+            context: None,
+            place: None,
+            retryable: false,
+        }
+    }
 }

@@ -1,13 +1,20 @@
 //! Connections: what tasks reach the world through. One file a kind, one row each in [`KINDS`].
 
+mod copy_context;
 mod database;
 mod kind;
+mod postgres;
+mod sqlite;
+mod table;
 
+pub use crate::sqltext::Dialect;
+pub use copy_context::RefusedRecord;
 pub use database::{
-    Claim, Database, DatabaseError, Dialect, ErrorPlace, Fetched, LedgerKey, LoadInput, LoadMode,
-    LoadTarget, Loaded, Notice, Session, Statement, Stopper,
+    ByteSource, Claim, Database, DatabaseError, ErrorPlace, Fetched, LedgerKey, LoadInput,
+    LoadMode, LoadTarget, Loaded, Notice, ReplaceBy, Session, Statement, Stopper,
 };
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
+pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[];
+pub const KINDS: &[&ConnectionKind] = &[&postgres::KIND, &sqlite::KIND];

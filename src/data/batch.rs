@@ -97,12 +97,36 @@ impl Batch {
         (0..self.columns.len()).map(move |column| self.cell(row, column))
     }
 
+    /// A row as a JSON object: each cell by its column's kind, numbers with all their digits. A
+    /// cell that isn't what its kind says is a text.
+    pub fn row_as_json(&self, row: usize) -> serde_json::Map<String, serde_json::Value> {
+        self.columns
+            .iter()
+            .zip(self.row(row))
+            .map(|(column, cell)| (column.name.to_string(), cell_as_json(column.kind, cell)))
+            .collect()
+    }
+
     fn range(&self, at: usize) -> Range<usize> {
         let start = match at {
             0 => 0,
             _ => (self.ends[at - 1] & !NULL) as usize,
         };
         start..(self.ends[at] & !NULL) as usize
+    }
+}
+
+fn cell_as_json(kind: ColumnKind, cell: Option<&[u8]>) -> serde_json::Value {
+    use serde_json::Value as Json;
+    let Some(cell) = cell else {
+        return Json::Null;
+    };
+    let text = || Json::String(String::from_utf8_lossy(cell).into_owned());
+    match kind {
+        ColumnKind::Text => text(),
+        ColumnKind::Number | ColumnKind::Boolean | ColumnKind::Json => {
+            serde_json::from_slice(cell).unwrap_or_else(|_| text())
+        }
     }
 }
 
@@ -144,6 +168,12 @@ impl BatchBuilder {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.batch.bytes.len() >= TARGET_BYTES || self.batch.rows() >= TARGET_ROWS
+    }
+
+    /// The rows added since the last batch.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.batch.rows()
     }
 
     /// Whether no row was added since the last batch.

@@ -1,9 +1,26 @@
 //! Streams of records: what moves between sources and sinks, never held in memory as a whole.
 
+mod atomic;
 mod batch;
+mod compression;
+pub mod csv;
 mod dataset;
+mod file_source;
+mod input;
+pub mod ndjson;
+mod place;
+mod reject;
+mod sink;
 mod stream;
+mod thread;
 
+pub use atomic::{AtomicFile, sync_folder};
 pub use batch::{Batch, BatchBuilder, Column, ColumnKind, Columns};
-pub use dataset::DatasetInfo;
+pub use compression::{Compression, PackedFile};
+pub use dataset::{DatasetInfo, DatasetName, DatasetReader, DatasetWriter};
+pub use file_source::{FileSource, Reading, find_files, is_pattern};
+pub use input::{InputFile, InputFiles, Unpacking};
+pub use place::{Lines, Mark, Places};
+pub use reject::{Reject, Rejects};
+pub use sink::{FileSink, Format, Written};
 pub use stream::{DataError, Place, RecordSource};

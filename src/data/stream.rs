@@ -1,6 +1,6 @@
 //! Where records come from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
@@ -48,4 +48,31 @@ pub enum DataError {
     /// The other side failed.
     #[error("{message}")]
     Source { message: String, retryable: bool },
+    /// The other side failed with an error of its own, for those who know its type.
+    #[error("{error}")]
+    Foreign {
+        #[source]
+        error: Box<dyn std::error::Error + Send + Sync>,
+        retryable: bool,
+    },
+}
+
+impl DataError {
+    /// A file that can't be read or written.
+    #[must_use]
+    pub fn file(path: &Path, error: std::io::Error) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            error,
+        }
+    }
+
+    /// A record that can't be read: `file:line: reason`.
+    #[must_use]
+    pub fn record(place: Place, reason: &str) -> Self {
+        Self::Record {
+            message: format!("{}:{}: {reason}", place.file.display(), place.line),
+            place: Some(place),
+        }
+    }
 }

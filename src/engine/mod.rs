@@ -2,7 +2,23 @@
 //!
 //! It has no clock, no I/O and no randomness of its own. The caller makes the recorded
 //! transitions of a batch durable and acts on the rest afterwards: commit, then act.
+//! `docs/engine.md` has the state diagram, the invariants and how they are proven.
 
+mod admission;
 mod api;
+mod attempt;
+mod change;
+mod dependency;
+mod person;
+mod queue;
+mod recovery;
+mod retry;
+mod rules;
+mod scheduler;
+mod state;
+mod why;
 
 pub use api::{AbortReason, Action, Event, Limits, Prepared};
+pub use retry::FORGIVEN_LOSSES;
+pub use scheduler::Engine;
+pub use why::Why;

@@ -6,6 +6,7 @@ mod dag;
 mod ids;
 mod policy;
 mod run;
+mod schedule;
 
 pub use dag::{Dag, Task};
 pub use ids::{
@@ -16,4 +17,8 @@ pub use run::{
     AttemptId, AttemptOutcome, AttemptResult, Budget, DataInterval, Ended, FailureCause,
     FailureKind, Json, Outcome, RunSpec, RunState, TaskRunId, TaskRunSnapshot, TaskState,
     Timestamp, Transition, TriggerKind,
+};
+pub use schedule::{
+    Calendar, Catchup, Clock, CronMistake, CronRule, Every, NICKNAMES, OverlapPolicy, Rule,
+    Schedule, Timetable, from_local,
 };

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Log;
 use crate::connection::{Connections, LedgerKey, Places};
-use crate::data::DatasetInfo;
+use crate::data::{Columns, DataError, DatasetInfo, DatasetName, DatasetWriter};
 use crate::model::{AttemptId, DagId, TaskId, Timestamp};
 use crate::template::Scope;
 
@@ -44,6 +44,20 @@ impl AttemptContext {
             item: self.id.task_run.item.map_or(-1, i64::from),
             generation: self.id.generation,
         }
+    }
+
+    /// Begins the attempt's dataset.
+    ///
+    /// # Errors
+    /// The file can't be made; two columns have the same name.
+    pub async fn dataset(&self, columns: Columns) -> Result<DatasetWriter, DataError> {
+        let name = DatasetName {
+            run: self.id.run.as_str(),
+            task: self.task.as_str(),
+            item: self.id.task_run.item,
+            generation: self.id.generation,
+        };
+        DatasetWriter::create(&self.places.state, name, columns).await
     }
 
     /// The key that is the same for all attempts of one generation, for others to recognise a

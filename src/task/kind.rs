@@ -65,6 +65,8 @@ pub struct TaskOutput {
     pub outputs: serde_json::Map<String, serde_json::Value>,
     pub dataset: Option<DatasetInfo>,
     pub metrics: Metrics,
+    /// It found that there was nothing to do: its task run counts as skipped, not as succeeded.
+    pub skipped: bool,
 }
 
 /// What an attempt did, for people.
@@ -122,8 +124,13 @@ impl From<DataError> for TaskFailure {
             DataError::Source {
                 retryable: true, ..
             }
+            | DataError::Foreign {
+                retryable: true, ..
+            }
             | DataError::File { .. } => FailureKind::Retryable,
-            DataError::Source { .. } | DataError::Record { .. } => FailureKind::Permanent,
+            DataError::Source { .. } | DataError::Foreign { .. } | DataError::Record { .. } => {
+                FailureKind::Permanent
+            }
         };
         Self::new(kind, error.to_string())
     }
@@ -131,20 +138,13 @@ impl From<DataError> for TaskFailure {
 
 impl From<DatabaseError> for TaskFailure {
     fn from(error: DatabaseError) -> Self {
-        let kind = match &error {
-            DatabaseError::Connection { .. }
-            | DatabaseError::UnknownCommit { .. }
-            | DatabaseError::Stopped
-            | DatabaseError::Statement {
-                retryable: true, ..
-            } => FailureKind::Retryable,
-            DatabaseError::Statement { .. } => FailureKind::Permanent,
-            DatabaseError::Data(_) => {
-                let DatabaseError::Data(error) = error else {
-                    unreachable!("matched above")
-                };
-                return error.into();
-            }
+        if let DatabaseError::Data(error) = error {
+            return error.into();
+        }
+        let kind = if error.is_retryable() {
+            FailureKind::Retryable
+        } else {
+            FailureKind::Permanent
         };
         Self::new(kind, error.to_string())
     }

@@ -3,9 +3,10 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Clock;
+use crate::model::{AttemptId, TaskId};
 use crate::secret::Masker;
 
 /// What a line of a log is.
@@ -32,6 +33,20 @@ impl Level {
             Self::Error => "error",
         }
     }
+}
+
+/// Where an attempt's log stands, relative to the state folder:
+/// `logs/<run>/<task>[.<item>].<generation>.<number>.log`.
+#[must_use]
+pub fn log_path(attempt: &AttemptId, task: &TaskId) -> PathBuf {
+    let item = attempt
+        .task_run
+        .item
+        .map_or_else(String::new, |item| format!(".{item}"));
+    let (generation, number) = (attempt.generation, attempt.number);
+    PathBuf::from("logs")
+        .join(attempt.run.as_str())
+        .join(format!("{task}{item}.{generation}.{number}.log"))
 }
 
 /// A log that clones share. The file is made with the first line.
@@ -88,31 +103,55 @@ impl Log {
     /// Writes a text, one line of the log for each of its lines. A log that can't be written is
     /// no reason to fail a task: the error goes to the process's own log.
     pub fn write(&self, level: Level, text: &str) {
-        let masked = self.shared.masker.mask(text);
-        let time = (self.shared.clock)().format("%Y-%m-%dT%H:%M:%S%.3fZ");
-        let mut lines = String::with_capacity(masked.len() + 40);
-        for line in masked.lines() {
-            lines.push_str(&format!("{time} {} {line}\n", level.as_str()));
+        if self.is_full() {
+            return;
         }
-        let mut state = self
-            .shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let masked = self.mask(text);
+        let time = (self.shared.clock)().format("%Y-%m-%dT%H:%M:%S%.3fZ");
+        let prefix = format!("{time} {} ", level.as_str());
+        let mut lines = String::with_capacity(masked.len() + prefix.len() + 1);
+        let mut state = self.state();
         if state.full {
             return;
         }
-        if state.written + lines.len() as u64 > self.shared.limit {
-            state.full = true;
-            lines = format!(
-                "{time} {} the log is full at {} bytes: the rest is left out\n",
-                Level::Warn.as_str(),
-                self.shared.limit
-            );
+        for line in masked.lines() {
+            let length = (lines.len() + prefix.len() + line.len() + 1) as u64;
+            if state.written + length > self.shared.limit {
+                state.full = true;
+                lines.push_str(&format!(
+                    "{time} {} the log is full at {} bytes: the rest is left out\n",
+                    Level::Warn.as_str(),
+                    self.shared.limit
+                ));
+                break;
+            }
+            lines.push_str(&prefix);
+            lines.push_str(line);
+            lines.push('\n');
         }
         if let Err(error) = self.append(&mut state, lines.as_bytes()) {
             tracing::warn!(path = %self.shared.path.display(), %error, "a task's log can't be written");
         }
+    }
+
+    /// A text without the secrets, for what leaves the attempt beside its log: the reason of a
+    /// failure.
+    #[must_use]
+    pub fn mask(&self, text: &str) -> String {
+        self.shared.masker.mask(text)
+    }
+
+    /// Whether it takes no more lines, so that nobody needs to prepare any.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.state().full
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn append(&self, state: &mut State, bytes: &[u8]) -> std::io::Result<()> {
@@ -131,5 +170,26 @@ impl Log {
         file.write_all(bytes)?;
         state.written += bytes.len() as u64;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_log_keeps_what_fits_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logs/1.txt");
+        let clock: Clock = Arc::new(|| "2026-08-21T00:00:00Z".parse().unwrap());
+        let log = Log::new(path.clone(), 100, Masker::new(["secret"]), clock);
+        assert!(!path.exists());
+        log.write(Level::Out, "one\na secret\nthree\n");
+        assert!(log.is_full());
+        log.info("four");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().map(|line| &line[25..]).collect();
+        let note = "warn  the log is full at 100 bytes: the rest is left out";
+        assert_eq!(lines, ["out   one", "out   a ***", note]);
     }
 }

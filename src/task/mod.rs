@@ -1,18 +1,22 @@
 //! Task kinds: what a task can do. One file a kind, one row each in [`KINDS`].
 
 mod context;
+mod copy;
 mod empty;
+mod exactly_once;
 mod kind;
 mod log;
+pub mod shell;
 mod surroundings;
 
 pub use context::{AttemptContext, Clock, Progress};
+pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
-pub use log::{Level, Log};
-pub use surroundings::{CodeFile, ProjectView, Surroundings};
+pub use log::{Level, Log, log_path};
+pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
-pub const KINDS: &[&TaskKind] = &[];
+pub const KINDS: &[&TaskKind] = &[&copy::KIND, &shell::KIND];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.
 pub const EMPTY: &TaskKind = &empty::KIND;

@@ -1,12 +1,13 @@
 //! What a task is read in: the project around it, and what its templates may name.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::connection::Dialect;
-use crate::document::{Diagnostic, Report, SourceId, Span, Spanned, nearest};
+use crate::document::{Diagnostic, Node, Report, SourceId, Span, Spanned, Value, nearest};
 use crate::model::{ConnectionId, TaskId};
-use crate::template::{Shape, Template};
+use crate::template::{Shape, Template, TemplateValue, Unknown};
 
 /// What a task may ask of the project it is in.
 pub trait ProjectView {
@@ -28,6 +29,18 @@ pub trait ProjectView {
     fn siblings(&self, path: &Path) -> Vec<String>;
 }
 
+/// The tasks around a task.
+pub trait GraphView {
+    /// Whether the DAG has such a task.
+    fn is_task(&self, name: &str) -> bool;
+    /// Whether it comes before this one, through any number of `needs`.
+    fn is_upstream(&self, name: &str) -> bool;
+    /// The names of all tasks that come before this one.
+    fn upstream(&self) -> Vec<String>;
+    /// The names of all tasks.
+    fn tasks(&self) -> Vec<String>;
+}
+
 /// A file that belongs to the pipeline's definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeFile {
@@ -44,14 +57,13 @@ pub struct Surroundings<'a> {
     pub project: &'a mut dyn ProjectView,
     /// The task itself.
     pub task: &'a TaskId,
-    /// The names that its templates may use.
+    /// The names that its templates may use; `tasks` is looked up in `graph`.
     pub scope: &'a Shape,
     /// The DAG's parameters: `:name` in SQL.
     pub params: &'a [String],
-    /// All tasks that come before it, through any number of `needs`.
-    pub upstream: &'a [TaskId],
-    /// All tasks of the DAG.
-    pub tasks: &'a [TaskId],
+    pub graph: &'a dyn GraphView,
+    /// Filled while reading: the tasks whose outputs or datasets this one reads.
+    pub reads: BTreeSet<String>,
 }
 
 impl Surroundings<'_> {
@@ -66,10 +78,51 @@ impl Surroundings<'_> {
         self.checked(parsed, text, scope)
     }
 
+    /// Checks every template in a value of any shape.
+    pub fn template_value(&mut self, node: &Node) -> Option<TemplateValue> {
+        match &node.value {
+            Value::Text(text) => {
+                let template = self.template(&Spanned::new(text.to_string(), node.span))?;
+                Some(if template.is_literal() {
+                    TemplateValue::Literal(node.to_json())
+                } else {
+                    TemplateValue::Template(template)
+                })
+            }
+            Value::List(items) => {
+                let items: Vec<_> = items.iter().map(|item| self.template_value(item)).collect();
+                items
+                    .into_iter()
+                    .collect::<Option<_>>()
+                    .map(TemplateValue::List)
+            }
+            Value::Map(entries) => {
+                let entries: Vec<_> = entries
+                    .iter()
+                    .map(|entry| {
+                        let value = self.template_value(&entry.value)?;
+                        Some((entry.key.to_string(), value))
+                    })
+                    .collect();
+                entries
+                    .into_iter()
+                    .collect::<Option<_>>()
+                    .map(TemplateValue::Map)
+            }
+            _ => Some(TemplateValue::Literal(node.to_json())),
+        }
+    }
+
     /// Checks an expression without braces, as in `if:`.
     pub fn expression(&mut self, text: &Spanned<String>) -> Option<Template> {
         let parsed = Template::expression(&text.value);
         self.checked(parsed, text, &self.scope.clone())
+    }
+
+    /// As [`expression`](Self::expression), with other names in scope.
+    pub fn expression_in(&mut self, text: &Spanned<String>, scope: &Shape) -> Option<Template> {
+        let parsed = Template::expression(&text.value);
+        self.checked(parsed, text, scope)
     }
 
     fn checked(
@@ -103,26 +156,64 @@ impl Surroundings<'_> {
         };
         let mut known = true;
         for path in template.variables() {
-            let Err(unknown) = scope.check(&path) else {
-                continue;
-            };
-            known = false;
-            let mut diagnostic = Diagnostic::error(
-                "unknown-variable",
-                format!("`{}` doesn't exist here", unknown.path),
-                place(template.find(&path)),
-            );
-            if let Some(near) = unknown.nearest {
-                diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
-            } else if unknown.known.is_empty() {
-                diagnostic = diagnostic.help("nothing is known at that place");
-            } else {
-                let names: Vec<String> = unknown.known.iter().map(|n| format!("`{n}`")).collect();
-                diagnostic = diagnostic.help(format!("known here: {}", names.join(", ")));
+            if path == "tasks" {
+                // A name that is no identifier: `tasks["my-task"]`.
+                self.reads.extend(self.graph.upstream());
             }
-            self.report.push(diagnostic);
+            let problem = match path.strip_prefix("tasks.") {
+                Some(rest) => self.check_task_path(rest, place(template.find(&path))),
+                None => scope
+                    .check(&path)
+                    .err()
+                    .map(|unknown| unknown_variable(unknown, place(template.find(&path)))),
+            };
+            if let Some(diagnostic) = problem {
+                known = false;
+                self.report.push(diagnostic);
+            }
         }
         known.then_some(template)
+    }
+
+    /// Checks `<task>.outputs…` behind `tasks.`.
+    fn check_task_path(&mut self, path: &str, span: Span) -> Option<Diagnostic> {
+        let (task, rest) = path.split_once('.').unwrap_or((path, "outputs"));
+        if !self.graph.is_upstream(task) {
+            return Some(self.not_upstream(task, span, "the outputs"));
+        }
+        let field = rest.split('.').next().unwrap_or(rest);
+        if field == "outputs" {
+            self.reads.insert(task.to_owned());
+            return None;
+        }
+        Some(
+            Diagnostic::error(
+                "unknown-variable",
+                format!("`tasks.{task}.{field}` doesn't exist"),
+                span,
+            )
+            .label(format!("did you mean `tasks.{task}.outputs`?")),
+        )
+    }
+
+    fn not_upstream(&self, name: &str, span: Span, what: &str) -> Diagnostic {
+        if self.graph.is_task(name) {
+            return Diagnostic::error(
+                "not-upstream",
+                format!(
+                    "task `{}` reads {what} of `{name}`, but doesn't need it",
+                    self.task
+                ),
+                span,
+            )
+            .label(format!("add `needs: {name}`"));
+        }
+        let tasks = self.graph.tasks();
+        Diagnostic::error("unknown-task", format!("task `{name}` doesn't exist"), span).suggest(
+            name,
+            tasks.iter().map(String::as_str),
+            "task",
+        )
     }
 
     /// Checks that a connection exists and is one of `kinds`.
@@ -183,28 +274,32 @@ impl Surroundings<'_> {
 
     /// Checks that a task whose dataset is read comes before this one.
     pub fn dataset(&mut self, name: &Spanned<String>) -> Option<TaskId> {
-        if let Some(found) = self.upstream.iter().find(|task| task.as_str() == **name) {
-            return Some(found.clone());
+        if self.graph.is_upstream(name) {
+            self.reads.insert(name.value.clone());
+            return TaskId::new(name).ok();
         }
-        let diagnostic = if self.tasks.iter().any(|task| task.as_str() == **name) {
-            Diagnostic::error(
-                "not-upstream",
-                format!(
-                    "task `{}` reads the dataset of `{}`, but doesn't need it",
-                    self.task, name.value
-                ),
-                name.span,
-            )
-            .label(format!("add `needs: {}`", name.value))
-        } else {
-            Diagnostic::error(
-                "unknown-task",
-                format!("task `{}` doesn't exist", name.value),
-                name.span,
-            )
-            .suggest(name, self.tasks.iter().map(TaskId::as_str), "task")
-        };
+        let diagnostic = self.not_upstream(name, name.span, "the dataset");
         self.report.push(diagnostic);
         None
     }
+}
+
+fn unknown_variable(unknown: Unknown, span: Span) -> Diagnostic {
+    let diagnostic = Diagnostic::error(
+        "unknown-variable",
+        format!("`{}` doesn't exist here", unknown.path),
+        span,
+    );
+    if let Some(near) = unknown.nearest {
+        return diagnostic.label(format!("did you mean `{near}`?"));
+    }
+    if unknown.known.is_empty() {
+        return diagnostic.help("there is nothing at that place");
+    }
+    let names: Vec<String> = unknown
+        .known
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    diagnostic.help(format!("known here: {}", names.join(", ")))
 }

@@ -1,0 +1,197 @@
+//! What every command starts from: the project's folder, its files, its store.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::{Arguments, Mistake};
+use crate::connection::Places;
+use crate::document::{Severity, nearest};
+use crate::model::{DataInterval, Timestamp};
+use crate::secret::Environment;
+use crate::spec::{self, Loaded, PIPELINES_FOLDER, Pipeline, Project, SETTINGS_FILE};
+use crate::store::{RunStore, SqliteStore};
+
+/// The folder of everything that is made, in the project's folder.
+const STATE_FOLDER: &str = ".runner";
+
+/// What every command starts from.
+pub struct Context {
+    pub places: Arc<Places>,
+    pub profile: Option<String>,
+    pub environment: Environment,
+    /// The folder that was found has no project in it.
+    found: bool,
+}
+
+impl Context {
+    /// Finds the project.
+    pub fn new(arguments: &Arguments) -> anyhow::Result<Self> {
+        match arguments.color {
+            clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+            clap::ColorChoice::Always => anstream::ColorChoice::Always,
+            clap::ColorChoice::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+        let start = match &arguments.project {
+            Some(folder) => folder
+                .canonicalize()
+                .map_err(|error| Mistake::new(format!("{}: {error}", folder.display())))?,
+            None => std::env::current_dir().context("the current folder can't be found")?,
+        };
+        let project = if arguments.project.is_some() {
+            is_project(&start).then(|| start.clone())
+        } else {
+            start
+                .ancestors()
+                .find(|folder| is_project(folder))
+                .map(Path::to_path_buf)
+        };
+        let found = project.is_some();
+        let root: PathBuf = project.unwrap_or(start);
+        Ok(Self {
+            places: Arc::new(Places {
+                state: root.join(STATE_FOLDER),
+                root,
+                executable: std::env::current_exe().context("runner's own file can't be found")?,
+            }),
+            profile: arguments.profile.clone(),
+            environment: Environment::of_process(),
+            found,
+        })
+    }
+
+    /// The project's folder; a mistake when there is none here.
+    pub fn require_project(&self) -> anyhow::Result<&Path> {
+        if self.found {
+            return Ok(&self.places.root);
+        }
+        Err(Mistake::new(format!(
+            "there is no project in {} or above it",
+            self.places.root.display()
+        ))
+        .help("`runner init` makes one here; `--project FOLDER` names another folder")
+        .into())
+    }
+
+    /// Reads the project, mistakes included.
+    pub fn load(&self) -> anyhow::Result<Loaded> {
+        self.require_project()?;
+        Ok(spec::load(
+            &self.places,
+            self.profile.as_deref(),
+            self.environment.clone(),
+        ))
+    }
+
+    /// Reads the project; broken pipelines don't hinder the others.
+    pub fn project(&self) -> anyhow::Result<(Arc<Project>, Loaded)> {
+        let mut loaded = self.load()?;
+        match loaded.project.take() {
+            Some(project) => Ok((Arc::new(project), loaded)),
+            None => Err(invalid(&loaded, |_| true)),
+        }
+    }
+
+    /// One pipeline of the project; a mistake with the nearest name when it doesn't exist, its
+    /// diagnostics when it is broken.
+    pub fn pipeline(&self, name: &str) -> anyhow::Result<(Arc<Project>, Arc<Pipeline>)> {
+        let (project, loaded) = self.project()?;
+        if let Some(pipeline) = project.pipelines.get(name) {
+            let pipeline = pipeline.clone();
+            return Ok((project, pipeline));
+        }
+        if let Some((path, _)) = loaded
+            .broken
+            .iter()
+            .find(|(_, dag)| dag.as_deref() == Some(name))
+        {
+            return Err(invalid(&loaded, |file| file == path));
+        }
+        let names = project.pipelines.keys().map(crate::model::DagId::as_str);
+        let broken = loaded.broken.iter().filter_map(|(_, dag)| dag.as_deref());
+        Err(unknown("DAG", name, names.chain(broken)).into())
+    }
+
+    /// Opens the run state.
+    pub async fn store(&self) -> anyhow::Result<Arc<dyn RunStore>> {
+        make_state_folder(&self.places.state)
+            .with_context(|| format!("{} can't be made", self.places.state.display()))?;
+        let store = SqliteStore::open(&self.places.state.join("state.db")).await?;
+        Ok(Arc::new(store))
+    }
+
+    /// Whether standard output is a terminal.
+    pub fn is_terminal() -> bool {
+        std::io::stdout().is_terminal()
+    }
+}
+
+/// The folder of everything that is made; it keeps itself out of version control.
+fn make_state_folder(state: &Path) -> std::io::Result<()> {
+    if state.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(state)?;
+    std::fs::write(state.join(".gitignore"), "*\n")
+}
+
+fn is_project(folder: &Path) -> bool {
+    folder.join(SETTINGS_FILE).is_file() || folder.join(PIPELINES_FOLDER).is_dir()
+}
+
+/// "DAG `x` doesn't exist: did you mean `y`?"
+pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Mistake {
+    let known: Vec<&str> = known.collect();
+    let mistake = Mistake::new(format!("{what} `{name}` doesn't exist"));
+    match nearest(name, known.iter().copied()) {
+        Some(near) => mistake.help(format!("did you mean `{near}`?")),
+        None if known.is_empty() => mistake.help("there are none"),
+        None if known.len() <= 20 => {
+            let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            mistake.help(format!("there are {}", names.join(", ")))
+        }
+        None => mistake,
+    }
+}
+
+/// The errors of some files, rendered, as the mistake of whoever runs the command.
+fn invalid(loaded: &Loaded, of: impl Fn(&Path) -> bool) -> anyhow::Error {
+    let errors: Vec<_> = loaded
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .filter(|diagnostic| {
+            let primary = loaded.sources.get(diagnostic.primary.span.source);
+            of(&primary.path) || !primary.path.starts_with(PIPELINES_FOLDER)
+        })
+        .cloned()
+        .collect();
+    let coloured = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let text = spec::render_text(&errors, &loaded.sources, coloured);
+    Mistake::new(format!("the project has mistakes\n\n{}", text.trim_end())).into()
+}
+
+/// The interval of a run that a person starts: the schedule's last complete one, otherwise the
+/// moment itself.
+pub fn interval_of_manual_run(pipeline: &Pipeline, now: Timestamp) -> DataInterval {
+    let scheduled = pipeline
+        .schedule
+        .as_ref()
+        .and_then(|schedule| schedule.last_complete(now));
+    scheduled.unwrap_or(DataInterval {
+        start: now,
+        end: now,
+    })
+}
+
+/// The runtime of commands that wait for something.
+pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("the async runtime can't be started")
+}

@@ -1,0 +1,108 @@
+//! How the terminal output looks: few colours, and only where they mean something.
+
+use anstyle::{AnsiColor, Style};
+
+use crate::model::{Outcome, RunState};
+
+pub const ERROR: Style = AnsiColor::Red.on_default().bold();
+pub const GOOD: Style = AnsiColor::Green.on_default();
+pub const BAD: Style = AnsiColor::Red.on_default();
+pub const BUSY: Style = AnsiColor::Cyan.on_default();
+pub const WARN: Style = AnsiColor::Yellow.on_default();
+pub const FAINT: Style = Style::new().dimmed();
+pub const BOLD: Style = Style::new().bold();
+
+/// The colour of a run's state.
+pub fn run_state(state: RunState) -> Style {
+    match state {
+        RunState::Success => GOOD,
+        RunState::Failed => BAD,
+        RunState::Cancelled | RunState::Cancelling => WARN,
+        RunState::Queued | RunState::Running => BUSY,
+    }
+}
+
+/// The sign, the word and the colour of a task's end.
+pub fn outcome(outcome: &Outcome) -> (&'static str, &'static str, Style) {
+    match outcome {
+        Outcome::Success => ("✓", "success", GOOD),
+        Outcome::Failed(_) => ("✗", "failed", BAD),
+        Outcome::Skipped => ("○", "skipped", FAINT),
+        Outcome::UpstreamFailed => ("○", "upstream failed", WARN),
+        Outcome::Cancelled => ("■", "cancelled", WARN),
+    }
+}
+
+/// Bytes as people say them: `734 B`, `1.2 kB`, `83.4 MB`.
+pub fn bytes(count: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut value = count as f64;
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    for unit in ["kB", "MB", "GB"] {
+        value /= 1000.0;
+        if value < 999.95 {
+            return format!("{value:.1} {unit}");
+        }
+    }
+    format!("{:.1} TB", value / 1000.0)
+}
+
+/// A count with its thousands apart: `1,618,271`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A text cut or filled to a width of terminal cells.
+pub fn fit(text: &str, width: usize) -> String {
+    use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+    let own = text.width();
+    if own <= width {
+        return format!("{text}{}", " ".repeat(width - own));
+    }
+    let mut cut = String::new();
+    let mut used = 0;
+    for character in text.chars() {
+        let cells = character.width().unwrap_or(0);
+        if used + cells + 1 > width {
+            break;
+        }
+        used += cells;
+        cut.push(character);
+    }
+    cut.push('…');
+    cut.push_str(&" ".repeat(width.saturating_sub(used + 1)));
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(bytes(734), "734 B");
+        assert_eq!(bytes(1_234), "1.2 kB");
+        assert_eq!(bytes(999_960), "1.0 MB");
+        assert_eq!(bytes(83_400_000), "83.4 MB");
+        assert_eq!(count(7), "7");
+        assert_eq!(count(1_618_271), "1,618,271");
+        assert_eq!(count(105_744), "105,744");
+    }
+
+    #[test]
+    fn texts_fit() {
+        assert_eq!(fit("abc", 5), "abc  ");
+        assert_eq!(fit("abcdef", 5), "abcd…");
+        assert_eq!(fit("日本語", 5), "日本…");
+    }
+}

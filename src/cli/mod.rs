@@ -1,0 +1,97 @@
+//! The command line: one file a subcommand.
+
+mod arguments;
+mod check;
+mod context;
+mod live;
+mod look;
+mod schema;
+mod trigger;
+mod types;
+
+pub use arguments::{Arguments, Command};
+pub use schema::generated;
+
+use std::process::ExitCode;
+
+use context::Context;
+
+/// Exit codes. Others never see any but these.
+pub mod exit {
+    /// All went well.
+    pub const OK: u8 = 0;
+    /// Something that should never happen, or the machine failed.
+    pub const INTERNAL: u8 = 1;
+    /// The command line or a pipeline has a mistake.
+    pub const INVALID: u8 = 2;
+    /// The run failed.
+    pub const FAILED: u8 = 3;
+    /// ^C.
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// Carries out a command line.
+#[must_use]
+pub fn run(arguments: Arguments) -> ExitCode {
+    let context = match Context::new(&arguments) {
+        Ok(context) => context,
+        Err(error) => return report(&error),
+    };
+    let result = match arguments.command {
+        Command::Check(command) => check::run(&context, &command),
+        Command::Types(command) => types::run(&command),
+        Command::Schema(command) => schema::run(&command),
+        Command::Trigger(command) => trigger::run(&context, &command),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => report(&error),
+    }
+}
+
+/// A mistake of the person who typed the command: said without a backtrace, with exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Mistake {
+    message: String,
+    help: Option<String>,
+}
+
+impl Mistake {
+    /// A mistake, said in one sentence.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// How to mend it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+fn report(error: &anyhow::Error) -> ExitCode {
+    use std::io::Write as _;
+    let mut out = anstream::stderr().lock();
+    let bold = look::ERROR;
+    let written = if let Some(mistake) = error.downcast_ref::<Mistake>() {
+        let mut text = format!("{bold}error{bold:#}: {mistake}\n");
+        if let Some(help) = &mistake.help {
+            text.push_str(&format!("  help: {help}\n"));
+        }
+        out.write_all(text.as_bytes())
+    } else {
+        writeln!(out, "{bold}error{bold:#}: {error:#}")
+    };
+    // Standard error may be closed: there is nobody left to tell.
+    let _ = written;
+    ExitCode::from(if error.is::<Mistake>() {
+        exit::INVALID
+    } else {
+        exit::INTERNAL
+    })
+}

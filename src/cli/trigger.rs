@@ -1,0 +1,349 @@
+//! `runner trigger`: run a DAG now and show it as it happens.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::NaiveTime;
+use serde_json::Value as Json;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::arguments::Trigger;
+use super::context::{Context, unknown};
+use super::live::View;
+use super::{Mistake, exit, look};
+use crate::daemon::clock::{clock, now, random};
+use crate::daemon::{Control, Host, HostParts, NewRun, News, OwnerLock, is_alive};
+use crate::model::{
+    DagId, DataInterval, Json as JsonText, RunId, RunSpec, RunState, TaskIndex, Timestamp,
+    TriggerKind,
+};
+use crate::spec::{Pipeline, Project};
+use crate::store::RunStore;
+
+/// Between two frames of the live view.
+const FRAME: Duration = Duration::from_millis(100);
+
+pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
+    let (project, pipeline) = context.pipeline(&command.dag)?;
+    let spec = run_spec(&pipeline, command, now())?;
+    if command.dry_run {
+        return dry_run(&pipeline, &spec);
+    }
+    super::context::runtime()?.block_on(async {
+        let store = context.store().await?;
+        let owner = OwnerLock::acquire(&context.places.state)?;
+        let (news, heard) = unbounded_channel();
+        let parts = HostParts {
+            project: project.clone(),
+            store: store.clone(),
+            owner,
+            clock: clock(),
+            news,
+        };
+        let mut host = Host::new(parts)?;
+        let resumed = adopt(&mut host, &project, store.as_ref(), Some(&pipeline.id)).await?;
+        for run in &resumed {
+            let faint = look::FAINT;
+            writeln!(
+                anstream::stdout(),
+                "{faint}resuming run {run} of {}, which was interrupted{faint:#}",
+                pipeline.id
+            )?;
+        }
+        let id = spec.id.clone();
+        let new = NewRun {
+            spec: spec.clone(),
+            pipeline: pipeline.clone(),
+        };
+        host.accept(new).await?;
+        let live = Context::is_terminal();
+        let mut view = View::new(
+            anstream::stdout(),
+            live,
+            command.quiet,
+            &spec,
+            pipeline.clone(),
+        );
+        view.head(&head(&pipeline, &spec))?;
+        let state = watch(host, &id, view, heard).await?;
+        store.close().await;
+        Ok(exit_code(state))
+    })
+}
+
+/// The exit code of a command whose run ended so.
+pub fn exit_code(state: RunState) -> u8 {
+    match state {
+        RunState::Success => exit::OK,
+        RunState::Cancelled => exit::INTERRUPTED,
+        _ => exit::FAILED,
+    }
+}
+
+/// Takes over the unfinished runs of processes that have ended; of one DAG, or of all.
+pub async fn adopt(
+    host: &mut Host,
+    project: &Project,
+    store: &dyn RunStore,
+    dag: Option<&DagId>,
+) -> anyhow::Result<Vec<RunId>> {
+    let mut taken = Vec::new();
+    for (owner, run, of) in store.owners().await? {
+        if dag.is_some_and(|dag| *dag != of) || is_alive(&project.places.state, &owner) {
+            continue;
+        }
+        for stored in store.adopt(&owner, host.owner(), Some(&run)).await? {
+            let id = stored.spec.id.clone();
+            match host.resume(stored).await {
+                Ok(()) => taken.push(id),
+                Err(reason) => {
+                    let warn = look::WARN;
+                    writeln!(
+                        anstream::stderr(),
+                        "{warn}warning{warn:#}: run {id} can't go on: {reason}\n  help: \
+                         `runner cancel {id}` ends it"
+                    )?;
+                }
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// Works until all runs have ended, showing one of them. ^C cancels, a second one kills.
+pub async fn watch<W: std::io::Write>(
+    mut host: Host,
+    run: &RunId,
+    mut view: View<W>,
+    mut heard: UnboundedReceiver<News>,
+) -> anyhow::Result<RunState> {
+    let control = host.control();
+    let mut interrupts = 0;
+    let mut frames = tokio::time::interval(FRAME);
+    frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut signals = Signals::new()?;
+    {
+        let work = host.run_until_idle();
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                ended = &mut work => {
+                    ended?;
+                    break;
+                }
+                news = heard.recv() => {
+                    if let Some(news) = news {
+                        view.news(news)?;
+                    }
+                }
+                _ = frames.tick() => view.draw(now())?,
+                () = signals.interrupted() => {
+                    interrupts += 1;
+                    if interrupts > 1 {
+                        // Children go down with the process; the run goes on at the next start.
+                        std::process::exit(i32::from(exit::INTERRUPTED));
+                    }
+                    writeln!(anstream::stderr(), "cancelling; ^C again kills")?;
+                    let _ = control.send(Control::CancelAll);
+                }
+            }
+        }
+    }
+    while let Ok(news) = heard.try_recv() {
+        view.news(news)?;
+    }
+    let _ = run;
+    view.end()?;
+    Ok(view.state())
+}
+
+/// ^C and SIGTERM.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn interrupted(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn head(pipeline: &Pipeline, spec: &RunSpec) -> String {
+    let (bold, faint) = (look::BOLD, look::FAINT);
+    let mut text = format!("{bold}{}{bold:#}  run {}", pipeline.id, spec.id);
+    let params = params_text(&spec.params);
+    if !params.is_empty() {
+        text.push_str(&format!("  {faint}{params}{faint:#}"));
+    }
+    text
+}
+
+/// Parameters as `key=value key=value`.
+pub fn params_text(params: &JsonText) -> String {
+    let Ok(Json::Object(params)) = serde_json::from_str(&params.0) else {
+        return String::new();
+    };
+    let words: Vec<String> = params
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| match value {
+            Json::String(text) => format!("{key}={text}"),
+            other => format!("{key}={other}"),
+        })
+        .collect();
+    words.join(" ")
+}
+
+fn run_spec(pipeline: &Pipeline, command: &Trigger, now: Timestamp) -> anyhow::Result<RunSpec> {
+    let params = pipeline
+        .params
+        .bind(&command.param)
+        .map_err(|errors| Mistake::new(errors.join("\n")))?;
+    let interval = match &command.data_interval {
+        Some(text) => parse_interval(text)?,
+        None => super::context::interval_of_manual_run(pipeline, now),
+    };
+    let chance = random();
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "20 bits of chance are used"
+    )]
+    let id = RunId::generate(now, chance as u32);
+    Ok(RunSpec {
+        id,
+        dag: pipeline.id.clone(),
+        version: pipeline.version.hash.clone(),
+        params: JsonText(Json::Object(params).to_string().into()),
+        interval,
+        logical_time: now,
+        trigger: TriggerKind::Manual,
+        seed: chance.rotate_left(32),
+        priority: 0,
+        only: chosen_tasks(pipeline, command)?,
+        created: now,
+    })
+}
+
+fn chosen_tasks(pipeline: &Pipeline, command: &Trigger) -> anyhow::Result<Option<Vec<String>>> {
+    let find = |name: &str| -> anyhow::Result<TaskIndex> {
+        let known = || pipeline.dag.tasks.iter().map(|task| task.id.as_str());
+        pipeline
+            .dag
+            .index_of(name)
+            .ok_or_else(|| unknown("task", name, known()).into())
+    };
+    let mut chosen: BTreeSet<TaskIndex> = BTreeSet::new();
+    for name in &command.only {
+        chosen.insert(find(name)?);
+    }
+    if let Some(name) = &command.from {
+        chosen.insert(find(name)?);
+        // Tasks are in topological order: one pass finds all that come after.
+        for (at, task) in (0u32..).map(TaskIndex).zip(&pipeline.dag.tasks) {
+            if task.needs.iter().any(|need| chosen.contains(need)) {
+                chosen.insert(at);
+            }
+        }
+    }
+    if chosen.is_empty() {
+        return Ok(None);
+    }
+    let names = chosen
+        .iter()
+        .map(|at| pipeline.dag.task(*at).id.to_string());
+    Ok(Some(names.collect()))
+}
+
+/// `2020-08-20/2020-08-21`, days or times in UTC.
+fn parse_interval(text: &str) -> anyhow::Result<DataInterval> {
+    let mistake = || {
+        Mistake::new(format!("`{text}` is no interval")).help(
+            "write START/END, such as 2020-08-20/2020-08-21 or 2020-08-20T06:00Z/2020-08-20T12:00Z",
+        )
+    };
+    let (start, end) = text.split_once('/').ok_or_else(mistake)?;
+    let time = |text: &str| -> Option<Timestamp> {
+        let text = text.trim();
+        if let Ok(day) = text.parse::<chrono::NaiveDate>() {
+            return Some(day.and_time(NaiveTime::MIN).and_utc());
+        }
+        let full = match text.strip_suffix('Z') {
+            Some(bare) if bare.matches(':').count() == 1 => format!("{bare}:00Z"),
+            _ => text.to_owned(),
+        };
+        Some(chrono::DateTime::parse_from_rfc3339(&full).ok()?.to_utc())
+    };
+    let (start, end) = (
+        time(start).ok_or_else(mistake)?,
+        time(end).ok_or_else(mistake)?,
+    );
+    if end < start {
+        return Err(Mistake::new("the interval ends before it starts").into());
+    }
+    Ok(DataInterval { start, end })
+}
+
+/// Shows what would run.
+fn dry_run(pipeline: &Arc<Pipeline>, spec: &RunSpec) -> anyhow::Result<u8> {
+    let mut out = anstream::stdout().lock();
+    let faint = look::FAINT;
+    writeln!(out, "{}  {faint}(dry run){faint:#}", head(pipeline, spec))?;
+    writeln!(
+        out,
+        "  data interval {} to {}",
+        spec.interval.start.format("%Y-%m-%dT%H:%M:%SZ"),
+        spec.interval.end.format("%Y-%m-%dT%H:%M:%SZ")
+    )?;
+    let width = pipeline
+        .tasks
+        .iter()
+        .map(|task| task.id.as_str().len())
+        .max()
+        .unwrap_or(0);
+    for (task, shape) in pipeline.tasks.iter().zip(&pipeline.dag.tasks) {
+        let left_out = spec
+            .only
+            .as_ref()
+            .is_some_and(|only| !only.iter().any(|name| name == task.id.as_str()));
+        let after: Vec<&str> = shape
+            .needs
+            .iter()
+            .map(|need| pipeline.dag.task(*need).id.as_str())
+            .collect();
+        let mut facts = Vec::new();
+        if left_out {
+            facts.push("left out".to_owned());
+        }
+        if task.foreach.is_some() {
+            facts.push("for each item".to_owned());
+        }
+        if let Some(condition) = &task.condition {
+            facts.push(format!("if {}", condition.source()));
+        }
+        if !after.is_empty() {
+            facts.push(format!("after {}", after.join(", ")));
+        }
+        let line = format!(
+            "  {} {:<6}  {faint}{}{faint:#}",
+            look::fit(task.id.as_str(), width),
+            task.kind,
+            facts.join(" · ")
+        );
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(exit::OK)
+}

@@ -1,0 +1,162 @@
+//! The row of the table, and the configured connection.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::{Schema, json_schema};
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::address::{self, Address, Reached};
+use super::ledger::Ledger;
+use super::session::PostgresSession;
+use crate::connection::{
+    Connection, ConnectionKind, Database, DatabaseError, Dialect, Places, Session, Surroundings,
+};
+use crate::document::{Diagnostic, FromNode, Node, Spanned, Value};
+use crate::secret::Secret;
+
+pub(in crate::connection) const KIND: ConnectionKind = ConnectionKind {
+    name: "postgres",
+    doc: "A PostgreSQL database: a URL, or `embedded` for a private server of the project with a \
+          database of the connection's name.",
+    example: "warehouse: { postgres: embedded }\n",
+    schema,
+    parse,
+};
+
+crate::record! {
+    /// A PostgreSQL database.
+    pub struct Settings as "a postgres connection" {
+        /// `postgres://user:password@host:port/database`, or `embedded`.
+        url: Spanned<String>,
+        /// The server ends each statement after this time.
+        statement_timeout: Option<Duration>,
+        /// Sessions at a time; attempts wait for a free one.
+        max_connections: NonZeroU32 = "16" => DEFAULT_CONNECTIONS,
+    }
+}
+
+const DEFAULT_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).expect("16 isn't 0");
+
+/// How long an attempt waits for one of the connection's sessions, and for the server to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn schema() -> Schema {
+    json_schema!({
+        "anyOf": [
+            { "type": "string", "examples": ["embedded", "postgres://user@host/database"] },
+            Settings::schema(),
+        ]
+    })
+}
+
+fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Connection>> {
+    let settings = if let Value::Text(_) = node.value {
+        Settings {
+            span: node.span,
+            url: Spanned::from_node(node, surroundings.report)?,
+            statement_timeout: None,
+            max_connections: DEFAULT_CONNECTIONS,
+        }
+    } else {
+        Settings::from_node(node, surroundings.report)?
+    };
+    let (address, reached) = if *settings.url == "embedded" {
+        (Address::Embedded, None)
+    } else {
+        match address::read_url(&settings.url) {
+            Ok(options) => (
+                Address::Url(Secret::new(settings.url.value.clone())),
+                Some(Reached {
+                    options,
+                    _server: None,
+                }),
+            ),
+            Err(message) => {
+                surroundings.report.push(Diagnostic::error(
+                    "invalid-url",
+                    message,
+                    settings.url.span,
+                ));
+                return None;
+            }
+        }
+    };
+    Some(Arc::new(PostgresConnection {
+        database: surroundings.id.to_string(),
+        address,
+        reached: Secret::new(OnceCell::new_with(reached)),
+        places: Arc::clone(surroundings.places),
+        statement_timeout: settings.statement_timeout,
+        sessions: Arc::new(Semaphore::new(settings.max_connections.get() as usize)),
+        ledger: Ledger::default(),
+    }))
+}
+
+/// A configured database. Connects at the first use.
+#[derive(Debug)]
+struct PostgresConnection {
+    /// The database's name on an embedded server.
+    database: String,
+    address: Address,
+    reached: Secret<OnceCell<Reached>>,
+    places: Arc<Places>,
+    statement_timeout: Option<Duration>,
+    sessions: Arc<Semaphore>,
+    ledger: Ledger,
+}
+
+impl Connection for PostgresConnection {
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let Address::Url(url) = &self.address else {
+            return Vec::new();
+        };
+        let password = address::password(url.reveal());
+        password.map(str::to_owned).into_iter().collect()
+    }
+
+    fn as_database(&self) -> Option<&dyn Database> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Database for PostgresConnection {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    async fn session(&self, purpose: &str) -> Result<Box<dyn Session>, DatabaseError> {
+        let permit = tokio::time::timeout(PATIENCE, Arc::clone(&self.sessions).acquire_owned())
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .ok_or_else(|| DatabaseError::Connection {
+                message: format!(
+                    "all sessions of the connection were busy for {} s: raise `max_connections`, \
+                     or give the tasks a pool",
+                    PATIENCE.as_secs()
+                ),
+            })?;
+        let reached = self
+            .reached
+            .reveal()
+            .get_or_try_init(|| address::embedded(&self.places, &self.database))
+            .await?;
+        let options =
+            address::session_options(reached.options.clone(), purpose, self.statement_timeout);
+        let opened = PostgresSession::open(options, self.ledger.clone(), permit);
+        match tokio::time::timeout(PATIENCE, opened).await {
+            Ok(session) => Ok(Box::new(session?)),
+            Err(_) => Err(DatabaseError::Connection {
+                message: format!("the server didn't answer for {} s", PATIENCE.as_secs()),
+            }),
+        }
+    }
+}

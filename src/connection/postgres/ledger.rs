@@ -1,0 +1,203 @@
+//! The ledger of loads: a row a load, committed together with its data.
+//!
+//! It has a schema of its own, so that it never stands among the tables of the user.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value as Json;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{Connection as _, Row as _};
+
+use super::error::{NO_TABLE, NOT_ALLOWED, code, of_statement};
+use super::session::PostgresSession;
+use crate::connection::{Claim, DatabaseError, LedgerKey};
+
+/// What all sessions of a database know of its ledger.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ledger {
+    exists: Arc<AtomicBool>,
+}
+
+/// Any number: everybody who makes the ledger takes this lock.
+const LOCK: i64 = 0x72_756e_6e65_72;
+
+const CREATE: &str = "
+DO $$ BEGIN
+    IF to_regnamespace('runner') IS NULL THEN CREATE SCHEMA runner; END IF;
+END $$;
+CREATE TABLE IF NOT EXISTS runner.load_ledger (
+    run text NOT NULL,
+    task text NOT NULL,
+    item bigint NOT NULL,
+    generation bigint NOT NULL,
+    result json,
+    committed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (run, task, item, generation)
+);
+COMMENT ON TABLE runner.load_ledger IS
+    'Loads that were committed, so that none is done twice; rows older than your oldest run that may be retried can be deleted';
+";
+
+const INSERT: &str = "INSERT INTO runner.load_ledger (run, task, item, generation) \
+     VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+const UPDATE: &str = "UPDATE runner.load_ledger SET result = $5::text::json \
+     WHERE run = $1 AND task = $2 AND item = $3 AND generation = $4";
+const SELECT: &str = "SELECT result::text FROM runner.load_ledger \
+     WHERE run = $1 AND task = $2 AND item = $3 AND generation = $4";
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+fn query<'q>(sql: &'static str, key: &LedgerKey) -> Query<'q> {
+    sqlx::query(sql)
+        .persistent(false)
+        .bind(key.run.clone())
+        .bind(key.task.clone())
+        .bind(key.item)
+        .bind(i64::from(key.generation))
+}
+
+impl Ledger {
+    pub(super) async fn claim(
+        &self,
+        session: &mut PostgresSession,
+        options: &PgConnectOptions,
+        key: &LedgerKey,
+    ) -> Result<Claim, DatabaseError> {
+        if !self.exists.load(Ordering::Acquire) {
+            // In a transaction of its own: others must not wait for this load to end.
+            create(options).await?;
+            self.exists.store(true, Ordering::Release);
+        }
+        let inserted = query(INSERT, key).execute(&mut session.connection).await;
+        let inserted = match inserted {
+            Ok(done) => done.rows_affected(),
+            Err(error) => return Err(self.failed(session, error, INSERT)),
+        };
+        if inserted == 1 {
+            return Ok(Claim::New);
+        }
+        let result = self.read(session, key).await?;
+        Ok(Claim::Done(result.unwrap_or_default()))
+    }
+
+    pub(super) async fn settle(
+        &self,
+        session: &mut PostgresSession,
+        key: &LedgerKey,
+        result: &Json,
+    ) -> Result<(), DatabaseError> {
+        let updated = query(UPDATE, key)
+            .bind(result.to_string())
+            .execute(&mut session.connection)
+            .await
+            .map_err(|error| self.failed(session, error, UPDATE))?;
+        if updated.rows_affected() == 0 {
+            return Err(DatabaseError::refused(
+                "the load has no row in `runner.load_ledger`: it must be claimed first",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn settled(
+        &self,
+        session: &mut PostgresSession,
+        key: &LedgerKey,
+    ) -> Result<Option<Json>, DatabaseError> {
+        match self.read(session, key).await {
+            Err(error) if code(&error).is_some_and(|code| NO_TABLE.contains(&code)) => Ok(None),
+            other => other,
+        }
+    }
+
+    async fn read(
+        &self,
+        session: &mut PostgresSession,
+        key: &LedgerKey,
+    ) -> Result<Option<Json>, DatabaseError> {
+        let row = query(SELECT, key)
+            .fetch_optional(&mut session.connection)
+            .await
+            .map_err(|error| self.failed(session, error, SELECT))?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let text: Option<String> = row
+            .try_get(0)
+            .map_err(|error| self.failed(session, error, SELECT))?;
+        let parsed = text.map(|text| serde_json::from_str(&text)).transpose();
+        parsed
+            .map(|result| Some(result.unwrap_or_default()))
+            .map_err(|error| DatabaseError::refused(format!("the ledger can't be read: {error}")))
+    }
+
+    /// Somebody may have dropped the schema since it was made.
+    fn failed(
+        &self,
+        session: &mut PostgresSession,
+        error: sqlx::Error,
+        sql: &str,
+    ) -> DatabaseError {
+        let mut error = session.failed(error, sql, |offset| offset);
+        if code(&error).is_some_and(|code| NO_TABLE.contains(&code)) {
+            self.exists.store(false, Ordering::Release);
+            if let DatabaseError::Statement {
+                retryable, place, ..
+            } = &mut error
+            {
+                *retryable = true;
+                *place = None;
+            }
+        }
+        error
+    }
+}
+
+/// Makes the ledger where it is missing; any number of processes may do so at once.
+async fn create(options: &PgConnectOptions) -> Result<(), DatabaseError> {
+    let made = async {
+        let mut connection = PgConnection::connect_with(options).await?;
+        let row = sqlx::raw_sql("SELECT to_regclass('runner.load_ledger') IS NOT NULL AS found")
+            .fetch_one(&mut connection)
+            .await?;
+        let found: bool = row.try_get(0)?;
+        if !found {
+            // `IF NOT EXISTS` alone fails when two do it at the same moment.
+            let statements = format!(
+                "SET client_min_messages = warning; BEGIN; SELECT pg_advisory_xact_lock({LOCK}); {CREATE} COMMIT;"
+            );
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statements))
+                .execute(&mut connection)
+                .await?;
+        }
+        connection.close().await
+    };
+    let made: Result<(), sqlx::Error> = made.await;
+    let Err(error) = made else {
+        return Ok(());
+    };
+    let error = of_statement(error, "", |offset| offset);
+    match error {
+        DatabaseError::Statement { message, code, .. } if code.as_deref() == Some(NOT_ALLOWED) => {
+            let user = options.get_username();
+            Err(DatabaseError::Statement {
+                message: format!("the ledger of loads can't be made: {message}"),
+                code,
+                detail: Some(
+                    "loads into this database are done exactly once with the help of the table \
+                     `runner.load_ledger`"
+                        .to_owned(),
+                ),
+                hint: Some(format!(
+                    "let an administrator execute `CREATE SCHEMA runner AUTHORIZATION \"{}\"`",
+                    user.replace('"', "\"\"")
+                )),
+                context: None,
+                place: None,
+                retryable: false,
+            })
+        }
+        other => Err(other),
+    }
+}

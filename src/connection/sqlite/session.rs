@@ -1,0 +1,197 @@
+//! One connection to the file, used by one attempt.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use serde_json::Value as Json;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Connection as _, Executor as _, SqlSafeStr as _, Statement as _,
+};
+
+use super::error::of_statement;
+use super::rows::Rows;
+use super::{ledger, load};
+use crate::connection::{
+    ByteSource, Claim, DatabaseError, Dialect, Fetched, LedgerKey, LoadInput, LoadTarget, Loaded,
+    Notice, Session, Statement, Stopper, TableShape,
+};
+
+/// Steps of SQLite's machine between two looks at the stop flag: well under a millisecond.
+const STEPS: i32 = 10_000;
+
+/// Whether the session's statement was asked to end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StopFlag(Arc<AtomicBool>);
+
+impl StopFlag {
+    pub(super) fn is_raised(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Stopper for StopFlag {
+    async fn stop(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+pub(super) struct SqliteSession {
+    pub(super) connection: SqliteConnection,
+    flag: StopFlag,
+}
+
+impl SqliteSession {
+    /// Opens the file.
+    pub(super) async fn open(options: &SqliteConnectOptions) -> Result<Self, DatabaseError> {
+        let flag = StopFlag::default();
+        let opened = async {
+            let mut connection = SqliteConnection::connect_with(options).await?;
+            let seen = flag.clone();
+            // A statement is asked to end once: the ROLLBACK that follows has to run.
+            let mut ended = false;
+            connection
+                .lock_handle()
+                .await?
+                .set_progress_handler(STEPS, move || {
+                    let end = seen.is_raised() && !ended;
+                    ended |= end;
+                    !end
+                });
+            Ok(connection)
+        };
+        let opened: Result<_, sqlx::Error> = opened.await;
+        let connection = opened.map_err(|error| of_statement(&error, "", false))?;
+        Ok(Self { connection, flag })
+    }
+
+    /// Executes a statement with values.
+    pub(super) async fn run(&mut self, sql: &str, values: &[Json]) -> Result<u64, DatabaseError> {
+        let arguments = arguments(values)?;
+        let done = sqlx::query_with(AssertSqlSafe(sql).into_sql_str(), arguments)
+            .persistent(false)
+            .execute(&mut self.connection)
+            .await;
+        match done {
+            Ok(done) => Ok(done.rows_affected()),
+            Err(error) => Err(of_statement(&error, sql, self.flag.is_raised())),
+        }
+    }
+}
+
+/// Whole numbers and reals are numbers, lists and maps are JSON text.
+fn arguments(values: &[Json]) -> Result<SqliteArguments, DatabaseError> {
+    let mut arguments = SqliteArguments::default();
+    for value in values {
+        let added = match value {
+            Json::Null => arguments.add(None::<String>),
+            Json::Bool(value) => arguments.add(*value),
+            Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(whole), _) => arguments.add(whole),
+                (None, Some(real)) => arguments.add(real),
+                (None, None) => arguments.add(number.to_string()),
+            },
+            Json::String(text) => arguments.add(text.clone()),
+            Json::Array(_) | Json::Object(_) => arguments.add(value.to_string()),
+        };
+        added.map_err(|error| DatabaseError::refused(error.to_string()))?;
+    }
+    Ok(arguments)
+}
+
+#[async_trait]
+impl Session for SqliteSession {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    async fn begin(&mut self) -> Result<(), DatabaseError> {
+        // At once as a writer: a reader that wants to write later may have to fail.
+        self.run("BEGIN IMMEDIATE", &[]).await.map(drop)
+    }
+
+    async fn commit(&mut self) -> Result<(), DatabaseError> {
+        self.run("COMMIT", &[]).await.map(drop)
+    }
+
+    async fn rollback(&mut self) -> Result<(), DatabaseError> {
+        match self.run("ROLLBACK", &[]).await {
+            // Some errors have ended the transaction already.
+            Err(DatabaseError::Statement { message, .. }) if message.contains("no transaction") => {
+                Ok(())
+            }
+            other => other.map(drop),
+        }
+    }
+
+    async fn claim(&mut self, key: &LedgerKey) -> Result<Claim, DatabaseError> {
+        ledger::claim(self, key).await
+    }
+
+    async fn settle(&mut self, key: &LedgerKey, result: &Json) -> Result<(), DatabaseError> {
+        ledger::settle(self, key, result).await
+    }
+
+    async fn settled(&mut self, key: &LedgerKey) -> Result<Option<Json>, DatabaseError> {
+        ledger::settled(self, key).await
+    }
+
+    async fn execute(&mut self, statement: &Statement) -> Result<u64, DatabaseError> {
+        self.run(&statement.text, &statement.values).await
+    }
+
+    async fn fetch<'a>(&'a mut self, statement: &Statement) -> Result<Fetched<'a>, DatabaseError> {
+        let sql = statement.text.as_str();
+        let flag = self.flag.clone();
+        let prepared = self
+            .connection
+            .prepare(AssertSqlSafe(sql).into_sql_str())
+            .await
+            .map_err(|error| of_statement(&error, sql, flag.is_raised()))?;
+        // The table may look otherwise when the same text comes again.
+        self.connection
+            .clear_cached_statements()
+            .await
+            .map_err(|error| of_statement(&error, sql, false))?;
+        if prepared.columns().is_empty() {
+            let touched = self.run(sql, &statement.values).await?;
+            return Ok(Fetched::Touched(touched));
+        }
+        let arguments = arguments(&statement.values)?;
+        let answers = sqlx::query_with(AssertSqlSafe(sql).into_sql_str(), arguments)
+            .persistent(false)
+            .fetch(&mut self.connection)
+            .boxed();
+        let rows = Rows::begin(prepared.columns(), answers, sql, flag).await?;
+        Ok(Fetched::Rows(Box::new(rows)))
+    }
+
+    async fn load(
+        &mut self,
+        target: &LoadTarget,
+        input: LoadInput<'_>,
+    ) -> Result<Loaded, DatabaseError> {
+        load::load(self, target, input).await
+    }
+
+    async fn table(&mut self, name: &str) -> Result<TableShape, DatabaseError> {
+        load::describe(self, name).await
+    }
+
+    async fn copy_in(&mut self, _: &str, _: ByteSource<'_>) -> Result<u64, DatabaseError> {
+        Err(DatabaseError::refused(
+            "SQLite has no COPY: use a `copy` task",
+        ))
+    }
+
+    fn stopper(&self) -> Box<dyn Stopper> {
+        Box::new(self.flag.clone())
+    }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        Vec::new()
+    }
+}

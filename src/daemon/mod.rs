@@ -1,0 +1,10 @@
+//! The loop that carries runs out: events in, actions out; recovery; shutdown.
+
+pub mod clock;
+mod host;
+mod owner;
+mod scope;
+
+pub use host::{Control, Host, HostParts, NewRun, News};
+pub use owner::{OwnerLock, is_alive, ring};
+pub use scope::trigger_word;

@@ -1,0 +1,15 @@
+//! Comma-separated values, as RFC 4180 and PostgreSQL's `COPY … (FORMAT csv)` mean them.
+
+mod dialect;
+mod header;
+mod parser;
+mod raw;
+mod records;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use dialect::CsvDialect;
+pub(super) use parser::CsvParser;
+pub use raw::{RawCsv, RawLines};
+pub use writer::{encode_batch, encode_header};

@@ -1,0 +1,10 @@
+//! Newline-delimited JSON: a record a line, an object each.
+
+mod cell;
+mod reader;
+mod writer;
+
+pub use cell::{Cell, is_number, join_kinds};
+pub(super) use reader::NdjsonParser;
+pub use reader::Wanted;
+pub(super) use writer::NdjsonEncoder;

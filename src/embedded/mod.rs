@@ -1,0 +1,29 @@
+//! Private servers of a project, and the one life cycle that all of them share.
+//!
+//! A server belongs to a *supervisor*: this program again, started with [`SUPERVISOR_ARGUMENT`]
+//! by the first client that needs the server. Each client keeps a connection to the supervisor
+//! open (its [`Lease`]); when the last one is closed, in whatever way, the server ends.
+//! `docs/embedded.md` tells the whole story. Nothing here but the table below and its own
+//! folder knows PostgreSQL.
+
+mod error;
+mod kind;
+mod launch;
+mod lease;
+mod lock;
+mod namespace;
+mod orphans;
+mod place;
+pub mod postgres;
+mod protocol;
+mod server;
+mod supervisor;
+
+pub use error::EmbeddedError;
+pub use lease::{Lease, Lifetime, own_program};
+pub use supervisor::{SUPERVISOR_ARGUMENT, supervisor_main};
+
+use kind::Kind;
+
+/// Every kind of server that can be embedded.
+const KINDS: &[Kind] = &[postgres::KIND];

@@ -1,0 +1,183 @@
+//! The files a project is read from: on disk, or as a version kept them.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use crate::connection::{Connections, Dialect};
+use crate::document::{Diagnostic, Report, SourceId, Sources, Span};
+use crate::task::ProjectView;
+
+/// A larger file is surely no definition.
+const MAX_FILE: u64 = 64 << 20;
+
+/// Where texts come from.
+pub enum Origin<'a> {
+    /// The project's folder.
+    Disk(&'a Path),
+    /// A kept version: path and text of every file.
+    Kept(&'a BTreeMap<String, String>),
+}
+
+/// Reads files and remembers what was read.
+pub struct Files<'a> {
+    pub origin: Origin<'a>,
+    pub sources: Sources,
+    /// The files that define the DAG being read.
+    pub used: BTreeMap<String, String>,
+}
+
+impl<'a> Files<'a> {
+    /// A reader that has read nothing.
+    pub fn new(origin: Origin<'a>) -> Self {
+        Self {
+            origin,
+            sources: Sources::default(),
+            used: BTreeMap::new(),
+        }
+    }
+
+    /// Reads a file that is part of the DAG being read.
+    ///
+    /// # Errors
+    /// Why it can't be read.
+    pub fn read(&mut self, path: &Path) -> Result<(SourceId, Arc<str>), String> {
+        let known = self
+            .sources
+            .iter()
+            .find(|(_, source)| source.path == path)
+            .map(|(id, source)| (id, source.text.clone()));
+        let (id, text) = if let Some(known) = known {
+            known
+        } else {
+            let text: Arc<str> = self.text(path)?.into();
+            (self.sources.add(path, text.clone()), text)
+        };
+        self.used
+            .insert(path.to_string_lossy().into_owned(), text.to_string());
+        Ok((id, text))
+    }
+
+    fn text(&self, path: &Path) -> Result<String, String> {
+        let root = match &self.origin {
+            Origin::Kept(files) => {
+                return files
+                    .get(&*path.to_string_lossy())
+                    .cloned()
+                    .ok_or_else(|| "it isn't in the version of the run".to_owned());
+            }
+            Origin::Disk(root) => root,
+        };
+        let full = root.join(path);
+        let metadata = std::fs::metadata(&full).map_err(|error| reason(&error))?;
+        if metadata.is_dir() {
+            return Err("it is a folder".to_owned());
+        }
+        if metadata.len() > MAX_FILE {
+            return Err(format!("it is larger than {} MiB", MAX_FILE >> 20));
+        }
+        let bytes = std::fs::read(&full).map_err(|error| reason(&error))?;
+        String::from_utf8(bytes).map_err(|error| {
+            let valid = error.utf8_error().valid_up_to();
+            let before = &error.as_bytes()[..valid];
+            let line = memchr::memchr_iter(b'\n', before).count() + 1;
+            format!("it isn't UTF-8 (byte {valid}, line {line})")
+        })
+    }
+
+    /// Reads a YAML file; when that fails the reason is reported at its first byte.
+    pub fn read_or_report(
+        &mut self,
+        path: &Path,
+        report: &mut Report,
+    ) -> Option<(SourceId, Arc<str>)> {
+        match self.read(path) {
+            Ok(found) => Some(found),
+            Err(reason) => {
+                let source = self.sources.add(path, "");
+                report.push(Diagnostic::error(
+                    "unreadable-file",
+                    format!("`{}` can't be read: {reason}", path.display()),
+                    Span::new(source, 0..0),
+                ));
+                None
+            }
+        }
+    }
+}
+
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A project as a task's row sees it.
+pub struct View<'a, 'b> {
+    pub files: &'a mut Files<'b>,
+    pub connections: &'a Connections,
+}
+
+impl ProjectView for View<'_, '_> {
+    fn connection_kind(&self, name: &str) -> Option<&'static str> {
+        self.connections
+            .get(name)
+            .map(|connection| connection.kind())
+    }
+
+    fn dialect(&self, name: &str) -> Option<Dialect> {
+        self.connections
+            .database(name)
+            .map(crate::connection::Database::dialect)
+    }
+
+    fn connection_names(&self) -> Vec<&str> {
+        self.connections
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
+    fn read_code(&mut self, path: &Path) -> Result<(SourceId, Arc<str>), String> {
+        self.files.read(&tidy(path))
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        match &self.files.origin {
+            // What stood beside a kept version isn't known; it was checked when it was accepted.
+            Origin::Kept(_) => true,
+            Origin::Disk(root) => root.join(path).exists(),
+        }
+    }
+
+    fn siblings(&self, path: &Path) -> Vec<String> {
+        let Origin::Disk(root) = &self.files.origin else {
+            return Vec::new();
+        };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let Ok(entries) = std::fs::read_dir(root.join(folder)) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = entries
+            .filter_map(Result::ok)
+            .take(1000)
+            .map(|entry| {
+                folder
+                    .join(entry.file_name())
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// The path without `.` parts, so that one file has one name.
+fn tidy(path: &Path) -> PathBuf {
+    path.components()
+        .filter(|part| !matches!(part, Component::CurDir))
+        .collect()
+}

@@ -1,0 +1,233 @@
+//! Dependencies between the tasks of a DAG.
+
+use std::collections::{HashMap, HashSet};
+
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use crate::document::{Diagnostic, Report, Spanned};
+use crate::model::TaskId;
+use crate::task::GraphView;
+
+/// The tasks of a DAG and what each needs, by their place in the document.
+pub struct Graph {
+    names: Vec<TaskId>,
+    by_name: HashMap<String, usize>,
+    needs: Vec<Vec<usize>>,
+}
+
+impl Graph {
+    /// Builds the graph; unknown, doubled and circular `needs` are reported. `None` with a cycle.
+    pub fn build(
+        names: Vec<TaskId>,
+        needs: &[&[Spanned<String>]],
+        report: &mut Report,
+    ) -> Option<Self> {
+        let by_name: HashMap<String, usize> = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| (name.to_string(), at))
+            .collect();
+        let mut resolved: Vec<Vec<usize>> = Vec::with_capacity(names.len());
+        for (at, wanted) in needs.iter().enumerate() {
+            let mut own = Vec::with_capacity(wanted.len());
+            for need in *wanted {
+                match by_name.get(&need.value) {
+                    Some(&found) if found == at => report.push(
+                        Diagnostic::error(
+                            "cycle",
+                            format!("task `{}` needs itself", need.value),
+                            need.span,
+                        )
+                        .label("remove it"),
+                    ),
+                    Some(found) if own.contains(found) => report.push(
+                        Diagnostic::error(
+                            "duplicate-need",
+                            format!("`{}` stands here twice", need.value),
+                            need.span,
+                        )
+                        .label("remove it"),
+                    ),
+                    Some(found) => own.push(*found),
+                    None => report.push(
+                        Diagnostic::error(
+                            "unknown-task",
+                            format!("task `{}` doesn't exist", need.value),
+                            need.span,
+                        )
+                        .suggest(
+                            &need.value,
+                            names
+                                .iter()
+                                .enumerate()
+                                .filter(|(other, _)| *other != at)
+                                .map(|(_, name)| name.as_str()),
+                            "task",
+                        ),
+                    ),
+                }
+            }
+            resolved.push(own);
+        }
+        let graph = Self {
+            names,
+            by_name,
+            needs: resolved,
+        };
+        graph.refuse_cycles(needs, report).then_some(graph)
+    }
+
+    fn refuse_cycles(&self, needs: &[&[Spanned<String>]], report: &mut Report) -> bool {
+        let mut graph = DiGraph::<(), ()>::with_capacity(self.names.len(), 0);
+        let nodes: Vec<NodeIndex> = self.names.iter().map(|_| graph.add_node(())).collect();
+        for (at, own) in self.needs.iter().enumerate() {
+            for need in own {
+                graph.add_edge(nodes[*need], nodes[at], ());
+            }
+        }
+        let mut acyclic = true;
+        let mut cycles: Vec<Vec<usize>> = tarjan_scc(&graph)
+            .into_iter()
+            .filter(|component| component.len() > 1)
+            .map(|component| component.into_iter().map(NodeIndex::index).collect())
+            .collect();
+        cycles.sort_by_key(|component| component.iter().min().copied());
+        for component in cycles {
+            acyclic = false;
+            let path = self.cycle_within(&component);
+            let names: Vec<&str> = path.iter().map(|at| self.names[*at].as_str()).collect();
+            let first = path[0];
+            // The edge that closes the circle is shown: the first task and what it needs.
+            let last = self.names[path[path.len() - 2]].as_str();
+            let edge = needs[first].iter().find(|need| need.value == last);
+            let Some(edge) = edge else { continue };
+            report.push(
+                Diagnostic::error(
+                    "cycle",
+                    format!("these tasks wait for each other: {}", names.join(" → ")),
+                    edge.span,
+                )
+                .label("this need closes the circle"),
+            );
+        }
+        acyclic
+    }
+
+    /// A circle among the tasks of a strongly connected component, in the order they would run:
+    /// it begins and ends with the task that stands first in the document.
+    fn cycle_within(&self, component: &[usize]) -> Vec<usize> {
+        let members: HashSet<usize> = component.iter().copied().collect();
+        let start = component.iter().copied().min().unwrap_or_default();
+        // Breadth first along `needs`, until the start is needed again: a shortest circle.
+        let mut came_from: HashMap<usize, usize> = HashMap::new();
+        let mut queue = std::collections::VecDeque::from([start]);
+        while let Some(at) = queue.pop_front() {
+            for need in self.needs[at].iter().filter(|need| members.contains(need)) {
+                if *need == start {
+                    let mut path = vec![start, at];
+                    let mut here = at;
+                    while here != start {
+                        here = came_from[&here];
+                        path.push(here);
+                    }
+                    return path;
+                }
+                if !came_from.contains_key(need) {
+                    came_from.insert(*need, at);
+                    queue.push_back(*need);
+                }
+            }
+        }
+        component.to_vec()
+    }
+
+    /// The tasks so that each comes after what it needs, otherwise as in the document.
+    pub fn order(&self) -> Vec<usize> {
+        let mut missing: Vec<usize> = self.needs.iter().map(Vec::len).collect();
+        let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); self.names.len()];
+        for (at, own) in self.needs.iter().enumerate() {
+            for need in own {
+                dependents[*need].push(at);
+            }
+        }
+        let mut ready: std::collections::BTreeSet<usize> = missing
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count == 0)
+            .map(|(at, _)| at)
+            .collect();
+        let mut order = Vec::with_capacity(self.names.len());
+        while let Some(at) = ready.pop_first() {
+            order.push(at);
+            for dependent in &dependents[at] {
+                missing[*dependent] -= 1;
+                if missing[*dependent] == 0 {
+                    ready.insert(*dependent);
+                }
+            }
+        }
+        order
+    }
+
+    /// The place of a task.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// What the task at a place needs, by place.
+    pub fn needs(&self, at: usize) -> &[usize] {
+        &self.needs[at]
+    }
+
+    /// The graph as the task at a place sees it.
+    pub fn around(&self, at: usize) -> Around<'_> {
+        Around { graph: self, at }
+    }
+}
+
+/// A graph seen from one task. What is upstream is found when it is asked for: most tasks of a
+/// large DAG never ask.
+pub struct Around<'a> {
+    graph: &'a Graph,
+    at: usize,
+}
+
+impl Around<'_> {
+    fn ancestors(&self) -> HashSet<usize> {
+        let mut seen = HashSet::new();
+        let mut stack: Vec<usize> = self.graph.needs[self.at].clone();
+        while let Some(at) = stack.pop() {
+            if seen.insert(at) {
+                stack.extend(&self.graph.needs[at]);
+            }
+        }
+        seen
+    }
+}
+
+impl GraphView for Around<'_> {
+    fn is_task(&self, name: &str) -> bool {
+        self.graph.by_name.contains_key(name)
+    }
+
+    fn is_upstream(&self, name: &str) -> bool {
+        let Some(target) = self.graph.by_name.get(name) else {
+            return false;
+        };
+        self.graph.needs[self.at].contains(target) || self.ancestors().contains(target)
+    }
+
+    fn upstream(&self) -> Vec<String> {
+        let mut places: Vec<usize> = self.ancestors().into_iter().collect();
+        places.sort_unstable();
+        places
+            .into_iter()
+            .map(|at| self.graph.names[at].to_string())
+            .collect()
+    }
+
+    fn tasks(&self) -> Vec<String> {
+        self.graph.names.iter().map(TaskId::to_string).collect()
+    }
+}

@@ -1,0 +1,29 @@
+//! From YAML text to a checked [`Project`]. Only this room knows that the language is YAML.
+
+mod files;
+mod graph;
+mod include;
+mod interpolate;
+mod params;
+mod pipeline;
+mod project;
+mod reading;
+mod reference;
+mod render;
+mod schedule;
+mod schema;
+mod settings;
+mod task;
+mod unquoted;
+mod version;
+mod yaml;
+
+pub use params::{Param, ParamType, Params, Rules};
+pub use pipeline::{Foreach, Pipeline, TaskSpec};
+pub use project::{Loaded, PIPELINES_FOLDER, Project, SETTINGS_FILE, load};
+pub use reference::{reference, value_words};
+pub use render::{render_json, render_text};
+pub use schedule::{read_schedule, schedule_schema};
+pub use schema::{pipeline_schema, project_schema};
+pub use settings::Settings;
+pub use yaml::read_yaml;

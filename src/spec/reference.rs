@@ -1,0 +1,172 @@
+//! The reference of the language, in Markdown, from the same definitions as the schema.
+
+use serde_json::Value as Json;
+
+use super::schema::{pipeline_schema, project_schema, task_schema};
+use crate::connection;
+use crate::task;
+
+/// The whole reference: what `docs/language.md` holds.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = String::from(INTRODUCTION);
+    let pipeline = pipeline_schema();
+    let project = project_schema();
+    text.push_str("\n## A pipeline: `pipelines/*.yaml`\n\n");
+    text.push_str(&table(&pipeline, &[]));
+    text.push_str("\n### A parameter\n\n`name: default` types it by its default. Spelled out:\n\n");
+    text.push_str(&table(&super::params::schema(), &[]));
+    let task = task_schema();
+    let kinds: Vec<&str> = task::KINDS.iter().map(|kind| kind.name).collect();
+    text.push_str("\n## A task\n\nThe one key that names its kind, and any of these:\n\n");
+    text.push_str(&table(&task, &kinds));
+    text.push_str("\n### `retry`\n\n");
+    text.push_str(&table(&task["properties"]["retry"], &[]));
+    text.push_str(
+        "\n## Kinds of tasks\n\nA task without a kind does nothing: a point where others meet.\n",
+    );
+    for kind in task::KINDS {
+        text.push_str(&kind_text(
+            kind.name,
+            kind.doc,
+            kind.example,
+            &(kind.schema)().to_value(),
+        ));
+    }
+    text.push_str("\n## A project: `runner.yaml`\n\n");
+    text.push_str(&table(&project, &[]));
+    text.push_str("\n## Kinds of connections\n");
+    for kind in connection::KINDS {
+        text.push_str(&kind_text(
+            kind.name,
+            kind.doc,
+            kind.example,
+            &(kind.schema)().to_value(),
+        ));
+    }
+    text
+}
+
+/// One kind: what it is, its keys, an example.
+fn kind_text(name: &str, doc: &str, example: &str, schema: &Json) -> String {
+    let mut text = format!("\n### `{name}`\n\n{doc}\n");
+    for shape in shapes(schema) {
+        if shape["properties"].is_object() {
+            text.push('\n');
+            text.push_str(&table(shape, &[]));
+        }
+    }
+    format!("{text}\n```yaml\n{}\n```\n", example.trim_end())
+}
+
+/// The schema itself, or its alternatives.
+fn shapes(schema: &Json) -> Vec<&Json> {
+    match schema["anyOf"].as_array().or(schema["oneOf"].as_array()) {
+        Some(alternatives) => alternatives.iter().flat_map(shapes).collect(),
+        None => vec![schema],
+    }
+}
+
+/// The keys of a map as a table.
+fn table(schema: &Json, without: &[&str]) -> String {
+    let mut text = String::from("| key | value | default | |\n|---|---|---|---|\n");
+    let required: Vec<&str> = schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+        .collect();
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        if without.contains(&name.as_str()) {
+            continue;
+        }
+        let default = match &property["default"] {
+            Json::Null if required.contains(&name.as_str()) => "required".to_owned(),
+            Json::Null => String::new(),
+            Json::String(text) => format!("`{text}`"),
+            other => format!("`{other}`"),
+        };
+        let doc = property["description"].as_str().unwrap_or("");
+        text.push_str(&format!(
+            "| `{name}` | {} | {default} | {} |\n",
+            value_words(property),
+            doc.replace('\n', " ").replace('|', "\\|")
+        ));
+    }
+    text
+}
+
+/// What a value may be, in words.
+pub fn value_words(schema: &Json) -> String {
+    if let Some(words) = schema["enum"].as_array() {
+        let words: Vec<String> = words
+            .iter()
+            .filter_map(Json::as_str)
+            .map(|word| format!("`{word}`"))
+            .collect();
+        return words.join(", ");
+    }
+    let alternatives = shapes(schema);
+    if alternatives.len() > 1 {
+        let mut words: Vec<String> = Vec::new();
+        for alternative in alternatives {
+            let word = value_words(alternative);
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        return words.join(" or ");
+    }
+    let one = |kind: &str| match kind {
+        "string" => match schema["examples"].as_array() {
+            Some(examples) => {
+                let examples: Vec<String> = examples
+                    .iter()
+                    .filter_map(Json::as_str)
+                    .map(|example| format!("`{example}`"))
+                    .collect();
+                examples.join(", ")
+            }
+            None => "text".to_owned(),
+        },
+        "integer" => "whole number".to_owned(),
+        "number" => "number".to_owned(),
+        "boolean" => "`true`, `false`".to_owned(),
+        "array" => match schema.get("items") {
+            Some(items) if items.is_object() => format!("list of {}", value_words(items)),
+            _ => "list".to_owned(),
+        },
+        "object" => match schema.get("additionalProperties") {
+            Some(values) if values.is_object() => format!("map to {}", value_words(values)),
+            _ => "map".to_owned(),
+        },
+        other => other.to_owned(),
+    };
+    match &schema["type"] {
+        Json::String(kind) => one(kind),
+        Json::Array(kinds) => {
+            let words: Vec<String> = kinds.iter().filter_map(Json::as_str).map(one).collect();
+            words.join(" or ")
+        }
+        _ => "any value".to_owned(),
+    }
+}
+
+const INTRODUCTION: &str = "\
+# The language
+
+This page is made from the code by `runner types --markdown`; `schema/` holds the same as JSON
+Schema for editors. Every key that isn't listed here is refused by `runner check`.
+
+## Values
+
+- **Durations** have units: `250ms`, `30s`, `5m`, `1h30m`, `2d`, `1w`. **Sizes** too: `64MiB`, `10MB`.
+- **Templates** are minijinja, strict: `\"{{ params.day }}\"`. A text that is one expression keeps the
+  type of its value. In scope are `params`, `run` (`id`, `dag`, `logical_time`, `trigger`,
+  `data_interval.start`, `data_interval.end`), `tasks.<id>.outputs` of the tasks that come before,
+  `item` in a `foreach`, and `env` for the names that `env:` declares. Filters beside minijinja's own:
+  `date(\"%Y-%m-%d\")` and `shift(\"-1d\")` for times.
+- In **SQL**, `:name` is a parameter of the DAG and `{{ … }}` an expression; both are bound, never pasted.
+- In **runner.yaml**, `${NAME}` and `${NAME:-default}` are environment variables; a `.env` beside it is
+  read, the real environment wins.
+";

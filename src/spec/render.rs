@@ -1,0 +1,121 @@
+//! Diagnostics for people and for machines.
+
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::Serialize;
+
+use crate::document::{Diagnostic, Label, Severity, SourceId, Sources};
+
+/// Diagnostics as a person reads them: place, text with carets, cause and fix.
+#[must_use]
+pub fn render_text(diagnostics: &[Diagnostic], sources: &Sources, coloured: bool) -> String {
+    let renderer = if coloured {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let mut text = String::new();
+    for diagnostic in diagnostics {
+        text.push_str(&renderer.render(&[group(diagnostic, sources)]));
+        text.push_str("\n\n");
+    }
+    text
+}
+
+fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let mut ids: Vec<SourceId> = vec![diagnostic.primary.span.source];
+    for label in &diagnostic.related {
+        if !ids.contains(&label.span.source) {
+            ids.push(label.span.source);
+        }
+    }
+    let mut group = level
+        .primary_title(diagnostic.message.as_str())
+        .elements(Vec::<Snippet<'a, Annotation<'a>>>::new());
+    for id in ids {
+        let source = sources.get(id);
+        let mut snippet = Snippet::source(&*source.text)
+            .path(source.path.to_string_lossy())
+            .line_start(1);
+        if diagnostic.primary.span.source == id {
+            snippet = snippet.annotation(annotation(
+                AnnotationKind::Primary,
+                &diagnostic.primary,
+                &source.text,
+            ));
+        }
+        for label in diagnostic.related.iter().filter(|l| l.span.source == id) {
+            snippet = snippet.annotation(annotation(AnnotationKind::Context, label, &source.text));
+        }
+        group = group.element(snippet);
+    }
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    group
+}
+
+/// The annotation of a label: of its first line only, since a whole map under carets hides more
+/// than it shows.
+fn annotation<'a>(kind: AnnotationKind, label: &'a Label, text: &str) -> Annotation<'a> {
+    let range = label.span.range();
+    let start = range.start.min(text.len());
+    let covered = text.get(start..range.end.min(text.len())).unwrap_or("");
+    let first_line = covered.lines().next().unwrap_or("").trim_end();
+    let annotation = kind.span(start..start + first_line.len());
+    if label.text.is_empty() {
+        annotation
+    } else {
+        annotation.label(label.text.as_str())
+    }
+}
+
+/// A diagnostic as JSON gives it.
+#[derive(Debug, Serialize)]
+struct JsonDiagnostic<'a> {
+    severity: Severity,
+    code: &'a str,
+    message: &'a str,
+    file: String,
+    /// From 1.
+    line: usize,
+    /// From 1, in characters.
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    label: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'a str>,
+}
+
+/// Diagnostics as a JSON array: severity, code, message, file, line, column, end, label, help.
+#[must_use]
+pub fn render_json(diagnostics: &[Diagnostic], sources: &Sources) -> serde_json::Value {
+    let rows: Vec<JsonDiagnostic<'_>> = diagnostics
+        .iter()
+        .map(|diagnostic| {
+            let span = diagnostic.primary.span;
+            let range = span.range();
+            let start = sources.position(span.source, range.start);
+            let end = sources.position(span.source, range.end);
+            JsonDiagnostic {
+                severity: diagnostic.severity,
+                code: diagnostic.code,
+                message: &diagnostic.message,
+                file: sources.get(span.source).path.to_string_lossy().into_owned(),
+                line: start.line,
+                column: start.column,
+                end_line: end.line,
+                end_column: end.column,
+                label: &diagnostic.primary.text,
+                help: diagnostic.help.as_deref(),
+            }
+        })
+        .collect();
+    serde_json::to_value(rows).unwrap_or_default()
+}

@@ -1,0 +1,90 @@
+//! JSON Schema of both kinds of files, from the definitions that read them.
+
+use schemars::Schema;
+use serde_json::{Map as JsonMap, Value as Json, json};
+
+use super::pipeline::PipelineRecord;
+use super::settings::SettingsRecord;
+use super::task::TaskRecord;
+use crate::connection;
+use crate::document::FromNode as _;
+use crate::task;
+
+/// The schema of a file in `pipelines/`.
+#[must_use]
+pub fn pipeline_schema() -> Json {
+    let mut schema = titled(PipelineRecord::schema(), "A pipeline of runner");
+    let tasks = json!({
+        "description": "The tasks, by name: letters, digits, `_` and `-`.",
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": { "anyOf": [{ "type": "null" }, task_schema()] }
+    });
+    schema["properties"]["tasks"] = tasks;
+    schema
+}
+
+/// The schema of `runner.yaml`.
+#[must_use]
+pub fn project_schema() -> Json {
+    let mut schema = titled(SettingsRecord::schema(), "A project of runner: runner.yaml");
+    let connections = |doc: &str| {
+        json!({
+            "description": doc,
+            "type": "object",
+            "additionalProperties": connection_schema()
+        })
+    };
+    schema["properties"]["connections"] =
+        connections("What tasks reach the world through, by name.");
+    schema["properties"]["profiles"]["additionalProperties"]["properties"]["connections"] =
+        connections("Connections of the same name are replaced.");
+    schema
+}
+
+/// The schema of one task: the common keys and one key for each kind.
+#[must_use]
+pub fn task_schema() -> Json {
+    let mut schema = TaskRecord::schema().to_value();
+    if let Some(properties) = schema["properties"].as_object_mut() {
+        for kind in task::KINDS {
+            properties.insert(kind.name.to_owned(), described(kind.doc, (kind.schema)()));
+        }
+    }
+    schema
+}
+
+fn connection_schema() -> Json {
+    let properties: JsonMap<String, Json> = connection::KINDS
+        .iter()
+        .map(|kind| (kind.name.to_owned(), described(kind.doc, (kind.schema)())))
+        .collect();
+    json!({
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+        "minProperties": 1,
+        "maxProperties": 1
+    })
+}
+
+fn described(doc: &str, schema: Schema) -> Json {
+    let mut schema = schema;
+    schema
+        .ensure_object()
+        .insert("description".to_owned(), Json::String(doc.to_owned()));
+    schema.to_value()
+}
+
+fn titled(schema: Schema, title: &str) -> Json {
+    let mut whole = JsonMap::new();
+    whole.insert(
+        "$schema".to_owned(),
+        json!("https://json-schema.org/draft/2020-12/schema"),
+    );
+    whole.insert("title".to_owned(), json!(title));
+    if let Json::Object(rest) = schema.to_value() {
+        whole.extend(rest);
+    }
+    Json::Object(whole)
+}

@@ -1,0 +1,156 @@
+//! One transaction that happens once, whatever is killed when.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+
+use super::{AttemptContext, TaskFailure};
+use crate::connection::{Claim, Database, DatabaseError, LedgerKey, Session};
+
+/// How long a COMMIT whose answer was lost is asked after. Afterwards the next attempt asks.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What is done in the transaction.
+#[async_trait]
+pub trait Work: Send {
+    /// Does it, and gives the result that the ledger keeps. The transaction is begun and
+    /// committed by the caller.
+    async fn carry_out(&mut self, session: &mut dyn Session) -> Result<Json, TaskFailure>;
+
+    /// The last moment before COMMIT: what is outside of the database and must be there when the
+    /// transaction is.
+    async fn prepare(&mut self) -> Result<(), TaskFailure> {
+        Ok(())
+    }
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// What [`Work::carry_out`] gave.
+    pub result: Json,
+    /// An earlier attempt has done it: this one did nothing.
+    pub earlier: bool,
+}
+
+/// Does work in one transaction, entered in the database's ledger first: of all attempts of one
+/// generation exactly one commits. Ends soon after the attempt is cancelled, the statement on the
+/// server too.
+///
+/// # Errors
+/// The work's failure; the database can't be reached; the attempt was cancelled.
+pub async fn exactly_once(
+    attempt: &AttemptContext,
+    database: &dyn Database,
+    work: &mut dyn Work,
+) -> Result<Settled, TaskFailure> {
+    let purpose = attempt.purpose();
+    let mut session = tokio::select! {
+        session = database.session(&purpose) => session?,
+        () = attempt.cancel.cancelled() => return Err(cancelled()),
+    };
+    let stopper = session.stopper();
+    let ended = tokio::select! {
+        ended = transaction(attempt, &mut *session, work) => Some(ended),
+        () = attempt.cancel.cancelled() => None,
+    };
+    for notice in session.notices() {
+        attempt
+            .log
+            .info(format!("{}: {}", notice.severity, notice.message));
+    }
+    let Some(ended) = ended else {
+        stopper.stop().await;
+        return Err(cancelled());
+    };
+    match ended {
+        Ok(settled) => Ok(settled),
+        Err(Ended::Unknown(error)) => {
+            attempt.log.warn(error.to_string());
+            drop(session);
+            match asked(attempt, database, &attempt.ledger_key()).await {
+                Some(result) => {
+                    attempt.log.info("the ledger says that COMMIT took effect");
+                    Ok(Settled {
+                        result,
+                        earlier: false,
+                    })
+                }
+                // Perhaps the server is still at it: the claim of the next attempt waits for it.
+                None => Err(error.into()),
+            }
+        }
+        Err(Ended::Failed(failure)) => {
+            // The answer doesn't matter: dropping the session rolls back as well.
+            let _ = session.rollback().await;
+            Err(failure)
+        }
+    }
+}
+
+enum Ended {
+    Failed(TaskFailure),
+    /// COMMIT was sent and not answered.
+    Unknown(DatabaseError),
+}
+
+impl<E: Into<TaskFailure>> From<E> for Ended {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+async fn transaction(
+    attempt: &AttemptContext,
+    session: &mut dyn Session,
+    work: &mut dyn Work,
+) -> Result<Settled, Ended> {
+    let key = attempt.ledger_key();
+    session.begin().await?;
+    if let Claim::Done(result) = session.claim(&key).await? {
+        session.rollback().await?;
+        attempt
+            .log
+            .info("an earlier attempt has committed this: nothing is done again");
+        return Ok(Settled {
+            result,
+            earlier: true,
+        });
+    }
+    let result = work.carry_out(session).await?;
+    session.settle(&key, &result).await?;
+    work.prepare().await?;
+    match session.commit().await {
+        Ok(()) => Ok(Settled {
+            result,
+            earlier: false,
+        }),
+        Err(error @ DatabaseError::UnknownCommit { .. }) => Err(Ended::Unknown(error)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the ledger says, as soon as the server can be asked.
+async fn asked(attempt: &AttemptContext, database: &dyn Database, key: &LedgerKey) -> Option<Json> {
+    let ask = async {
+        loop {
+            if let Ok(mut session) = database.session(&attempt.purpose()).await
+                && let Ok(settled) = session.settled(key).await
+            {
+                return settled;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    tokio::select! {
+        settled = tokio::time::timeout(PATIENCE, ask) => settled.ok().flatten(),
+        () = attempt.cancel.cancelled() => None,
+    }
+}
+
+fn cancelled() -> TaskFailure {
+    TaskFailure::retryable("cancelled")
+}

@@ -1,0 +1,6 @@
+//! Private servers: shared, ended with the last client, and recovered after any death.
+
+mod crashes;
+mod postgres;
+mod project;
+mod sharing;
