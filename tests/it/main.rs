@@ -5,6 +5,7 @@ mod embedded;
 mod engine;
 mod host;
 mod oracle;
+mod pipelines;
 mod postgres_session;
 mod samples;
 mod schedule;
