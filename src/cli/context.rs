@@ -117,6 +117,8 @@ impl Context {
 
     /// Opens the run state.
     pub async fn store(&self) -> anyhow::Result<Arc<dyn RunStore>> {
+        make_state_folder(&self.places.state)
+            .with_context(|| format!("{} can't be made", self.places.state.display()))?;
         let store = SqliteStore::open(&self.places.state.join("state.db")).await?;
         Ok(Arc::new(store))
     }
@@ -125,6 +127,15 @@ impl Context {
     pub fn is_terminal() -> bool {
         std::io::stdout().is_terminal()
     }
+}
+
+/// The folder of everything that is made; it keeps itself out of version control.
+fn make_state_folder(state: &Path) -> std::io::Result<()> {
+    if state.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(state)?;
+    std::fs::write(state.join(".gitignore"), "*\n")
 }
 
 fn is_project(folder: &Path) -> bool {
@@ -166,11 +177,14 @@ fn invalid(loaded: &Loaded, of: impl Fn(&Path) -> bool) -> anyhow::Error {
 /// The interval of a run that a person starts: the schedule's last complete one, otherwise the
 /// moment itself.
 pub fn interval_of_manual_run(pipeline: &Pipeline, now: Timestamp) -> DataInterval {
-    let _ = pipeline;
-    DataInterval {
+    let scheduled = pipeline
+        .schedule
+        .as_ref()
+        .and_then(|schedule| schedule.last_complete(now));
+    scheduled.unwrap_or(DataInterval {
         start: now,
         end: now,
-    }
+    })
 }
 
 /// The runtime of commands that wait for something.

@@ -185,7 +185,7 @@ impl<W: Write> View<W> {
                             .and_then(|result| result.metrics.as_ref())
                             .and_then(|metrics| serde_json::from_str(&metrics.0).ok())
                             .unwrap_or_default();
-                        self.finished(task_run, attempts, outcome, &metrics, at - since)
+                        self.finished(task_run, attempts, outcome, &metrics, (since, at))
                     }
                     TaskState::Waiting | TaskState::Expanded { .. } | TaskState::Ready => Ok(()),
                 }
@@ -214,8 +214,9 @@ impl<W: Write> View<W> {
         attempts: u32,
         outcome: Outcome,
         metrics: &Metrics,
-        took: chrono::TimeDelta,
+        (since, at): (Timestamp, Timestamp),
     ) -> std::io::Result<()> {
+        let took = at - since;
         if let Some(group) = self.groups.get_mut(&id.task) {
             if id.item.is_some() {
                 group.ended += 1;
@@ -230,10 +231,7 @@ impl<W: Write> View<W> {
                 return Ok(());
             }
             let group = &self.groups[&id.task];
-            let took = match (group.started, self.ended) {
-                (Some(started), _) => (started + took) - started,
-                (None, _) => took,
-            };
+            let took = group.started.map_or(took, |started| at - started);
             let mut facts = vec![format!("{} items", look::count(u64::from(group.items)))];
             facts.extend(moved(group.rows, group.bytes, Duration::ZERO));
             return self.ended_line(id, &outcome, took, &facts.join("  "));

@@ -11,8 +11,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::{Answer, Executor, Job};
-use crate::model::{AttemptId, AttemptOutcome, AttemptResult, Json as JsonText};
-use crate::task::{TaskFailure, TaskOutput, TaskResult};
+use crate::model::{AttemptId, AttemptOutcome, AttemptResult, FailureCause, Json as JsonText};
+use crate::task::{Log, TaskFailure, TaskOutput, TaskResult};
 
 /// How long an attempt may take to end after it was told to, before it is dropped.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -49,7 +49,7 @@ impl Executor for Local {
                         if let Err(failure) = &result {
                             log.error(&failure.cause.message);
                         }
-                        Answer::Finished { attempt, result: to_result(result, &cancel) }
+                        Answer::Finished { attempt, result: to_result(result, &cancel, &log) }
                     }
                     Err(panic) => {
                         let message = panic_message(panic.as_ref());
@@ -85,11 +85,11 @@ impl Local {
     }
 }
 
-fn to_result(result: TaskResult, cancel: &CancellationToken) -> AttemptResult {
+fn to_result(result: TaskResult, cancel: &CancellationToken, log: &Log) -> AttemptResult {
     match result {
         Ok(output) => success(output),
         Err(failure) => AttemptResult {
-            outcome: failed(failure, cancel.is_cancelled()),
+            outcome: failed(failure, cancel.is_cancelled(), log),
             outputs: JsonText::null(),
             dataset: None,
             metrics: None,
@@ -97,13 +97,14 @@ fn to_result(result: TaskResult, cancel: &CancellationToken) -> AttemptResult {
     }
 }
 
-fn failed(failure: TaskFailure, cancelled: bool) -> AttemptOutcome {
+fn failed(failure: TaskFailure, cancelled: bool, log: &Log) -> AttemptOutcome {
     // Which of cancel and timeout it was, the engine knows.
     if cancelled {
         return AttemptOutcome::Cancelled;
     }
     AttemptOutcome::Failed {
-        cause: failure.cause,
+        // A message leaves the process as a log does.
+        cause: FailureCause::new(failure.cause.kind, log.mask(&failure.cause.message)),
         retry_after: failure.retry_after,
     }
 }
@@ -112,7 +113,11 @@ fn success(output: TaskOutput) -> AttemptResult {
     let text = |value: &Json| JsonText(value.to_string().into());
     let as_json = |value: serde_json::Result<Json>| value.ok().map(|value| text(&value));
     AttemptResult {
-        outcome: AttemptOutcome::Success,
+        outcome: if output.skipped {
+            AttemptOutcome::Skipped
+        } else {
+            AttemptOutcome::Success
+        },
         outputs: if output.outputs.is_empty() {
             JsonText::null()
         } else {

@@ -2,6 +2,7 @@
 
 mod check;
 mod context;
+mod copy;
 mod empty;
 mod exactly_once;
 mod kind;
@@ -17,7 +18,7 @@ pub use log::{Level, Log, log_path};
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
-pub const KINDS: &[&TaskKind] = &[&check::KIND, &shell::KIND, &sql::KIND];
+pub const KINDS: &[&TaskKind] = &[&sql::KIND, &copy::KIND, &shell::KIND, &check::KIND];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.
 pub const EMPTY: &TaskKind = &empty::KIND;

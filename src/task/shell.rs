@@ -10,6 +10,7 @@ mod interpreter;
 mod output;
 mod process;
 mod results;
+mod script;
 mod survivors;
 mod variables;
 
@@ -31,8 +32,6 @@ use super::{
     TaskResult,
 };
 use crate::document::Node;
-
-pub use self::definition::Definition;
 
 pub(super) const KIND: TaskKind = TaskKind {
     name: "shell",

@@ -123,6 +123,12 @@ impl Surroundings<'_> {
         self.checked(parsed, text, &self.scope.clone())
     }
 
+    /// As [`expression`](Self::expression), with other names in scope.
+    pub fn expression_in(&mut self, text: &Spanned<String>, scope: &Shape) -> Option<Template> {
+        let parsed = Template::expression(&text.value);
+        self.checked(parsed, text, scope)
+    }
+
     /// The place in its file of a part of a text, whatever the notation of the text: the whole of
     /// it when that isn't known.
     #[must_use]

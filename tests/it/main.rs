@@ -3,9 +3,11 @@
 mod check_task;
 mod embedded;
 mod engine;
+mod host;
 mod oracle;
 mod postgres_session;
 mod samples;
+mod schedule;
 mod shell;
 mod sql_task;
 mod sqlite_session;

@@ -1,3 +1,10 @@
+//! What several tests need to set a scene.
+
+pub(crate) mod attempt;
+pub(crate) mod connections;
+pub(crate) mod document;
+pub(crate) mod postgres;
+pub(crate) mod project;
 //! What tests need to set a scene.
 
 pub mod attempt;
