@@ -4,6 +4,7 @@ mod context;
 mod copy;
 mod empty;
 mod exactly_once;
+mod file;
 mod kind;
 mod log;
 pub mod shell;
@@ -16,7 +17,7 @@ pub use log::{Level, Log, log_path};
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
-pub const KINDS: &[&TaskKind] = &[&copy::KIND, &shell::KIND];
+pub const KINDS: &[&TaskKind] = &[&copy::KIND, &file::KIND, &shell::KIND];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.
 pub const EMPTY: &TaskKind = &empty::KIND;

@@ -136,7 +136,7 @@ fn settings_are_obeyed() {
     );
     assert_eq!(
         dialect.copy_options().as_deref(),
-        Some("FORMAT csv, DELIMITER ';', QUOTE '''', NULL 'NULL'")
+        Some("FORMAT csv, HEADER true, DELIMITER ';', QUOTE '''', NULL 'NULL'")
     );
 }
 
@@ -312,12 +312,12 @@ fn bytes_pass_through_without_headers() {
     let (text, lines) = run(raw(files(folder.path(), &["a.csv", "b.csv"])))
         .unwrap()
         .unwrap();
-    assert_eq!(text, "1,\"2\n3\"\n4,5\n\"\\.\"\n\"\n\\.\n\",6\n");
+    assert_eq!(text, "-\n1,\"2\n3\"\n4,5\n\"\\.\"\n\"\n\\.\n\",6\n");
     for (line, file, expected) in [
-        (1, "a.csv", 2),
-        (2, "a.csv", 3),
-        (3, "b.csv", 2),
-        (5, "b.csv", 4),
+        (2, "a.csv", 2),
+        (3, "a.csv", 3),
+        (4, "b.csv", 2),
+        (6, "b.csv", 4),
     ] {
         let place = lines.find(line).unwrap();
         assert_eq!(
