@@ -8,6 +8,7 @@ mod file;
 mod kind;
 mod log;
 pub mod shell;
+mod sql;
 mod surroundings;
 
 pub use context::{AttemptContext, Clock, Progress};
@@ -17,7 +18,7 @@ pub use log::{Level, Log, log_path};
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
-pub const KINDS: &[&TaskKind] = &[&copy::KIND, &file::KIND, &shell::KIND];
+pub const KINDS: &[&TaskKind] = &[&copy::KIND, &file::KIND, &shell::KIND, &sql::KIND];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.
 pub const EMPTY: &TaskKind = &empty::KIND;
