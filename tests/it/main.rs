@@ -1,8 +1,10 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
 
 mod check_task;
+mod copy;
 mod embedded;
 mod engine;
+mod file;
 mod host;
 mod oracle;
 mod pipelines;
