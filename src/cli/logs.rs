@@ -54,8 +54,7 @@ pub fn run(context: &Context, command: &Logs) -> anyhow::Result<u8> {
             chosen
                 .follow(store.as_ref(), &mut followed, &mut printer)
                 .await?;
-        } else if printer.name_width.is_some() || command.format == Format::Json {
-        } else if files.iter().all(|file| !file.path.exists()) {
+        } else if followed.is_empty() && command.format == Format::Text {
             let faint = look::FAINT;
             writeln!(anstream::stderr(), "{faint}it has logged nothing{faint:#}")?;
         }
@@ -177,7 +176,7 @@ impl Chosen<'_> {
                 let from = followed.entry(file.path.clone()).or_insert(0);
                 *from = grown(file, *from, &mut lines)?;
             }
-            lines.sort_by(|a, b| a.at.cmp(&b.at));
+            lines.sort_by_key(|line| line.at);
             for line in &lines {
                 printer.print(line)?;
             }

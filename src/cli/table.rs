@@ -132,13 +132,13 @@ fn print_columns(
             } else {
                 (0, space)
             };
-            if !text.is_empty() {
+            if text.is_empty() {
+                blank += before;
+            } else {
                 let style = cell.style;
                 line.push_str(&" ".repeat(blank + before));
                 line.push_str(&format!("{style}{text}{style:#}"));
                 blank = 0;
-            } else {
-                blank += before;
             }
             blank += after + GAP;
         }
