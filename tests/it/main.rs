@@ -1,5 +1,6 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
 
+mod check_task;
 mod embedded;
 mod engine;
 mod host;
@@ -8,6 +9,7 @@ mod postgres_session;
 mod samples;
 mod schedule;
 mod shell;
+mod sql_task;
 mod sqlite_session;
 mod store;
 mod support;
