@@ -44,7 +44,10 @@ pub async fn run(context: &Context, store: &dyn RunStore, name: &str) -> anyhow:
     let runs = store.runs(&latest).await?;
     let ids = runs.iter().map(|run| run.id.as_str());
     let known = dags.into_iter().chain(ids).chain([LATEST]);
-    Err(match crate::document::nearest(name, known) {
+    let known: Vec<&str> = known.collect();
+    let near = crate::document::nearest(name, known.iter().copied());
+    let longer = || known.iter().copied().find(|known| known.contains(name));
+    Err(match near.or_else(longer) {
         Some(near) => Mistake::new(format!("there is no run or DAG `{name}`"))
             .help(format!("did you mean `{near}`?")),
         None => Mistake::new(format!("there is no run or DAG `{name}`"))
