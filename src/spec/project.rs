@@ -112,7 +112,7 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
             pipelines,
         }),
         broken,
-        diagnostics: report.into_diagnostics(),
+        diagnostics: in_order(report.into_diagnostics()),
         sources: files.sources,
     }
 }
@@ -170,6 +170,16 @@ impl Project {
             }
         })
     }
+}
+
+/// In the order of the files, each mistake once: pipelines may share a file.
+fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by_key(|diagnostic| {
+        let span = diagnostic.primary.span;
+        (span.source, span.start)
+    });
+    diagnostics.dedup();
+    diagnostics
 }
 
 fn with_dotenv(
