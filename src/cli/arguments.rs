@@ -42,6 +42,10 @@ pub enum Command {
     Trigger(Trigger),
     /// Find every mistake in the project before anything runs
     Check(Check),
+    /// Show the kinds of tasks and connections, with their keys and an example
+    Types(Types),
+    /// Print the JSON Schema of pipelines or of runner.yaml, for editors
+    Schema(Schema),
 }
 
 /// How a list is printed.
@@ -61,6 +65,42 @@ pub struct Check {
     /// How to print what is found
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+/// `runner types`.
+#[derive(Debug, Args)]
+pub struct Types {
+    /// A kind, such as `sql`
+    pub kind: Option<String>,
+    /// Print the whole reference as Markdown
+    #[arg(long, conflicts_with = "kind")]
+    pub markdown: bool,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+/// `runner schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Of which files
+    #[arg(default_value = "pipeline")]
+    pub of: SchemaOf,
+    /// Write the generated files of runner's own repository
+    #[arg(long, hide = true)]
+    pub write: bool,
+    /// Compare the generated files of runner's own repository with the code
+    #[arg(long, hide = true)]
+    pub check: bool,
+}
+
+/// The files that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// pipelines/*.yaml
+    Pipeline,
+    /// runner.yaml
+    Project,
 }
 
 /// `runner trigger`.

@@ -177,11 +177,14 @@ fn invalid(loaded: &Loaded, of: impl Fn(&Path) -> bool) -> anyhow::Error {
 /// The interval of a run that a person starts: the schedule's last complete one, otherwise the
 /// moment itself.
 pub fn interval_of_manual_run(pipeline: &Pipeline, now: Timestamp) -> DataInterval {
-    let _ = pipeline;
-    DataInterval {
+    let scheduled = pipeline
+        .schedule
+        .as_ref()
+        .and_then(|schedule| schedule.last_complete(now));
+    scheduled.unwrap_or(DataInterval {
         start: now,
         end: now,
-    }
+    })
 }
 
 /// The runtime of commands that wait for something.

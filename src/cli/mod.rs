@@ -5,9 +5,12 @@ mod check;
 mod context;
 mod live;
 mod look;
+mod schema;
 mod trigger;
+mod types;
 
 pub use arguments::{Arguments, Command};
+pub use schema::generated;
 
 use std::process::ExitCode;
 
@@ -36,6 +39,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
     };
     let result = match arguments.command {
         Command::Check(command) => check::run(&context, &command),
+        Command::Types(command) => types::run(&command),
+        Command::Schema(command) => schema::run(&command),
         Command::Trigger(command) => trigger::run(&context, &command),
     };
     match result {

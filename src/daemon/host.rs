@@ -25,8 +25,10 @@ use crate::task::{AttemptContext, Clock, Log, Progress, log_path};
 
 /// Most events taken in one turn: with more, a commit gets late.
 const TURN: usize = 4096;
-/// Waits between tries of a store that can't be written now.
-const STORE_PATIENCE: Duration = Duration::from_millis(250);
+/// Wait between tries of a store that can't be used now.
+const STORE_PAUSE: Duration = Duration::from_millis(250);
+/// Tries of what a person waits for, before the error is shown.
+const STORE_TRIES: u32 = 12;
 
 /// What a host is made of.
 pub struct HostParts {
@@ -145,12 +147,17 @@ impl Host {
     /// # Errors
     /// When the store refuses it or can't be written.
     pub async fn accept(&mut self, run: NewRun) -> Result<(), StoreError> {
-        self.store.put_version(&run.pipeline.version).await?;
-        let accepted = crate::store::NewRun {
+        let version = &run.pipeline.version;
+        self.patiently(STORE_TRIES, async |store| store.put_version(version).await)
+            .await?;
+        let accepted = [crate::store::NewRun {
             spec: run.spec.clone(),
             owner: self.owner.owner().clone(),
-        };
-        self.store.create_runs(&[accepted]).await?;
+        }];
+        self.patiently(STORE_TRIES, async |store| {
+            store.create_runs(&accepted).await
+        })
+        .await?;
         let spec = Arc::new(run.spec);
         self.events.push(Event::Triggered {
             run: spec.clone(),
@@ -167,9 +174,9 @@ impl Host {
     /// # Errors
     /// When its version can't be read any more, or the store can't be read.
     pub async fn resume(&mut self, stored: StoredRun) -> Result<(), String> {
+        let hash = &stored.spec.version;
         let version = self
-            .store
-            .version(&stored.spec.version)
+            .patiently(STORE_TRIES, async |store| store.version(hash).await)
             .await
             .map_err(|error| error.to_string())?
             .ok_or_else(|| "its version isn't in the store".to_owned())?;
@@ -184,7 +191,10 @@ impl Host {
             .flat_map(|task| task.reads.iter().copied())
             .collect();
         for task in read {
-            let results = self.store.results(&stored.spec.id, task).await;
+            let run = &stored.spec.id;
+            let results = self
+                .patiently(STORE_TRIES, async |store| store.results(run, task).await)
+                .await;
             for (id, result) in results.map_err(|error| error.to_string())? {
                 values.finished(id, result);
             }
@@ -297,7 +307,11 @@ impl Host {
     async fn belled(&mut self) -> Result<(), StoreError> {
         let mut bytes = [0; 64];
         while self.bell.try_read(&mut bytes).is_ok_and(|read| read > 0) {}
-        for command in self.store.take_commands(self.owner.owner()).await? {
+        let owner = self.owner.owner();
+        let commands = self
+            .patiently(u32::MAX, async |store| store.take_commands(owner).await)
+            .await?;
+        for command in commands {
             self.command(command.run, command.kind);
         }
         Ok(())
@@ -317,7 +331,11 @@ impl Host {
             }
         }
         if !transitions.is_empty() {
-            self.commit(&transitions).await?;
+            let owner = self.owner.owner();
+            self.patiently(u32::MAX, async |store| {
+                store.commit(owner, &transitions).await
+            })
+            .await?;
         }
         for transition in transitions {
             self.took_place(transition);
@@ -328,28 +346,32 @@ impl Host {
         Ok(())
     }
 
-    /// Makes transitions durable, waiting for a store that can't be written now. A batch may have
-    /// been committed although an error came back: the store takes the same batch again.
-    async fn commit(&mut self, transitions: &[Transition]) -> Result<(), StoreError> {
-        let mut waiting = false;
+    /// Asks the store, waiting while it can't be used. Every call may have had its effect although
+    /// an error came back: each of them can be repeated.
+    async fn patiently<T>(
+        &self,
+        tries: u32,
+        call: impl AsyncFn(&dyn RunStore) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut failed = 0;
         loop {
-            match self.store.commit(self.owner.owner(), transitions).await {
-                Ok(()) => {
-                    if waiting {
-                        self.tell(News::Store(None));
-                    }
-                    return Ok(());
-                }
-                Err(StoreError::Unavailable { action, message }) => {
-                    if !waiting {
-                        waiting = true;
+            match call(self.store.as_ref()).await {
+                Err(StoreError::Unavailable { action, message }) if failed + 1 < tries => {
+                    failed += 1;
+                    // Once may be bad luck; twice is worth a word.
+                    if failed == 2 {
                         let error = StoreError::Unavailable { action, message };
                         tracing::error!(%error, "waiting for the run state");
                         self.tell(News::Store(Some(error.to_string())));
                     }
-                    tokio::time::sleep(STORE_PATIENCE).await;
+                    tokio::time::sleep(STORE_PAUSE).await;
                 }
-                Err(error) => return Err(error),
+                answer => {
+                    if failed > 1 {
+                        self.tell(News::Store(None));
+                    }
+                    return answer;
+                }
             }
         }
     }

@@ -14,13 +14,14 @@ mod schedule;
 mod schema;
 mod settings;
 mod task;
+mod unquoted;
 mod version;
 mod yaml;
 
 pub use params::{Param, ParamType, Params, Rules};
 pub use pipeline::{Foreach, Pipeline, TaskSpec};
 pub use project::{Loaded, PIPELINES_FOLDER, Project, SETTINGS_FILE, load};
-pub use reference::reference;
+pub use reference::{reference, value_words};
 pub use render::{render_json, render_text};
 pub use schedule::{read_schedule, schedule_schema};
 pub use schema::{pipeline_schema, project_schema};

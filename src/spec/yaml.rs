@@ -174,6 +174,11 @@ fn syntax_error(error: &Error, source: SourceId, text: &str) -> Diagnostic {
         .unwrap_or_default()
         .trim_end_matches([',', ' ', '.'])
         .to_owned();
+    if (message.contains("anchor") || message.contains("alias") || message.contains('@'))
+        && let Some(diagnostic) = super::unquoted::unquoted(source, text)
+    {
+        return diagnostic;
+    }
     let mut diagnostic = Diagnostic::error(
         "yaml-syntax",
         format!("the YAML can't be read: {message}"),

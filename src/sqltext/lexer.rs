@@ -72,17 +72,36 @@ impl Atom {
 
 /// The atoms of a text, without a gap.
 pub fn atoms(sql: &str, dialect: Dialect) -> impl Iterator<Item = Atom> {
-    let mut lexer = Lexer {
-        sql,
-        dialect,
-        at: 0,
-    };
-    std::iter::from_fn(move || lexer.next())
+    Walk::new(sql, dialect)
 }
 
-/// An atom at a place of the text, for those who skip parts that are no SQL.
-pub(super) fn atom_at(sql: &str, dialect: Dialect, at: usize) -> Option<Atom> {
-    Lexer { sql, dialect, at }.next()
+/// As [`atoms`], but it can be told to go on at another place.
+pub(super) struct Walk<'a> {
+    lexer: Lexer<'a>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(sql: &'a str, dialect: Dialect) -> Self {
+        Self {
+            lexer: Lexer {
+                sql,
+                dialect,
+                at: 0,
+            },
+        }
+    }
+
+    /// Skips text that is no SQL.
+    pub(super) fn go_to(&mut self, at: usize) {
+        self.lexer.at = at;
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Atom;
+    fn next(&mut self) -> Option<Atom> {
+        self.lexer.next()
+    }
 }
 
 struct Lexer<'a> {

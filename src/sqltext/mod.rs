@@ -1,7 +1,21 @@
 //! SQL as text: statements, their parameters and their nature. Knows no database.
 
+mod holes;
 mod lexer;
+mod nature;
 mod rewrite;
+mod script;
+mod syntax;
 
+pub use holes::{Hole, HoleKind};
 pub use lexer::{Atom, AtomKind, Dialect, atoms};
+pub use nature::{Nature, Transaction};
 pub use rewrite::Rewritten;
+pub use script::{Mistake, Positional, Script, ScriptStatement};
+pub use syntax::check_syntax;
+
+/// An identifier in quotes, for both dialects.
+#[must_use]
+pub fn quoted_identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

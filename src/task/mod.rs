@@ -1,6 +1,7 @@
 //! Task kinds: what a task can do. One file a kind, one row each in [`KINDS`].
 
 mod context;
+mod copy;
 mod empty;
 mod exactly_once;
 mod kind;
@@ -15,7 +16,7 @@ pub use log::{Level, Log, log_path};
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
-pub const KINDS: &[&TaskKind] = &[&shell::KIND];
+pub const KINDS: &[&TaskKind] = &[&copy::KIND, &shell::KIND];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.
 pub const EMPTY: &TaskKind = &empty::KIND;

@@ -119,6 +119,12 @@ impl Surroundings<'_> {
         self.checked(parsed, text, &self.scope.clone())
     }
 
+    /// As [`expression`](Self::expression), with other names in scope.
+    pub fn expression_in(&mut self, text: &Spanned<String>, scope: &Shape) -> Option<Template> {
+        let parsed = Template::expression(&text.value);
+        self.checked(parsed, text, scope)
+    }
+
     fn checked(
         &mut self,
         parsed: Result<Template, crate::template::TemplateError>,

@@ -22,7 +22,7 @@ pub struct Template {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// No expression at all.
     Literal,
     /// The whole text is one `{{ expression }}`; the range is the expression's.
@@ -169,16 +169,11 @@ impl Template {
     /// # Errors
     /// As [`evaluate`](Self::evaluate).
     pub fn is_true(&self, scope: &Scope) -> Result<bool, TemplateError> {
-        Ok(match self.evaluate(scope)? {
-            Json::Null => false,
-            Json::Bool(value) => value,
-            Json::Number(number) => number.as_f64() != Some(0.0),
-            Json::String(text) => {
-                !matches!(text.trim(), "" | "false" | "False" | "0" | "no" | "none")
-            }
-            Json::Array(items) => !items.is_empty(),
-            Json::Object(entries) => !entries.is_empty(),
-        })
+        self.evaluate(scope).map(|value| is_true(&value))
+    }
+
+    pub(super) fn kind(&self) -> &Kind {
+        &self.kind
     }
 
     fn wrapped(&self) -> String {
@@ -188,6 +183,17 @@ impl Template {
             }
             _ => self.text.clone(),
         }
+    }
+}
+
+pub(super) fn is_true(value: &Json) -> bool {
+    match value {
+        Json::Null => false,
+        Json::Bool(value) => *value,
+        Json::Number(number) => number.as_f64() != Some(0.0),
+        Json::String(text) => !matches!(text.trim(), "" | "false" | "False" | "0" | "no" | "none"),
+        Json::Array(items) => !items.is_empty(),
+        Json::Object(entries) => !entries.is_empty(),
     }
 }
 
@@ -265,7 +271,7 @@ fn single_expression(text: &str) -> Option<Range<usize>> {
     (!marked).then_some(inner)
 }
 
-fn failure(error: &Error, offset: usize) -> TemplateError {
+pub(super) fn failure(error: &Error, offset: usize) -> TemplateError {
     let detail = error.detail().map(str::to_owned);
     let message = match error.kind() {
         ErrorKind::UndefinedError => detail.unwrap_or_else(|| "undefined value".to_owned()),
@@ -280,7 +286,7 @@ fn failure(error: &Error, offset: usize) -> TemplateError {
     }
 }
 
-fn environment() -> &'static Environment<'static> {
+pub(super) fn environment() -> &'static Environment<'static> {
     static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
         let mut environment = Environment::new();

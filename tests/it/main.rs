@@ -3,9 +3,11 @@
 mod check;
 mod embedded;
 mod engine;
+mod host;
 mod oracle;
 mod postgres_session;
 mod samples;
+mod schedule;
 mod shell;
 mod sqlite_session;
 mod store;

@@ -382,3 +382,29 @@ async fn a_failed_transaction_is_not_committed_in_silence() {
         .unwrap();
     assert_eq!(found, ["∅"]);
 }
+
+#[tokio::test]
+async fn the_corpus_of_valid_sql_is_valid() {
+    use sqlx::{AssertSqlSafe, Connection as _, Executor as _, SqlSafeStr as _};
+    let (_, database) = postgres().await;
+    let text: std::sync::Arc<str> = include_str!("../data/sql/valid_postgres.sql").into();
+    let script = runner::sqltext::Script::parse(&text, runner::sqltext::Dialect::Postgres);
+    let mut server = sqlx::PgConnection::connect_with(&database.options)
+        .await
+        .unwrap();
+    let newer = text.find("-- Since PostgreSQL").unwrap();
+    let mut wrong = Vec::new();
+    for statement in &script.statements {
+        let sql = script.statement_text(statement);
+        // Only parsed, not executed: a missing table is another error than a syntax error.
+        let prepared = server.prepare(AssertSqlSafe(sql).into_sql_str()).await;
+        let code = prepared
+            .err()
+            .and_then(|error| Some(error.as_database_error()?.code()?.into_owned()));
+        let later = statement.range.start > newer && server.server_version_num() < Some(170_000);
+        if code.as_deref() == Some("42601") && !later {
+            wrong.push(sql.to_owned());
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}

@@ -100,7 +100,7 @@ impl Parts {
             | usize::from(self.attempts) << 5
     }
 
-    fn texts(self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn texts(self) -> impl Iterator<Item = &'static str> {
         [
             (self.new_runs, ADD_RUNS),
             (self.owners, CHECK_OWNERS),

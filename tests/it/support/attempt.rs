@@ -1,8 +1,4 @@
 //! One attempt of one task, in a project of its own.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a scene that can't be set fails its test"
-)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +10,7 @@ use runner::document::{Diagnostic, Report, SourceId};
 use runner::model::{AttemptId, DagId, RunId, TaskId, TaskIndex, TaskRunId, Timestamp};
 use runner::secret::Masker;
 use runner::task::{
-    AttemptContext, Log, Progress, ProjectView, Surroundings, Task, TaskKind, TaskResult,
+    AttemptContext, GraphView, Log, Progress, ProjectView, Surroundings, Task, TaskKind, TaskResult,
 };
 use runner::template::{Scope, Shape};
 use serde_json::{Map, Value as Json, json};
@@ -149,7 +145,7 @@ impl Attempt {
             .as_object()
             .map(|params| params.keys().cloned().collect())
             .unwrap_or_default();
-        let tasks: Vec<TaskId> = self.datasets.keys().cloned().collect();
+        let tasks: Vec<String> = self.datasets.keys().map(TaskId::to_string).collect();
         let mut report = Report::default();
         let task = (kind.parse)(
             &document.node,
@@ -159,7 +155,7 @@ impl Attempt {
                 task: &TaskId::new("task").unwrap(),
                 scope: &shape(&Json::Object(self.scope.clone()), 0),
                 params: &params,
-                graph: &Upstream(tasks),
+                graph: &Graph(tasks),
                 reads: std::collections::BTreeSet::new(),
             },
         );
@@ -242,6 +238,24 @@ fn shape(value: &Json, depth: usize) -> Shape {
     }
 }
 
+/// The tasks that come before.
+struct Graph(Vec<String>);
+
+impl GraphView for Graph {
+    fn is_task(&self, name: &str) -> bool {
+        self.is_upstream(name)
+    }
+    fn is_upstream(&self, name: &str) -> bool {
+        self.0.iter().any(|task| task == name)
+    }
+    fn upstream(&self) -> Vec<String> {
+        self.0.clone()
+    }
+    fn tasks(&self) -> Vec<String> {
+        self.0.clone()
+    }
+}
+
 struct Project<'a>(&'a Attempt);
 
 impl ProjectView for Project<'_> {
@@ -280,23 +294,5 @@ impl ProjectView for Project<'_> {
                     .to_owned()
             })
             .collect()
-    }
-}
-
-/// A graph in which every known task comes before the one that is read.
-struct Upstream(Vec<TaskId>);
-
-impl runner::task::GraphView for Upstream {
-    fn is_task(&self, name: &str) -> bool {
-        self.0.iter().any(|task| task.as_str() == name)
-    }
-    fn is_upstream(&self, name: &str) -> bool {
-        self.is_task(name)
-    }
-    fn upstream(&self) -> Vec<String> {
-        self.0.iter().map(TaskId::to_string).collect()
-    }
-    fn tasks(&self) -> Vec<String> {
-        self.upstream()
     }
 }

@@ -4,3 +4,4 @@ pub(crate) mod attempt;
 pub(crate) mod connections;
 pub(crate) mod document;
 pub(crate) mod postgres;
+pub(crate) mod project;

@@ -1,0 +1,223 @@
+//! Files to read: how they are written down, and what they are.
+
+use encoding_rs::{Encoding, UTF_8};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::data::csv::CsvDialect;
+use crate::data::{Compression, Format, InputFiles, Unpacking, find_files, is_pattern};
+use crate::document::{Diagnostic, Spanned, nearest};
+use crate::task::{AttemptContext, Surroundings, TaskFailure};
+use crate::template::Template;
+
+use super::source::From;
+
+/// Files that are read.
+#[derive(Debug)]
+pub(super) struct Files {
+    path: Template,
+    format: Option<Format>,
+    compression: Option<Compression>,
+    encoding: &'static Encoding,
+    pub(super) dialect: CsvDialect,
+}
+
+/// Files that were found.
+pub(super) struct Found {
+    pub(super) files: InputFiles,
+    pub(super) format: Format,
+    /// Counts the bytes that were read from them.
+    pub(super) bytes_read: Arc<AtomicU64>,
+    /// Bytes of all of them.
+    pub(super) total: u64,
+}
+
+impl Files {
+    /// Checks the settings of `from: { file: … }`.
+    pub(super) fn read(
+        from: &From,
+        file: &Spanned<String>,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Option<Self> {
+        let path = surroundings.template(file);
+        if path.as_ref().is_some_and(Template::is_literal) {
+            check_existence(file, surroundings);
+        }
+        let format = from.format.or_else(|| format_of(file));
+        if format.is_none() && path.as_ref().is_some_and(Template::is_literal) {
+            surroundings.report.push(
+                Diagnostic::error(
+                    "unknown-format",
+                    format!("the extension of `{}` doesn't say its format", file.value),
+                    file.span,
+                )
+                .help("add `format: csv` or `format: ndjson`"),
+            );
+        }
+        let mut dialect = CsvDialect {
+            header: from.header,
+            null: from.null.clone().unwrap_or_default(),
+            columns: from.columns.clone(),
+            ..CsvDialect::default()
+        };
+        for (setting, byte) in [
+            (&from.delimiter, &mut dialect.delimiter),
+            (&from.quote, &mut dialect.quote),
+        ] {
+            if let Some(text) = setting {
+                *byte = character(text, surroundings)?;
+            }
+        }
+        if dialect.delimiter == dialect.quote
+            && let Some(text) = from.delimiter.as_ref().or(from.quote.as_ref())
+        {
+            surroundings.report.push(Diagnostic::error(
+                "invalid-value",
+                "the delimiter and the quote are the same character",
+                text.span,
+            ));
+        }
+        if !dialect.header && dialect.columns.is_none() && format == Some(Format::Csv) {
+            surroundings.report.push(
+                Diagnostic::error(
+                    "missing-key",
+                    "a file without a header needs `columns`, the names of its columns",
+                    from.span,
+                )
+                .label("add `columns: [a, b]`"),
+            );
+        }
+        let encoding = match &from.encoding {
+            Some(label) => Encoding::for_label(label.as_bytes()).or_else(|| {
+                surroundings.report.push(
+                    Diagnostic::error(
+                        "unknown-value",
+                        format!("unknown encoding `{}`", label.value),
+                        label.span,
+                    )
+                    .suggest(
+                        label,
+                        [
+                            "utf-8",
+                            "utf-16le",
+                            "utf-16be",
+                            "latin1",
+                            "windows-1252",
+                            "windows-1251",
+                            "iso-8859-2",
+                            "iso-8859-15",
+                            "shift_jis",
+                            "euc-kr",
+                            "gb18030",
+                            "big5",
+                        ],
+                        "encoding",
+                    ),
+                );
+                None
+            })?,
+            None => UTF_8,
+        };
+        Some(Self {
+            path: path?,
+            format,
+            compression: from.compression,
+            encoding,
+            dialect,
+        })
+    }
+
+    /// Finds the files.
+    pub(super) fn find(&self, attempt: &AttemptContext) -> Result<Found, TaskFailure> {
+        let pattern = self.path.render(&attempt.scope)?;
+        let files = find_files(&attempt.places.root, &pattern).map_err(|message| {
+            TaskFailure::permanent(format!("`{pattern}` is no pattern of files: {message}"))
+        })?;
+        if files.is_empty() {
+            return Err(TaskFailure::retryable(format!(
+                "no file matches `{pattern}`"
+            )));
+        }
+        let format = self
+            .format
+            .or_else(|| Format::of(&files[0].path))
+            .ok_or_else(|| {
+                TaskFailure::permanent(format!(
+                    "the extension of `{pattern}` doesn't say its format: add `format: csv` or `format: ndjson`"
+                ))
+            })?;
+        let total = files
+            .iter()
+            .filter_map(|file| std::fs::metadata(&file.path).ok())
+            .map(|metadata| metadata.len())
+            .sum();
+        let bytes_read = Arc::new(AtomicU64::new(0));
+        attempt.log.info(match files.as_slice() {
+            [file] => format!("reading `{}` ({total} bytes)", file.shown.display()),
+            files => format!("reading {} files `{pattern}` ({total} bytes)", files.len()),
+        });
+        attempt.progress.expect_bytes(total);
+        Ok(Found {
+            files: InputFiles {
+                files,
+                unpacking: Unpacking {
+                    compression: self.compression,
+                    encoding: self.encoding,
+                    bytes_read: bytes_read.clone(),
+                },
+            },
+            format,
+            bytes_read,
+            total,
+        })
+    }
+}
+
+/// The format that a path or a pattern says.
+fn format_of(path: &str) -> Option<Format> {
+    Format::of(Path::new(path))
+}
+
+/// A file that no earlier task can make has to be there.
+fn check_existence(file: &Spanned<String>, surroundings: &mut Surroundings<'_>) {
+    if is_pattern(file) || surroundings.project.exists(Path::new(&file.value)) {
+        return;
+    }
+    let siblings = surroundings.project.siblings(Path::new(&file.value));
+    let near = nearest(file, siblings.iter().map(String::as_str)).map(str::to_owned);
+    let message = format!("file `{}` doesn't exist", file.value);
+    let made_before = !surroundings.graph.upstream().is_empty();
+    let diagnostic = match (made_before, near) {
+        (false, Some(near)) => Diagnostic::error("missing-file", message, file.span)
+            .label(format!("did you mean `{near}`?")),
+        (false, None) => Diagnostic::error("missing-file", message, file.span)
+            .help("paths are relative to the folder of runner.yaml"),
+        (true, Some(near)) => Diagnostic::warning("missing-file", message, file.span)
+            .label(format!("did you mean `{near}`?"))
+            .help("an earlier task may make it"),
+        (true, None) => return,
+    };
+    surroundings.report.push(diagnostic);
+}
+
+fn character(text: &Spanned<String>, surroundings: &mut Surroundings<'_>) -> Option<u8> {
+    let byte = match text.value.as_str() {
+        "tab" | "\\t" => Some(b'\t'),
+        other => match other.as_bytes() {
+            [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | 0) => Some(*byte),
+            _ => None,
+        },
+    };
+    if byte.is_none() {
+        surroundings.report.push(
+            Diagnostic::error(
+                "invalid-value",
+                format!("`{}` is not one ASCII character", text.value),
+                text.span,
+            )
+            .label("expected a character such as `;`, or `tab`"),
+        );
+    }
+    byte
+}

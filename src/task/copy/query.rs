@@ -1,0 +1,221 @@
+//! A query as a source.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+
+use super::source::{Consumer, From, Measured};
+use crate::connection::{DatabaseError, Fetched, Statement};
+use crate::data::{Batch, Columns, DataError, Place, RecordSource};
+use crate::document::{Diagnostic, Span, Spanned};
+use crate::model::ConnectionId;
+use crate::sqltext::{Hole, HoleKind, Script};
+use crate::task::{AttemptContext, Surroundings, TaskFailure};
+use crate::template::Template;
+
+/// A query on a connection.
+#[derive(Debug)]
+pub(super) struct Query {
+    connection: ConnectionId,
+    script: Script,
+    /// For messages: the file, or `query`.
+    name: String,
+    /// What fills each hole of the statement, in their order.
+    values: Vec<Template>,
+}
+
+impl Query {
+    /// Checks the query of a `from`.
+    pub(super) fn read(
+        from: &From,
+        connection: &Spanned<String>,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Option<Self> {
+        let id = surroundings.connection(connection, &["postgres", "sqlite"]);
+        let dialect = surroundings.project.dialect(connection);
+        let (text, span, name) = match (&from.query, &from.file) {
+            (Some(query), None) => (Arc::from(query.as_str()), query.span, "query".to_owned()),
+            (None, Some(file)) => {
+                let code = surroundings.code_file(file)?;
+                (code.text, file.span, code.path)
+            }
+            (query, _) => {
+                let code = match query {
+                    Some(_) => "conflicting-keys",
+                    None => "missing-key",
+                };
+                surroundings.report.push(
+                    Diagnostic::error(
+                        code,
+                        "a `connection` needs either `query` or `file`",
+                        from.span,
+                    )
+                    .label("add `query:`"),
+                );
+                return None;
+            }
+        };
+        let (id, script) = (id?, Script::parse(&text, dialect?));
+        for mistake in &script.mistakes {
+            surroundings.report.push(Diagnostic::error(
+                mistake.code,
+                format!("{} in `{name}`", mistake.message),
+                span,
+            ));
+        }
+        let [statement] = script.statements.as_slice() else {
+            surroundings.report.push(Diagnostic::error(
+                "not-one-statement",
+                format!(
+                    "`{name}` has {} statements, a source is one query",
+                    script.statements.len()
+                ),
+                span,
+            ));
+            return None;
+        };
+        let values: Vec<Option<Template>> = statement
+            .holes
+            .iter()
+            .map(|hole| value(hole, from, span, surroundings))
+            .collect();
+        let values = values.into_iter().collect::<Option<_>>()?;
+        (script.mistakes.is_empty()).then_some(Self {
+            connection: id,
+            script,
+            name,
+            values,
+        })
+    }
+
+    pub(super) fn connection(&self) -> &str {
+        self.connection.as_str()
+    }
+
+    pub(super) async fn read_into(
+        &self,
+        attempt: &AttemptContext,
+        consumer: &mut dyn Consumer,
+    ) -> Result<u64, TaskFailure> {
+        let statement = self.statement(attempt)?;
+        let database = super::database(attempt, self.connection())?;
+        let mut session = database.session(&attempt.purpose()).await?;
+        let fetched = session.fetch(&statement).await;
+        match fetched.map_err(|error| self.failed(error))? {
+            Fetched::Rows(rows) => {
+                let bytes = Arc::new(AtomicU64::new(0));
+                let counted = Counted {
+                    rows,
+                    bytes: bytes.clone(),
+                };
+                let mut source = Measured::new(counted, attempt, Some(bytes.clone()));
+                consumer.consume(&mut source).await?;
+                Ok(bytes.load(Ordering::Relaxed))
+            }
+            Fetched::Touched(_) => Err(TaskFailure::permanent(format!(
+                "`{}` gives no rows: use a `sql` task for statements",
+                self.name
+            ))),
+        }
+    }
+
+    /// The statement with its values.
+    fn statement(&self, attempt: &AttemptContext) -> Result<Statement, TaskFailure> {
+        let statement = &self.script.statements[0];
+        let values: Vec<Json> = self
+            .values
+            .iter()
+            .map(|value| value.evaluate(&attempt.scope))
+            .collect::<Result<_, _>>()?;
+        let mut at = 0;
+        let holes = &statement.holes;
+        let positional = self.script.positional(statement, |_| {
+            // Identifiers come in the order of the holes.
+            while !matches!(holes[at].kind, HoleKind::Identifier(_)) {
+                at += 1;
+            }
+            at += 1;
+            match &values[at - 1] {
+                Json::String(text) => Ok(text.clone()),
+                other => Err(TaskFailure::permanent(format!(
+                    "`{other}` is no name of a table or a column"
+                ))),
+            }
+        })?;
+        Ok(Statement {
+            text: positional.sql.text().to_owned(),
+            values: positional
+                .bound
+                .iter()
+                .map(|hole| values[*hole].clone())
+                .collect(),
+        })
+    }
+
+    /// The server's error, with the name of the query.
+    fn failed(&self, error: DatabaseError) -> TaskFailure {
+        let mut failure = TaskFailure::from(error);
+        failure.cause.message = format!("{}: {}", self.name, failure.cause.message).into();
+        failure
+    }
+}
+
+/// What fills a hole: an entry of `params`, a parameter of the DAG, or an expression.
+fn value(
+    hole: &Hole,
+    from: &From,
+    span: Span,
+    surroundings: &mut Surroundings<'_>,
+) -> Option<Template> {
+    let name = match &hole.kind {
+        HoleKind::Expression(text) => {
+            return surroundings.template(&Spanned::new(text.clone(), span));
+        }
+        HoleKind::Value(name) | HoleKind::Identifier(name) => name,
+    };
+    if let Some((_, node)) = from.params.0.iter().find(|(key, _)| **key == **name) {
+        return match node.as_text() {
+            Some(text) => surroundings.template(&Spanned::new(text.to_owned(), node.span)),
+            // JSON is an expression of the template language.
+            None => Template::expression(&node.to_json().to_string()).ok(),
+        };
+    }
+    if surroundings.params.iter().any(|param| param == name) {
+        return surroundings.template(&Spanned::new(format!("{{{{ params.{name} }}}}"), span));
+    }
+    let known = from.params.0.iter().map(|(key, _)| key.as_str());
+    let known = known.chain(surroundings.params.iter().map(String::as_str));
+    let diagnostic = Diagnostic::error(
+        "unknown-parameter",
+        format!("parameter `:{name}` has no value"),
+        span,
+    )
+    .suggest(name, known.collect::<Vec<_>>(), "parameter");
+    surroundings.report.push(diagnostic);
+    None
+}
+
+struct Counted<'a> {
+    rows: Box<dyn RecordSource + 'a>,
+    bytes: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl RecordSource for Counted<'_> {
+    fn columns(&self) -> &Columns {
+        self.rows.columns()
+    }
+    async fn next(&mut self) -> Result<Option<Batch>, DataError> {
+        let batch = self.rows.next().await?;
+        if let Some(batch) = &batch {
+            self.bytes
+                .fetch_add(batch.bytes() as u64, Ordering::Relaxed);
+        }
+        Ok(batch)
+    }
+    fn place(&self, row: u64) -> Option<Place> {
+        self.rows.place(row)
+    }
+}

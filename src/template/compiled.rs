@@ -1,0 +1,81 @@
+//! Templates that are evaluated for many records.
+
+use minijinja::{Expression, Template as Source};
+use serde_json::Value as Json;
+
+use super::engine::{Kind, environment, failure, is_true};
+use super::scope::to_json;
+use super::{Scope, Template, TemplateError};
+
+/// A template made ready once, to be evaluated often.
+pub struct Compiled<'a> {
+    form: Form<'a>,
+    text: &'a str,
+}
+
+enum Form<'a> {
+    Literal,
+    Expression(Expression<'a, 'a>, usize),
+    Text(Source<'a, 'a>),
+}
+
+impl Template {
+    /// Makes the template ready for many evaluations.
+    ///
+    /// # Errors
+    /// None for a template that was parsed.
+    pub fn compile(&self) -> Result<Compiled<'_>, TemplateError> {
+        let text = self.source();
+        let form = match self.kind() {
+            Kind::Literal => Form::Literal,
+            Kind::Expression(range) => {
+                let expression = environment()
+                    .compile_expression(&text[range.clone()])
+                    .map_err(|error| failure(&error, range.start))?;
+                Form::Expression(expression, range.start)
+            }
+            Kind::Text => Form::Text(
+                environment()
+                    .template_from_str(text)
+                    .map_err(|error| failure(&error, 0))?,
+            ),
+        };
+        Ok(Compiled { form, text })
+    }
+}
+
+impl Compiled<'_> {
+    /// As [`Template::evaluate`].
+    ///
+    /// # Errors
+    /// An undefined variable, a failing filter, too many steps.
+    pub fn evaluate(&self, scope: &Scope) -> Result<Json, TemplateError> {
+        match &self.form {
+            Form::Literal => Ok(Json::String(self.text.to_owned())),
+            Form::Expression(expression, start) => {
+                let value = expression
+                    .eval(scope.to_value())
+                    .map_err(|error| failure(&error, *start))?;
+                if value.is_undefined() {
+                    return Err(TemplateError {
+                        message: format!("`{}` is undefined", self.text.trim()),
+                        range: None,
+                    });
+                }
+                Ok(to_json(&value))
+            }
+            Form::Text(template) => template
+                .render(scope.to_value())
+                .map(Json::String)
+                .map_err(|error| failure(&error, 0)),
+        }
+    }
+
+    /// As [`Template::is_true`].
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    pub fn is_true(&self, scope: &Scope) -> Result<bool, TemplateError> {
+        self.evaluate(scope).map(|value| is_true(&value))
+    }
+}
