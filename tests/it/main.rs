@@ -1,6 +1,7 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
 
 mod architecture;
+mod check_task;
 mod embedded;
 mod engine;
 mod host;
@@ -9,6 +10,7 @@ mod postgres_session;
 mod samples;
 mod schedule;
 mod shell;
+mod sql_task;
 mod sqlite_session;
 mod store;
 mod support;
