@@ -21,6 +21,10 @@ lint:
 format:
     cargo fmt
 
+# schema/ and docs/language.md anew, after a change of the language
+generate:
+    cargo run -- schema --write
+
 # Accepts the snapshots that changed, after you have read the difference
 snapshots:
     INSTA_UPDATE=always cargo test
