@@ -7,6 +7,7 @@ mod engine;
 mod host;
 mod oracle;
 mod postgres_session;
+mod readme;
 mod samples;
 mod schedule;
 mod shell;
