@@ -22,9 +22,10 @@ pub async fn run(context: &Context, store: &dyn RunStore, name: &str) -> anyhow:
     if let Some(found) = run_if_any(store, name).await? {
         return Ok(found);
     }
-    let project = context.load()?.project;
-    let dags = project.iter().flat_map(|project| project.pipelines.keys());
-    let dags: Vec<&str> = dags.map(DagId::as_str).collect();
+    let loaded = context.load()?;
+    let read = loaded.project.iter().flat_map(|p| p.pipelines.keys());
+    let broken = loaded.broken.iter().filter_map(|(_, dag)| dag.as_deref());
+    let dags: Vec<&str> = read.map(DagId::as_str).chain(broken).collect();
     if name == LATEST {
         let trigger = dags.first().unwrap_or(&"NAME");
         return Err(Mistake::new("there is no run yet")
@@ -43,7 +44,10 @@ pub async fn run(context: &Context, store: &dyn RunStore, name: &str) -> anyhow:
     let runs = store.runs(&latest).await?;
     let ids = runs.iter().map(|run| run.id.as_str());
     let known = dags.into_iter().chain(ids).chain([LATEST]);
-    Err(match crate::document::nearest(name, known) {
+    let known: Vec<&str> = known.collect();
+    let near = crate::document::nearest(name, known.iter().copied());
+    let longer = || known.iter().copied().find(|known| known.contains(name));
+    Err(match near.or_else(longer) {
         Some(near) => Mistake::new(format!("there is no run or DAG `{name}`"))
             .help(format!("did you mean `{near}`?")),
         None => Mistake::new(format!("there is no run or DAG `{name}`"))

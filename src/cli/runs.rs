@@ -17,12 +17,12 @@ use crate::store::{RunFilter, RunRow, RunStore};
 
 const COLUMNS: &[Column<'_>] = &[
     Column::left("run"),
-    Column::left("DAG"),
+    Column::left("DAG").shrinking(),
     Column::left("state"),
     Column::left("created"),
     Column::right("took"),
     Column::left("trigger"),
-    Column::left("params").shrinking(),
+    Column::left("params").optional(),
 ];
 
 pub fn run(context: &Context, command: &Runs) -> anyhow::Result<u8> {

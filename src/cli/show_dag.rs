@@ -310,7 +310,9 @@ fn guarantees(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
             more => format!(" and {} more", look::count(more as u64)),
         };
         writeln!(out, "  {}{more}", shown.join(", "))?;
-        writeln!(out, "    {faint}{reason}{faint:#}")?;
+        for line in output::wrapped(&reason, 4) {
+            writeln!(out, "{faint}{line}{faint:#}")?;
+        }
     }
     Ok(())
 }

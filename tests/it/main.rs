@@ -2,10 +2,13 @@
 
 mod architecture;
 mod check_task;
+mod copy;
 mod embedded;
 mod engine;
+mod file;
 mod host;
 mod oracle;
+mod pipelines;
 mod postgres_session;
 mod readme;
 mod samples;

@@ -7,7 +7,7 @@ use std::process::Command;
 use clap::CommandFactory as _;
 use runner::cli::Arguments;
 
-use crate::support::runner;
+use crate::support::postgres::runner;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
