@@ -181,6 +181,10 @@ impl ProjectView for View<'_, '_> {
         self.files.read(&tidy(path))
     }
 
+    fn source_text(&self, source: SourceId) -> Option<Arc<str>> {
+        Some(Arc::clone(&self.files.sources.get(source).text))
+    }
+
     fn exists(&self, path: &Path) -> bool {
         match &self.files.origin {
             // What stood beside a kept version isn't known; it was checked when it was accepted.

@@ -1,5 +1,6 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
 
+mod architecture;
 mod check;
 mod check_task;
 mod copy;
@@ -10,6 +11,7 @@ mod host;
 mod oracle;
 mod pipelines;
 mod postgres_session;
+mod readme;
 mod samples;
 mod schedule;
 mod shell;
