@@ -237,6 +237,30 @@ impl DatabaseError {
         }
     }
 
+    /// What the server says beside its message, with a word for each: detail, hint, context, code.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<(&'static str, &str)> {
+        let Self::Statement {
+            code,
+            detail,
+            hint,
+            context,
+            ..
+        } = self
+        else {
+            return Vec::new();
+        };
+        [
+            ("detail", detail),
+            ("hint", hint),
+            ("context", context),
+            ("code", code),
+        ]
+        .into_iter()
+        .filter_map(|(name, text)| Some((name, text.as_deref()?)))
+        .collect()
+    }
+
     /// The error in the words of a stream of records.
     #[must_use]
     pub fn into_data(self) -> DataError {

@@ -144,6 +144,13 @@ impl ProjectView for View<'_, '_> {
         self.files.read(&tidy(path))
     }
 
+    fn source_text(&self, source: SourceId) -> Option<Arc<str>> {
+        let mut sources = self.files.sources.iter();
+        sources
+            .find(|(id, _)| *id == source)
+            .map(|(_, found)| Arc::clone(&found.text))
+    }
+
     fn exists(&self, path: &Path) -> bool {
         match &self.files.origin {
             // What stood beside a kept version isn't known; it was checked when it was accepted.

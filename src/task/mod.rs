@@ -7,6 +7,7 @@ mod exactly_once;
 mod kind;
 mod log;
 pub mod shell;
+mod sql;
 mod surroundings;
 
 pub use context::{AttemptContext, Clock, Progress};
@@ -16,7 +17,7 @@ pub use log::{Level, Log, log_path};
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
-pub const KINDS: &[&TaskKind] = &[&copy::KIND, &shell::KIND];
+pub const KINDS: &[&TaskKind] = &[&copy::KIND, &shell::KIND, &sql::KIND];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.
 pub const EMPTY: &TaskKind = &empty::KIND;

@@ -8,6 +8,7 @@ mod postgres_session;
 mod samples;
 mod schedule;
 mod shell;
+mod sql_task;
 mod sqlite_session;
 mod store;
 mod support;
