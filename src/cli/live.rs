@@ -478,7 +478,7 @@ impl Counts {
 }
 
 /// Rows and bytes, and the rate of what took long enough to have one.
-fn moved(rows: u64, bytes: u64, took: Duration) -> Option<String> {
+pub fn moved(rows: u64, bytes: u64, took: Duration) -> Option<String> {
     let mut facts = Vec::new();
     if rows > 0 {
         let noun = if rows == 1 { "row" } else { "rows" };

@@ -11,9 +11,10 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::session::SqliteSession;
 use crate::connection::{
-    Connection, ConnectionKind, Database, DatabaseError, Dialect, Session, Surroundings,
+    Access, Connection, ConnectionKind, Database, DatabaseError, Dialect, Session, Surroundings,
 };
 use crate::document::{Diagnostic, FromNode, Node, Spanned};
+use crate::secret::Secret;
 
 pub(in crate::connection) const KIND: ConnectionKind = ConnectionKind {
     name: "sqlite",
@@ -86,5 +87,17 @@ impl Database for SqliteFile {
             .disable_statement_logging();
         let session = SqliteSession::open(&options).await?;
         Ok(Box::new(session))
+    }
+
+    async fn access(&self) -> Result<Access, DatabaseError> {
+        let path = self.path.to_string_lossy().into_owned();
+        Ok(Access {
+            url: Secret::new(path.clone()),
+            client: "sqlite3",
+            arguments: vec![path],
+            variables: Vec::new(),
+            install: "`apt-get install sqlite3` on Debian and Ubuntu".to_owned(),
+            server: None,
+        })
     }
 }
