@@ -3,6 +3,7 @@
 mod embedded;
 mod engine;
 mod host;
+mod kill;
 mod oracle;
 mod postgres_session;
 mod samples;
