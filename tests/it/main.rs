@@ -1,5 +1,6 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
 
+mod check_task;
 mod embedded;
 mod engine;
 mod host;

@@ -118,6 +118,7 @@ mod tests {
                 rows: Some(1),
                 ..Metrics::default()
             },
+            ..Kept::default()
         };
         let text = for_ledger(&output).to_string();
         let back = from_ledger(serde_json::from_str(&text).unwrap()).unwrap();
