@@ -8,6 +8,7 @@ mod embedded;
 mod engine;
 mod file;
 mod host;
+mod kill;
 mod oracle;
 mod pipelines;
 mod postgres_session;
