@@ -4,6 +4,7 @@ mod check_task;
 mod embedded;
 mod engine;
 mod host;
+mod kinds;
 mod oracle;
 mod postgres_session;
 mod samples;
