@@ -1,11 +1,14 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
 
 mod check_task;
+mod copy;
 mod embedded;
 mod engine;
+mod file;
 mod host;
 mod kinds;
 mod oracle;
+mod pipelines;
 mod postgres_session;
 mod samples;
 mod schedule;
