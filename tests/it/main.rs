@@ -9,6 +9,7 @@ mod engine;
 mod file;
 mod host;
 mod kill;
+mod kinds;
 mod oracle;
 mod pipelines;
 mod postgres_session;

@@ -118,8 +118,11 @@ impl Connection for PostgresConnection {
         let Address::Url(url) = &self.address else {
             return Vec::new();
         };
-        let password = address::password(url.reveal());
-        password.map(str::to_owned).into_iter().collect()
+        let Some(password) = address::password(url.reveal()) else {
+            return Vec::new();
+        };
+        // As it stands in the URL, and as the server gets it.
+        vec![password.to_owned(), address::percent_decoded(password)]
     }
 
     fn as_database(&self) -> Option<&dyn Database> {

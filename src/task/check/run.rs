@@ -2,7 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::definition::{Check, Severity, Subject};
+use super::definition::Severity;
+use super::read::{Check, Subject};
 use super::report::{Broken, count, sample};
 use super::rule::{Circumstances, Rule, RuleKind};
 use super::sql::Relation;
