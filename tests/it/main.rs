@@ -1,6 +1,7 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
 
 mod check_task;
+mod cli;
 mod embedded;
 mod engine;
 mod host;

@@ -1,0 +1,187 @@
+//! What people read, command after command.
+
+use super::project::{ETL, Project, ROWS, assert_still, rows_csv};
+
+/// Types the lines in a project of the files and compares what is printed.
+fn check(name: &str, files: &[(&str, &str)], lines: &[&str]) {
+    let project = Project::new(files);
+    assert_still!(name, project.transcript(lines));
+}
+
+#[test]
+fn lists() {
+    let broken = "dag: broken\ntasks: { a: { shel: x } }\n";
+    let small = "dag: small\ntasks: { a: { shell: \"true\" } }\n";
+    check(
+        "lists",
+        &[
+            ("pipelines/etl.yaml", ETL),
+            ("pipelines/small.yaml", small),
+            ("pipelines/broken.yaml", broken),
+        ],
+        &[
+            "list",
+            "runs",
+            "trigger small -q",
+            "trigger etl -q",
+            "list",
+            "list --tag daily",
+            "runs",
+            "runs etl",
+            "runs --state success,running",
+            "runs --limit 1",
+            "runs --before latest --format json",
+            "runs --state interrupted",
+        ],
+    );
+}
+
+#[test]
+fn a_dag() {
+    check(
+        "a_dag",
+        &[("pipelines/etl.yaml", ETL)],
+        &["show etl", "show etl --format json"],
+    );
+}
+
+#[test]
+fn a_run() {
+    check(
+        "a_run",
+        &[("pipelines/etl.yaml", ETL)],
+        &[
+            "trigger etl -q",
+            "show latest",
+            "show latest --items",
+            "show latest --format json",
+        ],
+    );
+}
+
+#[test]
+fn logs() {
+    check(
+        "logs",
+        &[("pipelines/etl.yaml", ETL)],
+        &[
+            "trigger etl --only prepare,load_a,load_b,broken -q",
+            "logs etl",
+            "logs latest --follow",
+            "logs etl broken --attempt 1",
+            "logs etl --tail 1",
+            "logs etl load_b --format json",
+            "logs etl last",
+            "logs etl broken --attempt 7",
+        ],
+    );
+}
+
+#[test]
+fn mending() {
+    check(
+        "mending",
+        &[("pipelines/etl.yaml", ETL)],
+        &[
+            "trigger etl -q",
+            "mark etl other failed",
+            "mark etl broken success",
+            "mark etl other success",
+            "retry etl prepare -q",
+            "touch mended",
+            "retry etl",
+            "mark etl each success",
+            "retry etl",
+            "retry etl last",
+            "cancel etl",
+            "resume etl",
+            "resume",
+        ],
+    );
+}
+
+#[test]
+fn rows() {
+    let rows = rows_csv();
+    check(
+        "rows",
+        &[("pipelines/rows.yaml", ROWS), ("in.csv", &rows)],
+        &[
+            "trigger rows -q",
+            "data rows read",
+            "data rows read --limit 0",
+            "data rows read --limit 3 --format csv",
+            "data latest read --limit 3 --format json",
+            "data rows none",
+            "data rows read --item 0",
+        ],
+    );
+}
+
+#[test]
+fn mistakes() {
+    check(
+        "mistakes",
+        &[("pipelines/etl.yaml", ETL)],
+        &[
+            "show latest",
+            "logs etl",
+            "show elt",
+            "runs elt",
+            "trigger etl --only prepare -q",
+            "trigger etl --only prepare -q",
+            "logs etl prepair",
+            "show 0",
+            "show z",
+            "mark etl prepare done",
+            "db",
+            "db warehouse",
+            "-C pipelines/nowhere list",
+        ],
+    );
+}
+
+#[test]
+fn a_new_project() {
+    check(
+        "a_new_project",
+        &[],
+        &[
+            "list",
+            "init",
+            "check",
+            "trigger hello",
+            "data hello by_country",
+            "show hello",
+            "init",
+        ],
+    );
+}
+
+#[test]
+fn a_new_project_elsewhere_keeps_what_is_there() {
+    let project = Project::new(&[("shop/.gitignore", "mine\n")]);
+    assert_still!(
+        "elsewhere",
+        project.transcript(&["init shop", "-C shop check"])
+    );
+    let kept = std::fs::read_to_string(project.path().join("shop/.gitignore")).unwrap();
+    assert_eq!(kept, "mine\n");
+}
+
+#[test]
+fn a_dag_of_a_thousand_tasks() {
+    let mut yaml = "dag: large\ntasks:\n  start: {}\n".to_owned();
+    for at in 0..1000 {
+        yaml.push_str(&format!("  item_{at:03}: {{ needs: start }}\n"));
+    }
+    yaml.push_str("  end_000: { needs: item_999 }\n");
+    for at in 1..50 {
+        yaml.push_str(&format!("  end_{at:03}: {{ needs: end_{:03} }}\n", at - 1));
+    }
+    check(
+        "a_dag_of_a_thousand_tasks",
+        &[("pipelines/large.yaml", &yaml)],
+        &["show large"],
+    );
+}
