@@ -2,10 +2,13 @@
 
 mod check_task;
 mod cli;
+mod copy;
 mod embedded;
 mod engine;
+mod file;
 mod host;
 mod oracle;
+mod pipelines;
 mod postgres_session;
 mod samples;
 mod schedule;

@@ -12,12 +12,15 @@ use crate::support::attempt::Attempt;
 use crate::support::connections::{connection, places, postgres, rows, session};
 
 fn kind() -> &'static TaskKind {
-    KINDS.iter().find(|kind| kind.name == "sql").unwrap()
+    KINDS
+        .iter()
+        .find(|kind| kind.name == "sql")
+        .expect("a kind")
 }
 
 fn with(attempt: Attempt, name: &str, connection: Arc<dyn Connection>) -> Attempt {
     let mut attempt = attempt;
-    let id = ConnectionId::new(name).unwrap();
+    let id = ConnectionId::new(name).expect("a name");
     attempt.connections.insert(id, connection);
     attempt
 }
@@ -38,7 +41,7 @@ async fn run(attempt: &Attempt, script: &str) -> TaskResult {
 
 async fn query(connection: &Arc<dyn Connection>, sql: &str) -> Vec<String> {
     let mut session = session(connection).await;
-    rows(&mut *session, sql, &[]).await.unwrap()
+    rows(&mut *session, sql, &[]).await.expect("an answer")
 }
 
 #[tokio::test]
