@@ -129,14 +129,14 @@ impl Drop for Running {
 pub fn filters() -> Vec<(&'static str, &'static str)> {
     vec![
         (r"\b[0-9][0-9a-hjkmnp-tv-z]{12}\b", "[run]"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[moment]"),
         (r"\d\d:\d\d:\d\d\.\d{3}", "[time]"),
         (r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d", "[time]"),
         (r"\[time\] \(.*\)", "[time]"),
-        (r"\d{4}-\d\d-\d\dT\[time\](\.\d+)?Z", "[moment]"),
         (r"version   [0-9a-f]{12}", "version   [hash]"),
         (r#""version": "[0-9a-f]{64}""#, r#""version": "[hash]""#),
         (r#""seconds": [0-9.]+"#, r#""seconds": [took]"#),
-        (r"(now|\d+s ago)( *)", "[age] "),
+        (r"\b(now|\d+s ago)\b *", "[age] "),
         (r" *\b\d+(\.\d+)?(ms|s)\b", " [took]"),
         (r"(created|start) +took", "$1 took"),
         (r"process \d+-[0-9a-f]{8}", "process [owner]"),

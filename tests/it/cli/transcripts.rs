@@ -96,8 +96,30 @@ fn mending() {
             "cancel etl",
             "resume etl",
             "resume",
+            "trigger etl --only prepare -q",
+            "retry etl load_a",
         ],
     );
+}
+
+#[test]
+fn a_part_of_an_id_is_enough_when_it_is_unique() {
+    let project = Project::new(&[("pipelines/etl.yaml", ETL)]);
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        project.stdout("trigger etl --only prepare -q");
+        let runs = project.stdout("runs --limit 1 --format json");
+        let runs: serde_json::Value = serde_json::from_str(&runs).unwrap();
+        ids.push(runs[0]["id"].as_str().unwrap().to_owned());
+    }
+    let same = std::iter::zip(ids[0].chars(), ids[1].chars()).take_while(|(a, b)| a == b);
+    let (common, unique) = ids[0].split_at(same.count());
+    let text = project.transcript(&[&format!("cancel {common}"), &format!("cancel {unique}")]);
+    let text = text
+        .replace(&format!("cancel {common}\n"), "cancel [common part]\n")
+        .replace(&format!("`{common}`"), "`[common part]`")
+        .replace(&format!("cancel {unique}\n"), "cancel [unique part]\n");
+    assert_still!("parts", text);
 }
 
 #[test]
@@ -131,8 +153,6 @@ fn mistakes() {
             "trigger etl --only prepare -q",
             "trigger etl --only prepare -q",
             "logs etl prepair",
-            "show 0",
-            "show z",
             "mark etl prepare done",
             "db",
             "db warehouse",
