@@ -2,6 +2,25 @@
 
 use super::project::{ETL, Project, ROWS, assert_still, rows_csv};
 
+/// A pipeline whose tasks say something, one after the other.
+const TALK: &str = r#"
+dag: talk
+tasks:
+  hello: { shell: "echo hello" }
+  aside: { needs: hello, shell: "echo careful >&2" }
+  items:
+    needs: aside
+    foreach: [a, b]
+    concurrency: 1
+    shell: { script: echo "item $ITEM", env: { ITEM: "{{ item }}" } }
+  quiet: { needs: items, shell: "true" }
+  broken:
+    needs: quiet
+    retry: { attempts: 2, delay: 1ms, jitter: 0 }
+    shell: echo "no luck" >&2; exit 1
+  last: { needs: broken, shell: "true" }
+"#;
+
 /// Types the lines in a project of the files and compares what is printed.
 fn check(name: &str, files: &[(&str, &str)], lines: &[&str]) {
     let project = Project::new(files);
@@ -63,16 +82,20 @@ fn a_run() {
 fn logs() {
     check(
         "logs",
-        &[("pipelines/etl.yaml", ETL)],
+        &[("pipelines/talk.yaml", TALK)],
         &[
-            "trigger etl --only prepare,load_a,load_b,broken -q",
-            "logs etl",
+            "trigger talk -q",
+            "logs talk",
             "logs latest --follow",
-            "logs etl broken --attempt 1",
-            "logs etl --tail 1",
-            "logs etl load_b --format json",
-            "logs etl last",
-            "logs etl broken --attempt 7",
+            "logs talk broken --attempt 1",
+            "logs talk --tail 1",
+            "logs talk items --item 1",
+            "logs talk aside --format json",
+            "logs talk last",
+            "logs talk broken --attempt 7",
+            "logs talk items --item 2",
+            "trigger talk --only quiet -q",
+            "logs talk",
         ],
     );
 }
@@ -89,7 +112,7 @@ fn mending() {
             "mark etl other success",
             "retry etl prepare -q",
             "touch mended",
-            "retry etl",
+            "retry etl -q",
             "mark etl each success",
             "retry etl",
             "retry etl last",
@@ -170,7 +193,8 @@ fn a_new_project() {
             "list",
             "init",
             "check",
-            "trigger hello",
+            "trigger hello -q",
+            "show latest",
             "data hello by_country",
             "show hello",
             "init",
