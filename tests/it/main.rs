@@ -1,5 +1,7 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
 
+mod architecture;
+mod check;
 mod check_task;
 mod cli;
 mod copy;
@@ -7,9 +9,11 @@ mod embedded;
 mod engine;
 mod file;
 mod host;
+mod kill;
 mod oracle;
 mod pipelines;
 mod postgres_session;
+mod readme;
 mod samples;
 mod schedule;
 mod shell;
