@@ -3,6 +3,7 @@
 mod architecture;
 mod check;
 mod check_task;
+mod cli;
 mod copy;
 mod embedded;
 mod engine;
