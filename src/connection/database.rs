@@ -205,11 +205,11 @@ pub enum DatabaseError {
     Statement {
         message: String,
         /// SQLSTATE, or SQLite's extended code.
-        code: Option<String>,
-        detail: Option<String>,
-        hint: Option<String>,
+        code: Option<Box<str>>,
+        detail: Option<Box<str>>,
+        hint: Option<Box<str>>,
         /// PostgreSQL's CONTEXT, such as `COPY deposit, line 5`.
-        context: Option<String>,
+        context: Option<Box<str>>,
         place: Option<ErrorPlace>,
         /// Worth another attempt: a deadlock, a serialization failure, too many connections.
         retryable: bool,
@@ -227,14 +227,40 @@ impl DatabaseError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Connection { .. } | Self::UnknownCommit { .. } | Self::Stopped => true,
+            Self::Connection { .. }
+            | Self::UnknownCommit { .. }
+            | Self::Stopped
+            | Self::Data(DataError::File { .. }) => true,
             Self::Statement { retryable, .. }
             | Self::Data(
                 DataError::Source { retryable, .. } | DataError::Foreign { retryable, .. },
             ) => *retryable,
-            Self::Data(DataError::File { .. }) => true,
             Self::Data(DataError::Record { .. }) => false,
         }
+    }
+
+    /// What the server says beside its message, with a word for each: detail, hint, context, code.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<(&'static str, &str)> {
+        let Self::Statement {
+            code,
+            detail,
+            hint,
+            context,
+            ..
+        } = self
+        else {
+            return Vec::new();
+        };
+        [
+            ("detail", detail),
+            ("hint", hint),
+            ("context", context),
+            ("code", code),
+        ]
+        .into_iter()
+        .filter_map(|(name, text)| Some((name, text.as_deref()?)))
+        .collect()
     }
 
     /// The error in the words of a stream of records.

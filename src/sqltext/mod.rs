@@ -1,5 +1,6 @@
 //! SQL as text: statements, their parameters and their nature. Knows no database.
 
+mod excerpt;
 mod holes;
 mod lexer;
 mod nature;
@@ -7,6 +8,7 @@ mod rewrite;
 mod script;
 mod syntax;
 
+pub use excerpt::{excerpt, position};
 pub use holes::{Hole, HoleKind};
 pub use lexer::{Atom, AtomKind, Dialect, atoms};
 pub use nature::{Nature, Transaction};

@@ -14,6 +14,10 @@ pub struct Nature {
     pub writes_output: bool,
     /// Whether the server binds values in it.
     pub takes_values: bool,
+    /// Whether it may give rows.
+    pub gives_rows: bool,
+    /// Whether it only reads, as far as its words tell: a function in it may write.
+    pub reads_only: bool,
 }
 
 /// How a statement and a transaction go together.
@@ -42,6 +46,8 @@ impl Nature {
             reads_input: copy && words.have_pair("from", "stdin"),
             writes_output: copy && words.have_pair("to", "stdout"),
             takes_values: dialect == Dialect::Sqlite || takes_values(&words),
+            gives_rows: gives_rows(&words),
+            reads_only: reads_only(&words),
         }
     }
 }
@@ -53,14 +59,11 @@ struct Words {
     all: Vec<String>,
 }
 
-/// Enough of a long statement to know it.
-const LOOKED_AT: usize = 400;
-
 impl Words {
     fn new(sql: &str, atoms: &[Atom]) -> Self {
         let mut depth = 0usize;
         let (mut words, mut all) = (Vec::new(), Vec::new());
-        for atom in atoms.iter().take(LOOKED_AT) {
+        for atom in atoms {
             if atom.is_symbol(sql, '(') {
                 depth += 1;
             } else if atom.is_symbol(sql, ')') {
@@ -95,6 +98,13 @@ impl Words {
 
     fn have_pair(&self, first: &str, second: &str) -> bool {
         self.words.windows(2).any(|pair| pair == [first, second])
+    }
+
+    /// Whether its main part, not one of its CTEs, changes rows.
+    fn writes(&self) -> bool {
+        self.words
+            .iter()
+            .any(|word| WRITING.contains(&word.as_str()))
     }
 
     fn first(&self, length: usize) -> String {
@@ -183,3 +193,24 @@ fn takes_values(words: &Words) -> bool {
             && words.have("table")
             && words.have("as"))
 }
+
+fn gives_rows(words: &Words) -> bool {
+    let always = [
+        "select", "values", "table", "show", "explain", "fetch", "execute", "call", "pragma",
+    ];
+    words.is(0, &always) && !words.have("into")
+        || words.is(0, &["with"]) && (!words.writes() || words.have("returning"))
+        || words.is(0, &["insert", "update", "delete", "merge", "replace"])
+            && words.have("returning")
+}
+
+fn reads_only(words: &Words) -> bool {
+    words.is(0, &["select", "values", "table", "show", "with"])
+        && !words.have("into")
+        && !words
+            .all
+            .iter()
+            .any(|word| WRITING.contains(&word.as_str()))
+}
+
+const WRITING: [&str; 5] = ["insert", "update", "delete", "merge", "replace"];

@@ -79,7 +79,7 @@ pub async fn exactly_once(
                         earlier: false,
                     })
                 }
-                // Perhaps the server is still at it: the claim of the next attempt waits for it.
+                // It didn't, or the server can't be asked: the next attempt will know.
                 None => Err(error.into()),
             }
         }
@@ -133,14 +133,19 @@ async fn transaction(
     }
 }
 
-/// What the ledger says, as soon as the server can be asked.
+/// What the ledger says, as soon as the server can be asked. The question is another claim, which
+/// waits when the server is still at the COMMIT; it is never committed itself.
 async fn asked(attempt: &AttemptContext, database: &dyn Database, key: &LedgerKey) -> Option<Json> {
     let ask = async {
         loop {
             if let Ok(mut session) = database.session(&attempt.purpose()).await
-                && let Ok(settled) = session.settled(key).await
+                && session.begin().await.is_ok()
+                && let Ok(claim) = session.claim(key).await
             {
-                return settled;
+                return match claim {
+                    Claim::Done(result) => Some(result),
+                    Claim::New => None,
+                };
             }
             tokio::time::sleep(PAUSE).await;
         }

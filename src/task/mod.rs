@@ -1,5 +1,6 @@
 //! Task kinds: what a task can do. One file a kind, one row each in [`KINDS`].
 
+mod check;
 mod context;
 mod copy;
 mod empty;
@@ -7,6 +8,7 @@ mod exactly_once;
 mod kind;
 mod log;
 pub mod shell;
+mod sql;
 mod surroundings;
 
 pub use context::{AttemptContext, Clock, Progress};
@@ -16,7 +18,7 @@ pub use log::{Level, Log, log_path};
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings, unreadable};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
-pub const KINDS: &[&TaskKind] = &[&copy::KIND, &shell::KIND];
+pub const KINDS: &[&TaskKind] = &[&sql::KIND, &copy::KIND, &shell::KIND, &check::KIND];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.
 pub const EMPTY: &TaskKind = &empty::KIND;

@@ -7,4 +7,4 @@ mod writer;
 pub use cell::{Cell, is_number, join_kinds};
 pub(super) use reader::NdjsonParser;
 pub use reader::Wanted;
-pub(super) use writer::NdjsonEncoder;
+pub use writer::NdjsonEncoder;

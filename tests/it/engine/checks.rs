@@ -62,6 +62,7 @@ impl World<'_> {
             Transition::Task {
                 run,
                 task_run: id,
+                generation,
                 state,
                 budget,
                 ended,
@@ -87,6 +88,17 @@ impl World<'_> {
                 if begins_anew {
                     *tries = Tries::default();
                 }
+                if matches!(
+                    was,
+                    TaskState::Finished {
+                        outcome: Outcome::Success,
+                        ..
+                    }
+                ) && !state.is_finished()
+                {
+                    let renewed = *generation > entry.tasks[id].generation;
+                    assert!(renewed, "{id:?} had succeeded");
+                }
                 let policy = entry.dag.task(id.task);
                 match state {
                     TaskState::Running { deadline, started } => {
@@ -96,9 +108,6 @@ impl World<'_> {
                         assert_ne!(entry.state, RunState::Cancelling, "{id:?} starts");
                         let wanted = policy.timeout.map(|t| *started + t);
                         assert_eq!(*deadline, wanted);
-                        let above = oracle::priority(entry, *id);
-                        let better = oracle::startable(&self.ledger, &self.limits, above);
-                        assert!(better.is_empty(), "{id:?} overtakes {better:?}");
                     }
                     TaskState::RetryWait { until } => {
                         let longest = TimeDelta::from_std(MAX_DELAY).unwrap();
@@ -121,6 +130,35 @@ impl World<'_> {
                 }
             }
         }
+    }
+
+    /// What starts has the largest priority of all that could. What has become ready in this batch,
+    /// and stays so, is recorded after the starts, but has its place in the queue before.
+    pub(super) fn check_order(&self, transition: &Transition, rest: &[Action]) {
+        let Transition::Task {
+            run,
+            task_run,
+            state: TaskState::Running { .. },
+            ..
+        } = transition
+        else {
+            return;
+        };
+        let mut ledger = self.ledger.clone();
+        for action in rest {
+            if let Action::Record(Transition::Task {
+                run,
+                task_run,
+                state: TaskState::Ready,
+                ..
+            }) = action
+            {
+                ledger.wait_ready(run, *task_run);
+            }
+        }
+        let above = oracle::priority(&self.ledger.runs[run], *task_run);
+        let better = oracle::startable(&ledger, &self.limits, above);
+        assert!(better.is_empty(), "{task_run:?} overtakes {better:?}");
     }
 
     /// What was told to end has done so for that reason, unless it was faster.

@@ -193,9 +193,10 @@ impl<'c> World<'c> {
     fn commit(&mut self, actions: &[Action]) {
         let before = self.ledger.clone();
         let mut opened = BTreeSet::new();
-        for action in actions {
+        for (at, action) in actions.iter().enumerate() {
             if let Action::Record(transition) = action {
                 self.check_before(transition);
+                self.check_order(transition, &actions[at..]);
                 opened.extend(self.opens(transition));
                 self.ledger.apply(transition);
                 Load::of(&self.ledger).check(&self.ledger, &self.limits);

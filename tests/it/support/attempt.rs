@@ -151,7 +151,7 @@ impl Attempt {
             &document.node,
             &mut Surroundings {
                 report: &mut report,
-                project: &mut Project(self),
+                project: &mut Project(self, &document.text),
                 task: &TaskId::new("task").unwrap(),
                 scope: &shape(&Json::Object(self.scope.clone()), 0),
                 params: &params,
@@ -256,7 +256,7 @@ impl GraphView for Graph {
     }
 }
 
-struct Project<'a>(&'a Attempt);
+struct Project<'a>(&'a Attempt, &'a str);
 
 impl ProjectView for Project<'_> {
     fn connection_kind(&self, name: &str) -> Option<&'static str> {
@@ -276,6 +276,9 @@ impl ProjectView for Project<'_> {
         let text = std::fs::read_to_string(self.0.folder().join(path));
         let text = text.map_err(|error| error.to_string())?;
         Ok((SourceId(1), text.into()))
+    }
+    fn source_text(&self, source: SourceId) -> Option<Arc<str>> {
+        (source == SourceId(0)).then(|| self.1.into())
     }
     fn exists(&self, path: &Path) -> bool {
         self.0.folder().join(path).exists()

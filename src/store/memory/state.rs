@@ -6,14 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::model::{
-    AttemptResult, Budget, DagId, Json, RunId, RunSpec, RunState, TaskIndex, TaskRunId,
-    TaskRunSnapshot, TaskState, Timestamp, Transition,
+    AttemptResult, DagId, Json, RunId, TaskIndex, TaskRunId, Timestamp, Transition,
 };
 
-use super::{
+use crate::store::{
     AttemptRow, Command, CommandKind, DagVersion, NewRun, Owner, RunFilter, RunRow, RunStore,
     StoreError, StoredRun, TaskRunRow, precision,
 };
+
+use super::run::{Run, TaskRun};
 
 /// Run state in plain maps, with the same answers as a database.
 #[derive(Debug, Default)]
@@ -26,25 +27,6 @@ struct State {
     versions: HashMap<String, DagVersion>,
     runs: BTreeMap<RunId, Run>,
     commands: Vec<(Command, Timestamp)>,
-}
-
-#[derive(Debug, Clone)]
-struct Run {
-    spec: RunSpec,
-    owner: Owner,
-    state: RunState,
-    started: Option<Timestamp>,
-    finished: Option<Timestamp>,
-    tasks: BTreeMap<TaskRunId, TaskRun>,
-    /// The items of a `foreach` and the generation that they are of.
-    items: BTreeMap<TaskIndex, (u32, Vec<Json>)>,
-    attempts: BTreeMap<(TaskRunId, u32, u32), AttemptRow>,
-}
-
-#[derive(Debug, Clone)]
-struct TaskRun {
-    snapshot: TaskRunSnapshot,
-    started: Option<Timestamp>,
 }
 
 impl MemoryStore {
@@ -96,34 +78,35 @@ impl State {
         let mut ages: BTreeMap<(&RunId, TaskRunId), (u32, u64)> = BTreeMap::new();
         let mut replaced: BTreeSet<(&RunId, TaskIndex)> = BTreeSet::new();
         for transition in transitions {
-            let (run, id, age) = match transition {
-                Transition::Run { .. } => continue,
-                Transition::Expanded {
-                    run,
-                    task,
-                    generation,
-                    ..
-                } => {
-                    replaced.insert((run, *task));
-                    ages.retain(|(of, id), _| (*of, id.task) != (run, *task) || id.item.is_none());
-                    let id = TaskRunId {
-                        task: *task,
-                        item: None,
-                    };
-                    (run, id, (*generation, 0))
-                }
+            let run = transition.run();
+            let mut grow = |id, age| match ages.insert((run, id), age) {
+                Some(known) if age < known => Err(StoreError::Fenced { run: run.clone() }),
+                _ => Ok(()),
+            };
+            match transition {
+                Transition::Run { .. } => {}
                 Transition::Task {
-                    run,
                     task_run,
                     generation,
                     fence,
                     ..
-                } => (run, *task_run, (*generation, *fence)),
-            };
-            if ages.get(&(run, id)).is_some_and(|known| age < *known) {
-                return Err(StoreError::Fenced { run: run.clone() });
+                } => grow(*task_run, (*generation, *fence))?,
+                Transition::Expanded {
+                    task,
+                    generation,
+                    items,
+                    ..
+                } => {
+                    let (task, age) = (*task, (*generation, 0));
+                    grow(TaskRunId { task, item: None }, age)?;
+                    replaced.insert((run, task));
+                    ages.retain(|(of, id), _| (*of, id.task) != (run, task) || id.item.is_none());
+                    for (item, _) in (0..).zip(items) {
+                        let item = Some(item);
+                        ages.insert((run, TaskRunId { task, item }), age);
+                    }
+                }
             }
-            ages.insert((run, id), age);
         }
         for ((run, id), age) in ages {
             if id.item.is_some() && replaced.contains(&(run, id.task)) {
@@ -142,164 +125,6 @@ impl State {
         self.runs
             .get(id)
             .ok_or_else(|| StoreError::UnknownRun(id.clone()))
-    }
-}
-
-impl Run {
-    fn new(new: NewRun) -> Self {
-        Self {
-            spec: new.spec,
-            owner: new.owner,
-            state: RunState::Queued,
-            started: None,
-            finished: None,
-            tasks: BTreeMap::new(),
-            items: BTreeMap::new(),
-            attempts: BTreeMap::new(),
-        }
-    }
-
-    fn apply(&mut self, transition: Transition) {
-        match transition {
-            Transition::Run { state, at, .. } => {
-                self.state = state;
-                if state == RunState::Running {
-                    self.started.get_or_insert(at);
-                }
-                self.finished = state.is_finished().then_some(at);
-            }
-            Transition::Expanded {
-                task,
-                generation,
-                items,
-                ..
-            } => self.expand(task, generation, items),
-            Transition::Task {
-                task_run: id,
-                generation,
-                attempts,
-                budget,
-                fence,
-                state,
-                ended,
-                at,
-                ..
-            } => {
-                let known = self.tasks.get(&id);
-                let known = known.filter(|known| known.snapshot.generation == generation);
-                let started = known.and_then(|known| known.started);
-                let begun = match (&ended, &state) {
-                    (Some(ended), _) => Some(ended.started),
-                    (None, TaskState::Running { started, .. }) => Some(*started),
-                    (None, _) => None,
-                };
-                let snapshot = TaskRunSnapshot {
-                    id,
-                    generation,
-                    attempts,
-                    budget,
-                    fence,
-                    state,
-                };
-                let started = started.or(begun);
-                self.tasks.insert(id, TaskRun { snapshot, started });
-                if let Some(ended) = ended {
-                    let row = AttemptRow {
-                        id,
-                        generation,
-                        number: ended.number,
-                        started: ended.started,
-                        finished: at,
-                        result: ended.result,
-                    };
-                    let key = (id, generation, ended.number);
-                    self.attempts.entry(key).or_insert(row);
-                }
-            }
-        }
-    }
-
-    fn expand(&mut self, task: TaskIndex, generation: u32, items: Vec<Json>) {
-        let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
-        self.tasks
-            .retain(|id, _| id.task != task || id.item.is_none());
-        let group = (None, TaskState::Expanded { items: count });
-        let items_ready = (0..count).map(|item| (Some(item), TaskState::Ready));
-        for (item, state) in std::iter::once(group).chain(items_ready) {
-            let id = TaskRunId { task, item };
-            let known = self.tasks.get(&id);
-            let known = known.filter(|known| known.snapshot.generation == generation);
-            let started = known.and_then(|known| known.started);
-            let snapshot = TaskRunSnapshot {
-                id,
-                generation,
-                attempts: 0,
-                budget: Budget::default(),
-                fence: 0,
-                state,
-            };
-            self.tasks.insert(id, TaskRun { snapshot, started });
-        }
-        self.items.insert(task, (generation, items));
-    }
-
-    fn generation(&self, task: TaskIndex) -> Option<u32> {
-        let group = self.tasks.get(&TaskRunId { task, item: None })?;
-        Some(group.snapshot.generation)
-    }
-
-    /// The task runs that something has happened to, without items of the past.
-    fn current(&self) -> impl Iterator<Item = &TaskRun> {
-        self.tasks.values().filter(|TaskRun { snapshot, .. }| {
-            let generation = self.generation(snapshot.id.task).unwrap_or(0);
-            let plain = snapshot.state == TaskState::Waiting
-                && (snapshot.generation, snapshot.attempts, snapshot.fence) == (0, 0, 0);
-            !plain && (snapshot.id.item.is_none() || snapshot.generation >= generation)
-        })
-    }
-
-    fn items(&self, task: TaskIndex) -> Option<&Vec<Json>> {
-        let (generation, items) = self.items.get(&task)?;
-        (self.generation(task) == Some(*generation)).then_some(items)
-    }
-
-    fn last_result(&self, task_run: &TaskRunSnapshot) -> Option<AttemptResult> {
-        let (id, generation) = (task_run.id, task_run.generation);
-        let mut attempts = self
-            .attempts
-            .range((id, generation, 0)..=(id, generation, u32::MAX));
-        Some(attempts.next_back()?.1.result.clone())
-    }
-
-    fn stored(&self) -> StoredRun {
-        let items = self.items.keys().filter_map(|task| {
-            let items = self.items(*task)?;
-            (!items.is_empty()).then(|| (*task, items.clone()))
-        });
-        StoredRun {
-            spec: self.spec.clone(),
-            state: self.state,
-            owner: self.owner.clone(),
-            tasks: self.current().map(|t| t.snapshot.clone()).collect(),
-            items: items.collect(),
-        }
-    }
-
-    fn row(&self) -> RunRow {
-        let spec = self.spec.clone();
-        RunRow {
-            id: spec.id,
-            dag: spec.dag,
-            version: spec.version,
-            state: self.state,
-            trigger: spec.trigger,
-            params: spec.params,
-            interval: spec.interval,
-            created: spec.created,
-            started: self.started,
-            finished: self.finished,
-            owner: self.owner.clone(),
-        }
     }
 }
 
