@@ -80,88 +80,9 @@ impl<'a> Files<'a> {
         std::fs::read(&full).map_err(|error| reason(&error))
     }
 
-<<<<<<< HEAD
     /// The files beside a file, for "did you mean".
     pub fn siblings(&self, path: &Path) -> Vec<String> {
         let Origin::Disk(root) = &self.origin else {
-=======
-    /// Reads a YAML file; when that fails the reason is reported at its first byte.
-    pub fn read_or_report(
-        &mut self,
-        path: &Path,
-        report: &mut Report,
-    ) -> Option<(SourceId, Arc<str>)> {
-        match self.read(path) {
-            Ok(found) => Some(found),
-            Err(reason) => {
-                let source = self.sources.add(path, "");
-                report.push(Diagnostic::error(
-                    "unreadable-file",
-                    format!("`{}` can't be read: {reason}", path.display()),
-                    Span::new(source, 0..0),
-                ));
-                None
-            }
-        }
-    }
-}
-
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-/// A project as a task's row sees it.
-pub struct View<'a, 'b> {
-    pub files: &'a mut Files<'b>,
-    pub connections: &'a Connections,
-}
-
-impl ProjectView for View<'_, '_> {
-    fn connection_kind(&self, name: &str) -> Option<&'static str> {
-        self.connections
-            .get(name)
-            .map(|connection| connection.kind())
-    }
-
-    fn dialect(&self, name: &str) -> Option<Dialect> {
-        self.connections
-            .database(name)
-            .map(crate::connection::Database::dialect)
-    }
-
-    fn connection_names(&self) -> Vec<&str> {
-        self.connections
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect()
-    }
-
-    fn read_code(&mut self, path: &Path) -> Result<(SourceId, Arc<str>), String> {
-        self.files.read(&tidy(path))
-    }
-
-    fn source_text(&self, source: SourceId) -> Option<Arc<str>> {
-        let mut sources = self.files.sources.iter();
-        sources
-            .find(|(id, _)| *id == source)
-            .map(|(_, found)| Arc::clone(&found.text))
-    }
-
-    fn exists(&self, path: &Path) -> bool {
-        match &self.files.origin {
-            // What stood beside a kept version isn't known; it was checked when it was accepted.
-            Origin::Kept(_) => true,
-            Origin::Disk(root) => root.join(path).exists(),
-        }
-    }
-
-    fn siblings(&self, path: &Path) -> Vec<String> {
-        let Origin::Disk(root) = &self.files.origin else {
->>>>>>> main
             return Vec::new();
         };
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -258,6 +179,10 @@ impl ProjectView for View<'_, '_> {
 
     fn read_code(&mut self, path: &Path) -> Result<(SourceId, Arc<str>), String> {
         self.files.read(&tidy(path))
+    }
+
+    fn source_text(&self, source: SourceId) -> Option<Arc<str>> {
+        Some(Arc::clone(&self.files.sources.get(source).text))
     }
 
     fn exists(&self, path: &Path) -> bool {
