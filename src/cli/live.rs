@@ -217,6 +217,10 @@ impl<W: Write> View<W> {
         (since, at): (Timestamp, Timestamp),
     ) -> std::io::Result<()> {
         let took = at - since;
+        if id.item.is_some() {
+            // A run that goes on may have been expanded before anybody looked.
+            self.groups.entry(id.task).or_default();
+        }
         if let Some(group) = self.groups.get_mut(&id.task) {
             if id.item.is_some() {
                 group.ended += 1;
@@ -232,7 +236,10 @@ impl<W: Write> View<W> {
             }
             let group = &self.groups[&id.task];
             let took = group.started.map_or(took, |started| at - started);
-            let mut facts = vec![format!("{} items", look::count(u64::from(group.items)))];
+            let mut facts = Vec::new();
+            if group.items > 0 {
+                facts.push(format!("{} items", look::count(u64::from(group.items))));
+            }
             facts.extend(moved(group.rows, group.bytes, Duration::ZERO));
             return self.ended_line(id, &outcome, took, &facts.join("  "));
         }
@@ -478,7 +485,7 @@ impl Counts {
 }
 
 /// Rows and bytes, and the rate of what took long enough to have one.
-fn moved(rows: u64, bytes: u64, took: Duration) -> Option<String> {
+pub fn moved(rows: u64, bytes: u64, took: Duration) -> Option<String> {
     let mut facts = Vec::new();
     if rows > 0 {
         let noun = if rows == 1 { "row" } else { "rows" };

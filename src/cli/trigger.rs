@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::arguments::Trigger;
 use super::context::{Context, unknown};
 use super::live::View;
+use super::output::Lenient;
 use super::{Mistake, exit, look};
 use crate::daemon::clock::{clock, now, random};
 use crate::daemon::{Control, Host, HostParts, NewRun, News, OwnerLock, is_alive};
@@ -60,7 +61,7 @@ pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
         host.accept(new).await?;
         let live = Context::is_terminal();
         let mut view = View::new(
-            anstream::stdout(),
+            Lenient::new(anstream::stdout()),
             live,
             command.quiet,
             &spec,
@@ -160,13 +161,14 @@ pub async fn watch<W: std::io::Write>(
 }
 
 /// ^C and SIGTERM.
-struct Signals {
+pub struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// Takes them over from now on.
+    pub fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -174,7 +176,8 @@ impl Signals {
         })
     }
 
-    async fn interrupted(&mut self) {
+    /// Waits for one.
+    pub async fn interrupted(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -182,7 +185,8 @@ impl Signals {
     }
 }
 
-fn head(pipeline: &Pipeline, spec: &RunSpec) -> String {
+/// The first line of a run.
+pub fn head(pipeline: &Pipeline, spec: &RunSpec) -> String {
     let (bold, faint) = (look::BOLD, look::FAINT);
     let mut text = format!("{bold}{}{bold:#}  run {}", pipeline.id, spec.id);
     let params = params_text(&spec.params);

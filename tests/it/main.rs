@@ -2,12 +2,19 @@
 
 mod check;
 mod check_task;
+mod architecture;
+mod check;
+mod check_task;
+mod copy;
 mod embedded;
 mod engine;
+mod file;
 mod host;
+mod kill;
 mod oracle;
 mod pipelines;
 mod postgres_session;
+mod readme;
 mod samples;
 mod schedule;
 mod shell;

@@ -12,7 +12,8 @@ use super::address::{self, Address, Reached};
 use super::ledger::Ledger;
 use super::session::PostgresSession;
 use crate::connection::{
-    Connection, ConnectionKind, Database, DatabaseError, Dialect, Places, Session, Surroundings,
+    Access, Connection, ConnectionKind, Database, DatabaseError, Dialect, Places, Session,
+    Surroundings,
 };
 use crate::document::{Diagnostic, FromNode, Node, Spanned, Value, nearest};
 use crate::secret::Secret;
@@ -164,6 +165,17 @@ impl Database for PostgresConnection {
             Err(_) => Err(DatabaseError::Connection {
                 message: format!("the server didn't answer for {} s", PATIENCE.as_secs()),
             }),
+        }
+    }
+
+    async fn access(&self) -> Result<Access, DatabaseError> {
+        match &self.address {
+            Address::Url(url) => Ok(address::access(url.reveal(), None)),
+            Address::Embedded => {
+                let server = address::server(&self.places, &self.database).await?;
+                let url = server.url(&self.database);
+                Ok(address::access(&url, Some(server)))
+            }
         }
     }
 }
