@@ -1,7 +1,5 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
 
-mod check;
-mod check_task;
 mod architecture;
 mod check;
 mod check_task;
