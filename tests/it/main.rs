@@ -3,6 +3,7 @@
 mod architecture;
 mod check_task;
 mod copy;
+mod edited;
 mod embedded;
 mod engine;
 mod file;
