@@ -35,6 +35,7 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     }
     let mut group = level
         .primary_title(diagnostic.message.as_str())
+        .id(diagnostic.code)
         .elements(Vec::<Snippet<'a, Annotation<'a>>>::new());
     for id in ids {
         let source = sources.get(id);

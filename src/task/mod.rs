@@ -16,7 +16,7 @@ pub use context::{AttemptContext, Clock, Progress};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};
-pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings};
+pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings, unreadable};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
 pub const KINDS: &[&TaskKind] = &[

@@ -17,6 +17,10 @@ pub trait ProjectView {
     fn dialect(&self, name: &str) -> Option<Dialect>;
     /// All names of connections.
     fn connection_names(&self) -> Vec<&str>;
+    /// Whether a connection has mistakes, so that its kind may be unknown.
+    fn is_broken_connection(&self, _name: &str) -> bool {
+        false
+    }
     /// Reads a file that is part of the pipeline's definition (SQL, a script). Its text is pinned
     /// with the DAG's version, so that a run in flight never sees an edit.
     ///
@@ -235,6 +239,9 @@ impl Surroundings<'_> {
     /// Checks that a connection exists and is one of `kinds`.
     pub fn connection(&mut self, name: &Spanned<String>, kinds: &[&str]) -> Option<ConnectionId> {
         let Some(kind) = self.project.connection_kind(name) else {
+            if self.project.is_broken_connection(name) {
+                return None;
+            }
             let known = self.project.connection_names();
             let mut diagnostic = Diagnostic::error(
                 "unknown-connection",
@@ -273,16 +280,8 @@ impl Surroundings<'_> {
                 text,
             }),
             Err(reason) => {
-                let mut diagnostic = Diagnostic::error(
-                    "unreadable-file",
-                    format!("`{}` can't be read: {reason}", path.value),
-                    path.span,
-                );
                 let siblings = self.project.siblings(Path::new(&path.value));
-                if let Some(near) = nearest(&path.value, siblings.iter().map(String::as_str)) {
-                    diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
-                }
-                self.report.push(diagnostic);
+                self.report.push(unreadable(path, &reason, &siblings));
                 None
             }
         }
@@ -300,22 +299,61 @@ impl Surroundings<'_> {
     }
 }
 
+/// A file that a pipeline names and that can't be read; `siblings` are the files beside it.
+#[must_use]
+pub fn unreadable(path: &Spanned<String>, reason: &str, siblings: &[String]) -> Diagnostic {
+    let diagnostic = Diagnostic::error(
+        "unreadable-file",
+        format!("`{}` can't be read: {reason}", path.value),
+        path.span,
+    );
+    let others = siblings.iter().map(String::as_str);
+    match nearest(&path.value, others.filter(|other| *other != path.value)) {
+        Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
+        None => diagnostic.help("paths are relative to the folder of runner.yaml"),
+    }
+}
+
 fn unknown_variable(unknown: Unknown, span: Span) -> Diagnostic {
+    let Unknown {
+        path,
+        known,
+        nearest,
+    } = unknown;
     let diagnostic = Diagnostic::error(
         "unknown-variable",
-        format!("`{}` doesn't exist here", unknown.path),
+        format!("`{path}` doesn't exist here"),
         span,
     );
-    if let Some(near) = unknown.nearest {
+    if path == "item" {
+        return diagnostic
+            .label("only tasks with `foreach` have items")
+            .help("add `foreach:` to the task; in `foreach:` itself there is no item yet");
+    }
+    if let Some(near) = nearest {
         return diagnostic.label(format!("did you mean `{near}`?"));
     }
-    if unknown.known.is_empty() {
-        return diagnostic.help("there is nothing at that place");
+    let parent = path.rsplit_once('.').map(|(parent, _)| parent);
+    match parent {
+        Some("env") => {
+            let name = path.rsplit('.').next().unwrap_or_default();
+            return diagnostic
+                .label("not declared")
+                .help(format!("declare it in the pipeline or the task: `env: {name}`"));
+        }
+        Some("params") if known.is_empty() => {
+            return diagnostic
+                .label("the pipeline has no parameters")
+                .help("add it under `params:`");
+        }
+        _ => {}
     }
-    let names: Vec<String> = unknown
-        .known
+    let names: Vec<String> = known
         .iter()
-        .map(|name| format!("`{name}`"))
+        .map(|name| match parent {
+            Some(parent) => format!("`{parent}.{name}`"),
+            None => format!("`{name}`"),
+        })
         .collect();
     diagnostic.help(format!("known here: {}", names.join(", ")))
 }

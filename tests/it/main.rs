@@ -1,6 +1,7 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
 
 mod architecture;
+mod check;
 mod check_task;
 mod copy;
 mod edited;
@@ -8,6 +9,7 @@ mod embedded;
 mod engine;
 mod file;
 mod host;
+mod kill;
 mod oracle;
 mod pipelines;
 mod postgres_session;
