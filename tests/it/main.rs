@@ -5,6 +5,7 @@ mod check;
 mod check_task;
 mod cli;
 mod copy;
+mod edited;
 mod embedded;
 mod engine;
 mod file;

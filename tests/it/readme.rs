@@ -109,8 +109,9 @@ fn is_name(word: &str) -> bool {
 }
 
 fn is_option(word: &str) -> bool {
-    word.strip_prefix("--")
-        .is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+    word.strip_prefix("--").is_some_and(|name| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+    })
 }
 
 #[test]
@@ -123,7 +124,8 @@ fn links_lead_somewhere() {
             let elsewhere = target.contains("://") || file.is_empty();
             !elsewhere && !path.with_file_name(file).exists()
         });
-        dead.map(|target| format!("`{target}` leads nowhere")).collect()
+        dead.map(|target| format!("`{target}` leads nowhere"))
+            .collect()
     });
 }
 
@@ -166,7 +168,11 @@ fn the_example_of_the_readme_has_no_mistake() {
     let mut written = BTreeSet::new();
     for block in blocks(&readme, "yaml") {
         // The first line names the file; blocks without one are pieces.
-        let Some(path) = block.lines().next().and_then(|line| line.strip_prefix("# ")) else {
+        let Some(path) = block
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("# "))
+        else {
             continue;
         };
         let path = project.path().join(path);
@@ -213,4 +219,51 @@ fn every_library_has_its_reason() {
         .filter(|name| !reasons.contains(&format!("`{name}`")))
         .collect();
     assert!(without.is_empty(), "docs/dependencies.md lacks {without:?}");
+}
+
+#[test]
+fn every_guarantee_names_a_test_that_exists() {
+    let document = read("docs/reliability.md");
+    let (_, faults) = document.split_once("## Faults").expect("a section");
+    let (faults, _) = faults.split_once("\n## ").expect("a section");
+    let rows: Vec<&str> = faults
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(1)
+        .collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    let mut wrong = Vec::new();
+    for row in rows {
+        let tests = row
+            .trim_end_matches(" |")
+            .rsplit(" | ")
+            .next()
+            .unwrap_or_default();
+        let mut names = tests.split('`').skip(1).step_by(2).peekable();
+        if names.peek().is_none() {
+            wrong.push(format!("no test: {row}"));
+        }
+        wrong.extend(names.filter(|name| !is_test(name)).map(ToOwned::to_owned));
+    }
+    assert!(wrong.is_empty(), "docs/reliability.md: {wrong:#?}");
+}
+
+/// Whether a path such as `copy::postgres::a_test` is a module below `tests/it`, or a test in one.
+fn is_test(name: &str) -> bool {
+    let file = |modules: &[&str]| {
+        let path = root().join("tests/it").join(modules.join("/"));
+        let file = path.with_extension("rs");
+        file.is_file().then_some(file).or_else(|| {
+            let file = path.join("mod.rs");
+            file.is_file().then_some(file)
+        })
+    };
+    let parts: Vec<&str> = name.split("::").collect();
+    if file(&parts).is_some() {
+        return true;
+    }
+    let (test, modules) = parts.split_last().expect("a name");
+    file(modules)
+        .and_then(|file| std::fs::read_to_string(file).ok())
+        .is_some_and(|text| text.contains(&format!("fn {test}()")))
 }
