@@ -45,7 +45,9 @@ fn without_passwords(text: &str) -> Cow<'_, str> {
         if let Some((name, password)) = user.split_once(':') {
             let start = at + 3 + name.len() + 1;
             let range = start..start + password.len();
-            shown.to_mut().replace_range(range, &"*".repeat(password.len()));
+            shown
+                .to_mut()
+                .replace_range(range, &"*".repeat(password.len()));
         }
     }
     shown
@@ -163,7 +165,10 @@ mod tests {
     #[test]
     fn passwords_in_urls_are_not_shown() {
         for (text, expected) in [
-            ("a: \"postgres://u:secret@h/d\"", "a: \"postgres://u:******@h/d\""),
+            (
+                "a: \"postgres://u:secret@h/d\"",
+                "a: \"postgres://u:******@h/d\"",
+            ),
             ("postgres://u:p@x@h", "postgres://u:***@h"),
             ("https://h:80/a@b", "https://h:80/a@b"),
             ("u: postgres://u@h/d", "u: postgres://u@h/d"),
