@@ -10,7 +10,7 @@ mod limits;
 mod oracle;
 mod people;
 mod plan;
-mod random;
+pub(crate) mod random;
 mod scale;
 mod scenario;
 mod scenarios;

@@ -324,7 +324,7 @@ async fn check_journal(database: &mut Database, scene: &Scene) {
     assert_eq!(found, once, "journal.run");
     let items = "SELECT count(*), count(DISTINCT (run, item)) FROM journal.item";
     assert_eq!(database.csv(items).await, format!("{0},{0}\n", runs * 3), "journal.item");
-    let deposits = "SELECT n, count(*) FROM (SELECT id, count(*) AS n FROM journal.deposit GROUP BY id) GROUP BY n";
+    let deposits = "SELECT n, count(*) FROM (SELECT id, count(*) AS n FROM journal.deposit GROUP BY id) AS rows GROUP BY n";
     let expected = format!("{runs},{}\n", SCALE.deposits);
     assert_eq!(database.csv(deposits).await, expected, "journal.deposit");
 }

@@ -5,9 +5,3 @@ pub(crate) mod connections;
 pub(crate) mod document;
 pub(crate) mod postgres;
 pub(crate) mod project;
-//! What tests need to set a scene.
-
-pub mod attempt;
-pub(crate) mod connections;
-pub mod document;
-pub(crate) mod postgres;
