@@ -25,7 +25,14 @@ pub fn explain(message: &str, source: SourceId, text: &str, range: Range<usize>)
             .label("tabs are of no fixed width")
             .help("indent with spaces");
     }
-    let of_a_pair = ["quoted", "bracket", "brace", "illegal placement", "flow", "end of stream"];
+    let of_a_pair = [
+        "quoted",
+        "bracket",
+        "brace",
+        "illegal placement",
+        "flow",
+        "end of stream",
+    ];
     // The place may be the opening bracket itself.
     if of_a_pair.iter().any(|part| says(part))
         && let Some((open, at)) = unclosed(text, (range.start + 1).min(text.len()))
@@ -107,7 +114,10 @@ fn colon_in_text(source: SourceId, text: &str, range: Range<usize>) -> Diagnosti
     let diagnostic = Diagnostic::error(
         "yaml-syntax",
         "a text with `: ` in it needs quotes",
-        Span::new(source, line.start + value..line.start + value + written.len()),
+        Span::new(
+            source,
+            line.start + value..line.start + value + written.len(),
+        ),
     );
     if written.contains('"') {
         diagnostic.help(format!("write `'{}'`", written.replace('\'', "''")))

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::syntax::explain;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use super::syntax::explain;
 use serde_yaml::options::DuplicateKeyPolicy;
 use serde_yaml::{Error, Location, Options, Spanned as Located};
 
@@ -196,7 +196,11 @@ fn offset(text: &str, line: u64, column: u64) -> usize {
     };
     let characters = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
     let rest = &text[start..];
-    start + rest.char_indices().nth(characters).map_or(rest.len(), |(at, _)| at)
+    start
+        + rest
+            .char_indices()
+            .nth(characters)
+            .map_or(rest.len(), |(at, _)| at)
 }
 
 /// A value as the library gives it.

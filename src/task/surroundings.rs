@@ -337,9 +337,9 @@ fn unknown_variable(unknown: Unknown, span: Span) -> Diagnostic {
     match parent {
         Some("env") => {
             let name = path.rsplit('.').next().unwrap_or_default();
-            return diagnostic
-                .label("not declared")
-                .help(format!("declare it in the pipeline or the task: `env: {name}`"));
+            return diagnostic.label("not declared").help(format!(
+                "declare it in the pipeline or the task: `env: {name}`"
+            ));
         }
         Some("params") if known.is_empty() => {
             return diagnostic

@@ -1,5 +1,10 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what fails a test may panic, in what tests share, too"
+)]
+
 mod architecture;
 mod check;
 mod check_task;
