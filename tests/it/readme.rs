@@ -187,7 +187,10 @@ fn the_example_of_the_readme_has_no_mistake() {
         .output()
         .expect("runner check");
     let said = String::from_utf8_lossy(&checked.stdout);
-    assert_eq!(said, "1 pipeline checked: no mistakes\n");
+    assert!(
+        said.ends_with("1 pipeline checked: no mistakes\n"),
+        "{said}"
+    );
 }
 
 #[test]

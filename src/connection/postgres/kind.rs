@@ -78,10 +78,7 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
     let database = surroundings.id.to_string();
     let (address, reach) = if *settings.url == "embedded" {
         let places = Arc::clone(surroundings.places);
-        (
-            Address::Embedded,
-            Reach::embedded(places, database.clone()),
-        )
+        (Address::Embedded, Reach::embedded(places, database.clone()))
     } else {
         match address::read_url(&settings.url) {
             Ok(options) => (
@@ -165,8 +162,11 @@ impl PostgresConnection {
                 Unopened::Failed(error)
             }
         })?;
-        let options =
-            address::session_options(reached.reveal().options.clone(), purpose, self.statement_timeout);
+        let options = address::session_options(
+            reached.reveal().options.clone(),
+            purpose,
+            self.statement_timeout,
+        );
         let ledger = self.ledger.clone();
         match PostgresSession::open(options, ledger, Arc::clone(permit)).await {
             Ok(session) => {
