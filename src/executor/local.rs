@@ -93,14 +93,14 @@ fn to_result(result: TaskResult, cancel: &CancellationToken, log: &Log) -> Attem
                 .dataset
                 .take()
                 .and_then(|dataset| as_json(&*dataset)),
-            outcome: failed(failure, cancel.is_cancelled(), log),
+            outcome: failed(&failure, cancel.is_cancelled(), log),
             outputs: JsonText::null(),
             metrics: None,
         },
     }
 }
 
-fn failed(failure: TaskFailure, cancelled: bool, log: &Log) -> AttemptOutcome {
+fn failed(failure: &TaskFailure, cancelled: bool, log: &Log) -> AttemptOutcome {
     // Which of cancel and timeout it was, the engine knows.
     if cancelled {
         return AttemptOutcome::Cancelled;
