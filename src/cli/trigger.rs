@@ -217,7 +217,7 @@ pub fn params_text(params: &JsonText) -> String {
     };
     let words: Vec<String> = params
         .iter()
-        .filter(|(_, value)| !value.is_null())
+        .filter(|(_, value)| !value.is_null() && *value != "")
         .map(|(key, value)| match value {
             Json::String(text) => format!("{key}={text}"),
             other => format!("{key}={other}"),
