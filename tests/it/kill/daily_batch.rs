@@ -166,7 +166,9 @@ impl Scene {
                 kill_all(&scene.project, &mut first).await;
             }
         }
-        ensure(&scene.project).await;
+        let mut database = database(&scene.project, "batch").await;
+        database.execute(JOURNAL).await;
+        drop(database);
         let started = Instant::now();
         let code = scene.project.run(&["trigger", "daily_batch"]).await;
         assert_eq!(code, 0, "{}", scene.project.said());
@@ -174,15 +176,6 @@ impl Scene {
         scene.runs += 1;
         scene
     }
-}
-
-/// Makes the database and the journal.
-async fn ensure(project: &Project) {
-    let server = runner::embedded::postgres::acquire(&project.state(), crate::support::postgres::runner()).await;
-    let server = server.expect("a server");
-    let made = runner::embedded::postgres::ensure_database(&server, "batch").await;
-    made.expect("a database");
-    database(project, "batch").await.execute(JOURNAL).await;
 }
 
 async fn kill_all(project: &Project, runner: &mut tokio::process::Child) {
