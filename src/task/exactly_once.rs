@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use super::{AttemptContext, TaskFailure};
+use crate::failpoint::{self, Point};
 use crate::connection::{Claim, Database, DatabaseError, LedgerKey, Session};
 
 /// How long a COMMIT whose answer was lost is asked after. Afterwards the next attempt asks.
@@ -172,11 +173,15 @@ async fn transaction(
     session.settle(&key, &result).await?;
     work.prepare().await?;
     committing.store(true, Ordering::Relaxed);
+    failpoint::pass(Point::BeforeLoadCommit);
     match session.commit().await {
-        Ok(()) => Ok(Settled {
-            result,
-            earlier: false,
-        }),
+        Ok(()) => {
+            failpoint::pass(Point::AfterLoadCommit);
+            Ok(Settled {
+                result,
+                earlier: false,
+            })
+        }
         Err(error @ DatabaseError::UnknownCommit { .. }) => Err(Ended::Unknown(error)),
         Err(error) => Err(error.into()),
     }

@@ -32,6 +32,7 @@ use super::{
     TaskResult,
 };
 use crate::document::Node;
+use crate::failpoint::{self, Point};
 
 pub(super) const KIND: TaskKind = TaskKind {
     name: "shell",
@@ -106,6 +107,7 @@ impl Task for Shell {
                 ))
             }
         })?;
+        failpoint::pass(Point::AfterSpawn);
         let mut output = Output::new(pipes, &attempt.log).map_err(broken)?;
         let ended = tokio::select! {
             ended = self.until_ended(&running, attempt) => ended,

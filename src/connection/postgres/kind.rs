@@ -155,12 +155,9 @@ impl PostgresConnection {
         purpose: &str,
         permit: &Arc<OwnedSemaphorePermit>,
     ) -> Result<PostgresSession, Unopened> {
-        let reached = self.reach.get().await.map_err(|error| {
-            if error.is_retryable() {
-                Unopened::Away(error)
-            } else {
-                Unopened::Failed(error)
-            }
+        let reached = self.reach.get().await.map_err(|error| match error {
+            error @ DatabaseError::Connection { .. } => Unopened::Away(error),
+            error => Unopened::Failed(error),
         })?;
         let options = address::session_options(
             reached.reveal().options.clone(),
