@@ -5,6 +5,7 @@
 //! JSON Schema from the same definition ([`record!`](crate::record)).
 
 mod diagnostic;
+pub mod nesting;
 mod node;
 mod read;
 mod record;

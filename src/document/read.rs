@@ -32,6 +32,12 @@ impl Report {
         &self.diagnostics
     }
 
+    /// Whether so much was found that looking for the nearest of many names takes too long.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        self.diagnostics.len() > 100
+    }
+
     /// Changes what was found so far, such as a place that is known better now.
     pub fn revise(&mut self, from: usize, change: impl FnMut(&mut Diagnostic)) {
         self.diagnostics.iter_mut().skip(from).for_each(change);

@@ -7,7 +7,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::task::TaskHead;
 use crate::document::{Diagnostic, Report};
-use crate::model::TaskId;
+use crate::model::{TaskId, TriggerRule};
 use crate::task::GraphView;
 
 /// The tasks of a DAG and what each needs, by their place in the document.
@@ -17,6 +17,7 @@ pub struct Graph {
     needs: Vec<Vec<usize>>,
     /// `needs` has mistakes: any task may come before.
     incomplete: Vec<bool>,
+    foreach: Vec<bool>,
 }
 
 impl Graph {
@@ -54,7 +55,8 @@ impl Graph {
                     Some(found) => own.push(*found),
                     None => {
                         unknown = true;
-                        let others = heads.iter().filter(|other| other.name != head.name);
+                        let long = heads.len() > 500 && report.is_long();
+                        let others = heads.iter().filter(|other| !long && other.name != head.name);
                         let known = others.map(|other| other.name.value.as_str());
                         report.push(
                             Diagnostic::error(
@@ -75,9 +77,11 @@ impl Graph {
             by_name,
             needs: resolved,
             incomplete,
+            foreach: heads.iter().map(|head| head.record.foreach.is_some()).collect(),
         };
         graph.refuse_cycles(heads, report);
         warn_of_similar(heads, report);
+        graph.warn_of_no_failure(heads, report);
         graph
     }
 
@@ -97,6 +101,35 @@ impl Graph {
         cycles.sort_by_key(|component| component.iter().min().copied());
         for component in cycles {
             report_cycle(heads, &self.cycle_within(&component), report);
+        }
+    }
+
+    /// Warns of tasks that wait for a failure which counts as success.
+    fn warn_of_no_failure(&self, heads: &[TaskHead<'_>], report: &mut Report) {
+        for (at, head) in heads.iter().enumerate() {
+            let Some(when) = &head.record.when else {
+                continue;
+            };
+            // What comes further up may fail, and with it what is needed here.
+            let forgiven = |need: &usize| {
+                heads[*need].record.continue_on_failure == Some(true) && self.needs[*need].is_empty()
+            };
+            let waits = matches!(when.value, TriggerRule::OneFailed | TriggerRule::AllFailed);
+            let needs = &self.needs[at];
+            if waits && !self.incomplete[at] && !needs.is_empty() && needs.iter().all(forgiven) {
+                report.push(
+                    Diagnostic::warning(
+                        "never-runs",
+                        format!("task `{}` never runs: what it needs can't fail", head.name.value),
+                        when.span,
+                    )
+                    .label("waits for a failure")
+                    .related(
+                        heads[needs[0]].key_span("continue_on_failure"),
+                        "this failure counts as success",
+                    ),
+                );
+            }
         }
     }
 
@@ -266,6 +299,11 @@ impl GraphView for Around<'_> {
             return false;
         };
         self.graph.needs[self.at].contains(target) || self.ancestors().contains(target)
+    }
+
+    fn is_foreach(&self, name: &str) -> bool {
+        let place = self.graph.by_name.get(name);
+        place.is_some_and(|at| self.graph.foreach[*at])
     }
 
     fn upstream(&self) -> Vec<String> {

@@ -207,7 +207,14 @@ fn read_action(
 ) -> (&'static str, Option<Box<dyn Action>>) {
     let mut action = None;
     for (kind, entry) in head.kinds() {
+        let before = surroundings.report.diagnostics().len();
         let read = (kind.parse)(&entry.value, surroundings);
+        surroundings.report.revise(before, |diagnostic| {
+            let whole = diagnostic.primary.span == entry.value.span;
+            if whole && diagnostic.message.starts_with("expected ") {
+                diagnostic.message.insert_str(0, &format!("`{}`: ", kind.name));
+            }
+        });
         action.get_or_insert((kind.name, read));
     }
     action.unwrap_or_else(|| {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
@@ -76,18 +77,22 @@ fn group<'a>(
     for id in ids {
         let source = sources.get(id);
         let text: &str = shown.get(&id).map_or(&source.text, |text| text);
-        let mut snippet = Snippet::source(text)
+        let labels = std::iter::once(&diagnostic.primary).chain(&diagnostic.related);
+        let window = window(text, labels.filter(|label| label.span.source == id));
+        let mut snippet = Snippet::source(&text[window.clone()])
             .path(source.path.to_string_lossy())
-            .line_start(1);
+            .line_start(memchr::memchr_iter(b'\n', &text.as_bytes()[..window.start]).count() + 1);
         if diagnostic.primary.span.source == id {
             snippet = snippet.annotation(annotation(
                 AnnotationKind::Primary,
                 &diagnostic.primary,
-                &source.text,
+                text,
+                window.clone(),
             ));
         }
         for label in diagnostic.related.iter().filter(|l| l.span.source == id) {
-            snippet = snippet.annotation(annotation(AnnotationKind::Context, label, &source.text));
+            let context = annotation(AnnotationKind::Context, label, text, window.clone());
+            snippet = snippet.annotation(context);
         }
         group = group.element(snippet);
     }
@@ -97,13 +102,31 @@ fn group<'a>(
     group
 }
 
+/// The lines that labels stand in: the renderer takes its time for every line it is given.
+fn window<'a>(text: &str, labels: impl Iterator<Item = &'a Label>) -> Range<usize> {
+    let starts: Vec<usize> = labels.map(|label| label.span.range().start).collect();
+    let first = starts.iter().min().copied().unwrap_or(0);
+    let last = starts.iter().max().copied().unwrap_or(0);
+    let first = text.floor_char_boundary(first);
+    let last = text.floor_char_boundary(last);
+    let begin = text[..first].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
+    begin..end
+}
+
 /// The annotation of a label: of its first line only, since a whole map under carets hides more
 /// than it shows.
-fn annotation<'a>(kind: AnnotationKind, label: &'a Label, text: &str) -> Annotation<'a> {
+fn annotation<'a>(
+    kind: AnnotationKind,
+    label: &'a Label,
+    text: &str,
+    window: Range<usize>,
+) -> Annotation<'a> {
     let range = label.span.range();
     let start = range.start.min(text.len());
     let covered = text.get(start..range.end.min(text.len())).unwrap_or("");
     let first_line = covered.lines().next().unwrap_or("").trim_end();
+    let start = start - window.start;
     let annotation = kind.span(start..start + first_line.len());
     if label.text.is_empty() {
         annotation

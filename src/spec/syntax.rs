@@ -178,6 +178,7 @@ fn without_colon(source: SourceId, text: &str, before: usize) -> Option<Diagnost
 
 /// The line that an offset is in, without its end.
 fn line_of(text: &str, offset: usize) -> Range<usize> {
+    let offset = text.floor_char_boundary(offset);
     let start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
     let end = text[offset..]
         .find('\n')
@@ -191,11 +192,7 @@ fn unclosed(text: &str, end: usize) -> Option<(char, usize)> {
     let mut quote: Option<(char, usize)> = None;
     let mut before = '\n';
     let mut comment = false;
-    let mut end = end;
-    while !text.is_char_boundary(end) {
-        end += 1;
-    }
-    let mut characters = text[..end].char_indices().peekable();
+    let mut characters = text[..text.ceil_char_boundary(end)].char_indices().peekable();
     while let Some((at, c)) = characters.next() {
         match quote {
             Some(('"', _)) if c == '\\' => {

@@ -9,6 +9,8 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::options::DuplicateKeyPolicy;
 use serde_yaml::{Error, Location, Options, Spanned as Located};
 
+use super::syntax::explain;
+use crate::document::nesting::open_brackets;
 use crate::document::{Diagnostic, Entry, Node, Report, SourceId, Span, Spanned, Value};
 
 /// Deeper nesting is surely hostile.
@@ -24,6 +26,11 @@ pub fn read_yaml(source: SourceId, text: &str, report: &mut Report) -> Option<No
             value: Value::Null,
             span: Span::new(source, 0..0),
         });
+    }
+    // The library would go down a level for each, and run out of stack.
+    if open_brackets(text) > 10 * MAX_DEPTH {
+        report.push(too_large(Span::new(source, 0..0)));
+        return None;
     }
     // A doubled key stops the parser. Each is renamed in a copy, so that all of them, and
     // everything after them, are found in one go.
@@ -147,22 +154,15 @@ fn syntax_error(error: &Error, source: SourceId, text: &str) -> Diagnostic {
         start..(start + length).min(text.len())
     });
     let message = error.to_string();
-    let too_large = match error {
+    let over = match error {
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. } => true,
         _ => message.contains("recursion limit") || message.contains("budget breached"),
     };
-    if too_large {
-        return Diagnostic::error(
-            "too-large",
-            "the document is nested too deeply or expands to too much",
-            Span::new(source, range),
-        )
-        .help(format!(
-            "at most {MAX_DEPTH} levels; write repeated parts out instead of using anchors"
-        ));
+    if over {
+        return too_large(Span::new(source, range));
     }
     if let Error::MultipleDocuments { .. } = error {
         return Diagnostic::error(
@@ -183,6 +183,17 @@ fn syntax_error(error: &Error, source: SourceId, text: &str) -> Diagnostic {
         .unwrap_or_default()
         .trim_end_matches([',', ' ', '.']);
     explain(message, source, text, range)
+}
+
+fn too_large(span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "too-large",
+        "the document is nested too deeply or expands to too much",
+        span,
+    )
+    .help(format!(
+        "at most {MAX_DEPTH} levels; write repeated parts out instead of using anchors"
+    ))
 }
 
 /// The byte offset of a line and a column, both from 1; the column counts characters.

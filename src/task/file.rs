@@ -12,7 +12,7 @@ use schemars::Schema;
 
 use super::{AttemptContext, Surroundings, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 use crate::data::Compression;
-use crate::document::{Diagnostic, FromNode, Node, Spanned, read_map};
+use crate::document::{Diagnostic, FromNode, Node, Spanned, read_map, refuse_unknown_keys};
 use crate::template::Template;
 
 pub(super) const KIND: TaskKind = TaskKind {
@@ -136,17 +136,23 @@ enum FileTask {
 
 fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Task>> {
     let entries = read_map(node, surroundings.report)?;
-    let names = VERBS.iter().map(|(name, ..)| *name);
-    let [entry] = entries else {
-        let list: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let names: Vec<&str> = VERBS.iter().map(|(name, ..)| *name).collect();
+    let corrected = refuse_unknown_keys(entries, &names, "a file task", surroundings.report);
+    let verbs: Vec<_> = corrected
+        .iter()
+        .filter(|entry| names.contains(&&*entry.key.value))
+        .collect();
+    let [entry] = verbs.as_slice() else {
+        // An unknown key, which has been reported, was meant to be it.
+        if verbs.is_empty() && !entries.is_empty() {
+            return None;
+        }
+        let list: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         surroundings.report.push(
             Diagnostic::error(
                 "not-one-verb",
-                format!(
-                    "a `file` task does one thing, this one has {}",
-                    entries.len()
-                ),
-                node.span,
+                format!("a file task does one thing, this one has {}", verbs.len()),
+                verbs.get(1).map_or(node.span, |second| second.key.span),
             )
             .help(format!("use one of {}", list.join(", "))),
         );

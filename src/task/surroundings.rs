@@ -43,6 +43,10 @@ pub trait GraphView {
     fn is_task(&self, name: &str) -> bool;
     /// Whether it comes before this one, through any number of `needs`.
     fn is_upstream(&self, name: &str) -> bool;
+    /// Whether the task runs for each item of a `foreach`.
+    fn is_foreach(&self, _name: &str) -> bool {
+        false
+    }
     /// The names of all tasks that come before this one.
     fn upstream(&self) -> Vec<String>;
     /// The names of all tasks.
@@ -206,9 +210,22 @@ impl Surroundings<'_> {
         let (task, rest) = path.split_once('.').unwrap_or((path, "outputs"));
         let upstream = self.graph.is_upstream(task);
         let field = rest.split('.').next().unwrap_or(rest);
+        let mut below = rest.split('.').skip(1);
         if upstream && field == "outputs" {
             self.reads.insert(task.to_owned());
-            return None;
+            let below = below.next().filter(|_| self.graph.is_foreach(task))?;
+            return Some(
+                Diagnostic::error(
+                    "unknown-variable",
+                    format!("the outputs of `{task}` are a list: it runs for each item"),
+                    self.place_or_whole(text, found),
+                )
+                .label(format!("`{below}` of which item?"))
+                .help(format!(
+                    "of the first: `tasks.{task}.outputs[0].{below}`; of all: \
+                     `tasks.{task}.outputs | map(attribute=\"{below}\")`"
+                )),
+            );
         }
         let span = self.place_or_whole(text, found);
         if !upstream {
@@ -236,7 +253,11 @@ impl Surroundings<'_> {
             )
             .label(format!("add `needs: {name}`"));
         }
-        let tasks = self.graph.tasks();
+        let tasks = if self.report.is_long() {
+            Vec::new()
+        } else {
+            self.graph.tasks()
+        };
         Diagnostic::error("unknown-task", format!("task `{name}` doesn't exist"), span).suggest(
             name,
             tasks.iter().map(String::as_str),

@@ -10,10 +10,14 @@ use serde_json::Value as Json;
 
 use super::names::refuse_unknown_names;
 use super::scope::{Scope, to_json};
+use crate::document::nesting::{levels, open_brackets};
 use crate::document::units::parse_duration;
 
 /// Steps after which a template is stopped: far more than a real one needs, well under a second.
 const FUEL: u64 = 5_000_000;
+
+/// Brackets and operators within one another that an expression may have.
+const MAX_LEVELS: usize = 200;
 
 /// A text with expressions in it, checked for syntax.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +51,7 @@ impl Template {
     /// # Errors
     /// The first syntax error, with its place.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        refuse_depth(text)?;
         let kind = if !has_markup(text) {
             Kind::Literal
         } else if let Some(range) = single_expression(text) {
@@ -76,6 +81,7 @@ impl Template {
         if has_markup(text) {
             return Self::parse(text);
         }
+        refuse_expression_depth(text)?;
         environment()
             .compile_expression(text)
             .map_err(|error| failure(&error, 0))?;
@@ -258,6 +264,36 @@ fn closing_braces(text: &str, from: usize) -> Option<usize> {
         at += 1;
     }
     None
+}
+
+/// The library goes down a level for each bracket and operator, without end.
+fn refuse_depth(text: &str) -> Result<(), TemplateError> {
+    if !has_markup(text) {
+        return Ok(());
+    }
+    // What stands between a `{` and a `}` is an expression, or looks like one.
+    text.split('{').try_for_each(|part| {
+        let end = part.rfind('}').unwrap_or(part.len());
+        refuse_expression_depth(&part[..end])
+    })?;
+    if open_brackets(text) > MAX_LEVELS || text.matches("{%").count() > 10 * MAX_LEVELS {
+        return Err(too_deep());
+    }
+    Ok(())
+}
+
+fn refuse_expression_depth(text: &str) -> Result<(), TemplateError> {
+    if text.len() > MAX_LEVELS && levels(text) > MAX_LEVELS {
+        return Err(too_deep());
+    }
+    Ok(())
+}
+
+fn too_deep() -> TemplateError {
+    TemplateError {
+        message: format!("it has more than {MAX_LEVELS} levels"),
+        range: None,
+    }
 }
 
 fn has_markup(text: &str) -> bool {

@@ -92,6 +92,14 @@ impl Case {
         case
     }
 
+    /// Its files that are texts.
+    pub fn texts(&self) -> impl Iterator<Item = (&Path, &str)> {
+        self.entries.iter().filter_map(|(path, entry)| match entry {
+            Entry::File(bytes) => Some((path.as_path(), std::str::from_utf8(bytes).ok()?)),
+            Entry::Folder => None,
+        })
+    }
+
     /// Writes the project and reads it as `runner check` does.
     pub fn load(&self) -> Loaded {
         let folder = TempDir::new().unwrap();

@@ -2,3 +2,5 @@
 
 mod broken;
 mod case;
+mod described;
+mod hostile;
