@@ -9,7 +9,10 @@ use crate::document::{Diagnostic, Severity};
 use crate::spec::{Loaded, render_json, render_text};
 
 pub fn run(context: &Context, command: &Check) -> anyhow::Result<u8> {
-    let loaded = context.load()?;
+    let mut loaded = context.load()?;
+    if command.notes {
+        loaded.diagnostics.append(&mut loaded.notes);
+    }
     let diagnostics = chosen(&loaded, &command.names)?;
     let mut out = anstream::stdout().lock();
     let errors = count(&diagnostics, Severity::Error);

@@ -96,6 +96,10 @@ pub async fn adopt(
             continue;
         }
         for stored in store.adopt(&owner, host.owner(), Some(&run)).await? {
+            // Its process may have ended it, and itself, since the list was read.
+            if stored.state.is_finished() {
+                continue;
+            }
             let id = stored.spec.id.clone();
             match host.resume(stored).await {
                 Ok(()) => taken.push(id),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::interpolate::interpolate;
+use super::names::invalid_name;
 use crate::connection::{Connection, ConnectionKind, Connections, KINDS, Places, Surroundings};
 use crate::document::{Diagnostic, Entry, Node, Report, Severity, Spanned};
 use crate::model::ConnectionId;
@@ -31,6 +32,9 @@ pub fn read_connections(
         interpolate(&mut node, around.environment, report);
         let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
         let unset = report.diagnostics()[before..].iter().any(is_error);
+        if let Err(error) = ConnectionId::new(&name) {
+            report.push(invalid_name("a connection", &name, &error));
+        }
         let kind = find_kind(&name, &node, report);
         // A URL with a hole in it can't be right: once is enough.
         let connection = kind
@@ -39,9 +43,6 @@ pub fn read_connections(
         match connection {
             Some((id, connection)) => connections.insert(id, connection),
             None => {
-                if ConnectionId::new(&name).is_err() && unset {
-                    invalid_name(&name, report);
-                }
                 broken.insert(name.value, kind.map(|(kind, _)| kind.name));
             }
         }
@@ -110,10 +111,7 @@ fn read_connection(
     around: &Around<'_>,
     report: &mut Report,
 ) -> Option<(ConnectionId, Arc<dyn Connection>)> {
-    let Ok(id) = ConnectionId::new(name) else {
-        invalid_name(name, report);
-        return None;
-    };
+    let id = ConnectionId::new(name).ok()?;
     let mut surroundings = Surroundings {
         report,
         id: &id,
@@ -122,17 +120,4 @@ fn read_connection(
     };
     let connection = (kind.parse)(&entry.value, &mut surroundings)?;
     Some((id, connection))
-}
-
-fn invalid_name(name: &Spanned<String>, report: &mut Report) {
-    if let Err(error) = ConnectionId::new(name) {
-        report.push(
-            Diagnostic::error(
-                "invalid-name",
-                format!("`{}` can't be the name of a connection", name.value),
-                name.span,
-            )
-            .label(error.to_string()),
-        );
-    }
 }

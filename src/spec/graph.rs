@@ -77,6 +77,7 @@ impl Graph {
             incomplete,
         };
         graph.refuse_cycles(heads, report);
+        warn_of_similar(heads, report);
         graph
     }
 
@@ -168,6 +169,29 @@ impl Graph {
     /// The graph as the task at a place sees it.
     pub fn around(&self, at: usize) -> Around<'_> {
         Around { graph: self, at }
+    }
+}
+
+/// Warns of names that only case tells apart: people and some file systems take them for one.
+fn warn_of_similar(heads: &[TaskHead<'_>], report: &mut Report) {
+    let mut seen: HashMap<String, &TaskHead<'_>> = HashMap::with_capacity(heads.len());
+    for head in heads {
+        if let Some(first) = seen.insert(head.name.to_lowercase(), head)
+            && first.name.value != head.name.value
+        {
+            report.push(
+                Diagnostic::warning(
+                    "similar-names",
+                    format!(
+                        "only case tells task `{}` and `{}` apart",
+                        head.name.value, first.name.value
+                    ),
+                    head.name.span,
+                )
+                .label("easily taken for the other")
+                .related(first.name.span, "first here"),
+            );
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod files;
 mod graph;
 mod include;
 mod interpolate;
+mod names;
 mod params;
 mod pipeline;
 mod placement;

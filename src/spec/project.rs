@@ -40,6 +40,8 @@ pub struct Loaded {
     pub broken: Vec<(PathBuf, Option<String>)>,
     /// Everything that was found, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
+    /// What is worth knowing of pipelines without mistakes, such as where a guarantee is weaker.
+    pub notes: Vec<Diagnostic>,
     pub sources: Sources,
 }
 
@@ -101,6 +103,10 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
     if let Some((settings, _)) = &settings {
         warn_of_unknown_params(settings, &pipelines, &broken, &mut report);
     }
+    let found = in_order(report.into_diagnostics(), &files.sources);
+    let (notes, diagnostics) = found
+        .into_iter()
+        .partition(|diagnostic| diagnostic.severity == Severity::Note);
     Loaded {
         project: settings
             .filter(|(_, fine)| *fine)
@@ -111,7 +117,8 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
                 pipelines,
             }),
         broken,
-        diagnostics: in_order(report.into_diagnostics(), &files.sources),
+        diagnostics,
+        notes,
         sources: files.sources,
     }
 }

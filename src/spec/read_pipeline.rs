@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::files::Files;
 use super::graph::Graph;
 use super::include::with_includes;
+use super::names::invalid_name;
 use super::params::Params;
 use super::pipeline::{Pipeline, PipelineRecord, TaskSpec};
 use super::placement::point_at_keys;
@@ -19,10 +20,11 @@ use super::unused::warn_of_unused;
 use super::version::version_of;
 use super::yaml::read_yaml;
 use crate::document::{
-    Diagnostic, Node, Report, Severity, Span, Spanned, Value, read_map, refuse_unknown_keys,
+    Diagnostic, Node, Report, Severity, Span, Spanned, Value, refuse_unknown_keys,
 };
 use crate::model::{Dag, DagId, Task, TaskIndex};
 use crate::secret::Environment;
+use crate::task::Guarantee;
 
 /// What a pipeline is read in.
 pub struct Context<'a> {
@@ -71,7 +73,18 @@ pub fn read_pipeline(
 }
 
 fn read_record(node: &Node, report: &mut Report) -> Option<PipelineRecord> {
-    let entries = read_map(node, report)?;
+    let Some(entries) = node.as_map() else {
+        report.push(
+            Diagnostic::error(
+                "wrong-type",
+                format!("a pipeline is a map, this file is {}", node.kind()),
+                node.span,
+            )
+            .label("expected `dag: its_name`")
+            .help("a file in `pipelines/` has the keys `dag` and `tasks`"),
+        );
+        return None;
+    };
     let entries = refuse_unknown_keys(entries, PipelineRecord::KEYS, "a pipeline", report);
     PipelineRecord::from_entries(&entries, node.span, report)
 }
@@ -153,6 +166,11 @@ fn read_dag(
         return None;
     }
     warn_of_unused(&params, &files.used, report);
+    for (head, spec) in heads.iter().zip(&specs) {
+        if let Some((_, spec, _)) = spec {
+            note_guarantee(head, spec, report);
+        }
+    }
     let id = id?;
     let order = graph.order();
     let mut place = vec![TaskIndex(0); order.len()];
@@ -197,19 +215,26 @@ fn read_dag(
     })
 }
 
-fn dag_id(name: &Spanned<String>, report: &mut Report) -> Option<DagId> {
-    match DagId::new(name) {
-        Ok(id) => Some(id),
-        Err(error) => {
-            report.push(
-                Diagnostic::error(
-                    "invalid-name",
-                    format!("`{}` can't be the name of a DAG", name.value),
-                    name.span,
-                )
-                .label(error.to_string()),
-            );
-            None
-        }
+/// Says where a crash may repeat an effect.
+fn note_guarantee(head: &TaskHead<'_>, spec: &TaskSpec, report: &mut Report) {
+    if let Guarantee::AtLeastOnce { reason } = spec.action.guarantee()
+        && let Some((_, entry)) = head.kinds().next()
+    {
+        report.push(
+            Diagnostic::note(
+                "at-least-once",
+                format!("task `{}` may act more than once", head.id),
+                entry.key.span,
+            )
+            .help(reason),
+        );
     }
+}
+
+fn dag_id(name: &Spanned<String>, report: &mut Report) -> Option<DagId> {
+    let id = DagId::new(name);
+    if let Err(error) = &id {
+        report.push(invalid_name("a DAG", name, error));
+    }
+    id.ok()
 }

@@ -14,7 +14,7 @@ use super::task::{Condition, DefaultsRecord, TaskHead, TaskRecord};
 use crate::document::{Diagnostic, FromNode, Node, Report, Spanned, Value};
 use crate::model::{PoolId, Task};
 use crate::secret::Environment;
-use crate::task::{EMPTY, Guarantee, Surroundings, Task as Action};
+use crate::task::{EMPTY, Surroundings, Task as Action};
 use crate::template::{Shape, Template, TemplateValue};
 
 /// What the tasks of one DAG are read in.
@@ -208,17 +208,6 @@ fn read_action(
     let mut action = None;
     for (kind, entry) in head.kinds() {
         let read = (kind.parse)(&entry.value, surroundings);
-        if let Some(Guarantee::AtLeastOnce { reason }) = read.as_ref().map(|read| read.guarantee())
-        {
-            surroundings.report.push(
-                Diagnostic::note(
-                    "at-least-once",
-                    format!("task `{}` may act more than once after a crash", head.id),
-                    entry.key.span,
-                )
-                .help(reason),
-            );
-        }
         action.get_or_insert((kind.name, read));
     }
     action.unwrap_or_else(|| {

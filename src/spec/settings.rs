@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::connections::{Around, Broken, read_connections};
+use super::names::invalid_name;
 use super::placement::point_at_keys;
 use super::retry::check_retry;
 use super::task::DefaultsRecord;
@@ -135,14 +136,7 @@ fn read_pools(pools: &Map<NonZeroU32>, report: &mut Report) -> BTreeMap<PoolId, 
             Ok(id) => {
                 read.insert(id, slots.get());
             }
-            Err(error) => report.push(
-                Diagnostic::error(
-                    "invalid-name",
-                    format!("`{}` can't be the name of a pool", name.value),
-                    name.span,
-                )
-                .label(error.to_string()),
-            ),
+            Err(error) => report.push(invalid_name("a pool", name, &error)),
         }
     }
     read

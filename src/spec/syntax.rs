@@ -25,6 +25,13 @@ pub fn explain(message: &str, source: SourceId, text: &str, range: Range<usize>)
             .label("tabs are of no fixed width")
             .help("indent with spaces");
     }
+    if says("escape") {
+        return error(
+            "a backslash in double quotes begins an escape, this is none",
+            range,
+        )
+        .help("in single quotes a backslash is a backslash: '\\d'");
+    }
     let of_a_pair = [
         "quoted",
         "bracket",
@@ -57,9 +64,29 @@ pub fn explain(message: &str, source: SourceId, text: &str, range: Range<usize>)
             error("expected `key: value`", place).label("where is the `:`?")
         };
     }
-    if says("escape") {
-        return error(&format!("in double quotes: {message}"), range)
-            .help("in single quotes a backslash is a backslash: '\\d'");
+    if says("trailing content") {
+        let line = line_of(text, range.start);
+        return error("the text ends at its closing quote", range.start..line.end)
+            .label("this is too much")
+            .help("put all of it between the quotes, or none");
+    }
+    if says("merge value") {
+        return error("`<<` takes a map", range)
+            .label("expected a map or the anchor of one, such as `*base`");
+    }
+    if says("string scalar") {
+        return error("a key is a text", range).label("expected `key:`");
+    }
+    if says("unexpected character") || says("control character") {
+        let strange = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        let found = text.char_indices().find(|(_, c)| strange(*c));
+        if let Some((at, c)) = found {
+            return error(
+                &format!("the character U+{:04X} can't be in a text", u32::from(c)),
+                at..at + c.len_utf8(),
+            )
+            .help("in double quotes it can be written as an escape such as `\"\\x07\"`");
+        }
     }
     if says("could not find expected ':'") || says("simple key") {
         let line = line_of(text, range.start);
@@ -102,6 +129,9 @@ fn colon_in_text(source: SourceId, text: &str, range: Range<usize>) -> Diagnosti
     let value = content.find(": ").map(|at| at + 2);
     let inside = value.filter(|value| range.start >= line.start + value);
     let Some(value) = inside else {
+        if let Some(diagnostic) = without_colon(source, text, line.start) {
+            return diagnostic;
+        }
         return Diagnostic::error(
             "yaml-syntax",
             "a key can't begin here",
@@ -124,6 +154,26 @@ fn colon_in_text(source: SourceId, text: &str, range: Range<usize>) -> Diagnosti
     } else {
         diagnostic.help(format!("write `\"{written}\"`"))
     }
+}
+
+/// A line before this one that lacks its `: `, so that the lines after it were read as its text.
+fn without_colon(source: SourceId, text: &str, before: usize) -> Option<Diagnostic> {
+    let end = text[..before].trim_end().len();
+    let line = line_of(text, end.checked_sub(1)?);
+    let content = text[line.clone()].trim_start();
+    let span = Span::new(source, line.end - content.len()..line.end);
+    let error = Diagnostic::error("yaml-syntax", "expected `key: value`", span);
+    if content.contains(": ") || content.ends_with(':') || content.starts_with('#') {
+        return None;
+    }
+    Some(match content.split_once(':') {
+        Some((key, value)) => error
+            .label("there is a space behind the colon")
+            .help(format!("write `{key}: {value}`")),
+        None => error
+            .label("where is the `:`?")
+            .help(format!("write `{content}:`")),
+    })
 }
 
 /// The line that an offset is in, without its end.

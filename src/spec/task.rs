@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::names::invalid_name;
 use crate::document::{
     Diagnostic, Entry, FromNode, Node, OneOrMany, Report, Span, Spanned, Value, correct_key,
     nearest,
@@ -184,14 +185,7 @@ pub fn read_head<'a>(
     let id = match TaskId::new(name) {
         Ok(id) => id,
         Err(error) => {
-            report.push(
-                Diagnostic::error(
-                    "invalid-name",
-                    format!("`{}` can't be the name of a task", name.value),
-                    name.span,
-                )
-                .label(error.to_string()),
-            );
+            report.push(invalid_name("a task", name, &error));
             TaskId::new("unnamed").ok()?
         }
     };

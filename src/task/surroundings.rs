@@ -145,32 +145,27 @@ impl Surroundings<'_> {
         }
     }
 
+    fn place_or_whole(&self, text: &Spanned<String>, part: Option<std::ops::Range<usize>>) -> Span {
+        part.map_or(text.span, |part| self.place(text, part))
+    }
+
     fn checked(
         &mut self,
         parsed: Result<Template, crate::template::TemplateError>,
         text: &Spanned<String>,
         scope: &Shape,
     ) -> Option<Template> {
-        // A quoted text begins one byte after its span; a block text isn't its source's bytes, so
-        // that only the whole of it can be shown.
-        let place = |range: Option<std::ops::Range<usize>>| -> Span {
-            let span_length = text.span.range().len();
-            let quote = span_length.saturating_sub(text.value.len()) / 2;
-            match range {
-                Some(range) if span_length <= text.value.len() + 2 => {
-                    text.span.slice(range.start + quote..range.end + quote)
-                }
-                _ => text.span,
-            }
-        };
         let template = match parsed {
             Ok(template) => template,
             Err(error) => {
-                self.report.push(Diagnostic::error(
-                    "template-syntax",
-                    format!("the template can't be read: {}", error.message),
-                    place(error.range),
-                ));
+                let message = if error.message.starts_with("there is no") {
+                    error.message
+                } else {
+                    format!("the template can't be read: {}", error.message)
+                };
+                let span = self.place_or_whole(text, error.range);
+                self.report
+                    .push(Diagnostic::error("template-syntax", message, span));
                 return None;
             }
         };
@@ -180,12 +175,18 @@ impl Surroundings<'_> {
                 // A name that is no identifier: `tasks["my-task"]`.
                 self.reads.extend(self.graph.upstream());
             }
+            let found = template.find(&path);
             let problem = match path.strip_prefix("tasks.") {
-                Some(rest) => self.check_task_path(rest, place(template.find(&path))),
-                None => scope
-                    .check(&path)
-                    .err()
-                    .map(|unknown| unknown_variable(unknown, place(template.find(&path)))),
+                Some(rest) => self.check_task_path(rest, text, found),
+                None => scope.check(&path).err().map(|unknown| {
+                    let end = found.as_ref().map_or(0, |range| range.end);
+                    let called = text.value[end..].trim_start().starts_with('(');
+                    let span = self.place_or_whole(text, found);
+                    if called && !path.contains('.') {
+                        return unknown_function(&path, span);
+                    }
+                    unknown_variable(unknown, span)
+                }),
             };
             if let Some(diagnostic) = problem {
                 known = false;
@@ -196,15 +197,22 @@ impl Surroundings<'_> {
     }
 
     /// Checks `<task>.outputs…` behind `tasks.`.
-    fn check_task_path(&mut self, path: &str, span: Span) -> Option<Diagnostic> {
+    fn check_task_path(
+        &mut self,
+        path: &str,
+        text: &Spanned<String>,
+        found: Option<std::ops::Range<usize>>,
+    ) -> Option<Diagnostic> {
         let (task, rest) = path.split_once('.').unwrap_or((path, "outputs"));
-        if !self.graph.is_upstream(task) {
-            return Some(self.not_upstream(task, span, "the outputs"));
-        }
+        let upstream = self.graph.is_upstream(task);
         let field = rest.split('.').next().unwrap_or(rest);
-        if field == "outputs" {
+        if upstream && field == "outputs" {
             self.reads.insert(task.to_owned());
             return None;
+        }
+        let span = self.place_or_whole(text, found);
+        if !upstream {
+            return Some(self.not_upstream(task, span, "the outputs"));
         }
         Some(
             Diagnostic::error(
@@ -312,6 +320,16 @@ pub fn unreadable(path: &Spanned<String>, reason: &str, siblings: &[String]) -> 
         Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
         None => diagnostic.help("paths are relative to the folder of runner.yaml"),
     }
+}
+
+fn unknown_function(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "unknown-variable",
+        format!("there is no function `{name}`"),
+        span,
+    )
+    .suggest(name, ["debug", "dict", "namespace", "range"], "function")
+    .help("most are filters: `{{ value | length }}`")
 }
 
 fn unknown_variable(unknown: Unknown, span: Span) -> Diagnostic {

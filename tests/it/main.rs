@@ -8,6 +8,7 @@
 mod architecture;
 mod check;
 mod check_task;
+mod cli;
 mod copy;
 mod edited;
 mod embedded;
@@ -15,6 +16,7 @@ mod engine;
 mod file;
 mod host;
 mod kill;
+mod kinds;
 mod oracle;
 mod pipelines;
 mod postgres_session;

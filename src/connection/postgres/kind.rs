@@ -15,7 +15,7 @@ use crate::connection::{
     Access, Connection, ConnectionKind, Database, DatabaseError, Dialect, Places, Session,
     Surroundings,
 };
-use crate::document::{Diagnostic, FromNode, Node, Spanned, Value};
+use crate::document::{Diagnostic, FromNode, Node, Spanned, Value, nearest};
 use crate::secret::Secret;
 
 pub(in crate::connection) const KIND: ConnectionKind = ConnectionKind {
@@ -61,8 +61,13 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
             statement_timeout: None,
             max_connections: DEFAULT_CONNECTIONS,
         }
-    } else {
+    } else if node.as_map().is_some() {
         Settings::from_node(node, surroundings.report)?
+    } else {
+        surroundings
+            .report
+            .expected("`embedded`, a URL or a map with `url`", node);
+        return None;
     };
     let (address, reached) = if *settings.url == "embedded" {
         (Address::Embedded, None)
@@ -76,11 +81,13 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
                 }),
             ),
             Err(message) => {
-                surroundings.report.push(Diagnostic::error(
-                    "invalid-url",
-                    message,
-                    settings.url.span,
-                ));
+                let diagnostic = Diagnostic::error("invalid-url", message, settings.url.span);
+                surroundings
+                    .report
+                    .push(match nearest(&settings.url, ["embedded"]) {
+                        Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
+                        None => diagnostic,
+                    });
                 return None;
             }
         }
@@ -118,8 +125,11 @@ impl Connection for PostgresConnection {
         let Address::Url(url) = &self.address else {
             return Vec::new();
         };
-        let password = address::password(url.reveal());
-        password.map(str::to_owned).into_iter().collect()
+        let Some(password) = address::password(url.reveal()) else {
+            return Vec::new();
+        };
+        // As it stands in the URL, and as the server gets it.
+        vec![password.to_owned(), address::percent_decoded(password)]
     }
 
     fn as_database(&self) -> Option<&dyn Database> {

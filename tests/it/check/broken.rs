@@ -23,7 +23,7 @@ pub fn cases() -> Vec<Case> {
 #[test]
 fn every_mistake_is_shown_with_its_place_its_cause_and_a_fix() {
     let cases = cases();
-    assert!(cases.len() >= 80, "only {} broken projects", cases.len());
+    assert!(cases.len() >= 100, "only {} broken projects", cases.len());
     let failed: Vec<&str> = cases
         .iter()
         .filter(|case| catch_unwind(AssertUnwindSafe(|| check(case))).is_err())
