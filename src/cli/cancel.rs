@@ -66,13 +66,13 @@ async fn end(taken: Taken, store: &Arc<dyn RunStore>, run: &RunRow) -> anyhow::R
         mut host, stored, ..
     } = taken;
     if host.resume(stored.clone()).await.is_ok() {
-        host.command(run.id.clone(), CommandKind::Cancel);
         host.run_until_idle().await?;
     } else {
         // Nobody can carry it out any more, but it can be written off.
         let version = find::version(store.as_ref(), run).await?;
         let ends = written_off(&stored, version.tasks.len());
-        store.commit(host.owner(), &ends).await?;
+        let heard = store.commands(host.owner()).await?;
+        store.commit_heard(host.owner(), &ends, &heard).await?;
     }
     engage::state_of(store.as_ref(), run).await
 }

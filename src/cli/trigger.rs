@@ -129,6 +129,7 @@ pub async fn watch<W: std::io::Write>(
     let mut frames = tokio::time::interval(FRAME);
     frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut signals = Signals::new()?;
+    let mut killed = false;
     {
         let work = host.run_until_idle();
         tokio::pin!(work);
@@ -147,8 +148,8 @@ pub async fn watch<W: std::io::Write>(
                 () = signals.interrupted() => {
                     interrupts += 1;
                     if interrupts > 1 {
-                        // Children go down with the process; the run goes on at the next start.
-                        std::process::exit(i32::from(exit::INTERRUPTED));
+                        killed = true;
+                        break;
                     }
                     writeln!(anstream::stderr(), "cancelling; ^C again kills")?;
                     let _ = control.send(Control::CancelAll);
@@ -156,12 +157,21 @@ pub async fn watch<W: std::io::Write>(
             }
         }
     }
+    if killed {
+        kill(host).await;
+    }
     while let Ok(news) = heard.try_recv() {
         view.news(news)?;
     }
     let _ = run;
     view.end()?;
     Ok(view.state())
+}
+
+/// Ends this process with all its children, at once; its runs can be resumed.
+pub async fn kill(mut host: Host) -> ! {
+    host.kill().await;
+    std::process::exit(i32::from(exit::INTERRUPTED))
 }
 
 /// ^C and SIGTERM.

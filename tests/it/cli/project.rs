@@ -33,6 +33,7 @@ impl Project {
 
     /// The binary with a command line, words parted by spaces; nothing of the test's own
     /// environment but PATH.
+    #[expect(clippy::disallowed_methods, reason = "handed on to the binary")]
     pub fn runner(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
         command
