@@ -60,7 +60,11 @@ fn find_kind<'a>(
         report.push(
             Diagnostic::error(
                 "wrong-type",
-                format!("connection `{}`: expected a map, found {}", name.value, node.kind()),
+                format!(
+                    "connection `{}`: expected a map, found {}",
+                    name.value,
+                    node.kind()
+                ),
                 node.span,
             )
             .label("expected a kind and its settings")

@@ -94,7 +94,11 @@ fn read_include(
     let before = report.diagnostics().len();
     let node = read_yaml(source, &text, report)?;
     if source == home || node.get("dag").is_some() {
-        let what = if source == home { "itself" } else { "another pipeline" };
+        let what = if source == home {
+            "itself"
+        } else {
+            "another pipeline"
+        };
         report.push(
             Diagnostic::error(
                 "wrong-include",

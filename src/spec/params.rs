@@ -295,7 +295,13 @@ fn check_rules(
         ..rules.clone()
     };
     for choice in record.r#enum.iter().flat_map(|choices| &choices.value) {
-        report_misfit("the choice", &without_choices, &choice.to_json(), choice, report);
+        report_misfit(
+            "the choice",
+            &without_choices,
+            &choice.to_json(),
+            choice,
+            report,
+        );
     }
 }
 

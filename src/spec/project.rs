@@ -90,7 +90,9 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
         };
         let read = read_pipeline(path, &mut files, &context, &mut report);
         let name = read.name.as_ref().map(|name| name.value.clone());
-        let unique = read.name.is_none_or(|name| is_new(name, &mut names, &mut report));
+        let unique = read
+            .name
+            .is_none_or(|name| is_new(name, &mut names, &mut report));
         match read.pipeline {
             Some(pipeline) if unique => {
                 pipelines.insert(pipeline.id.clone(), Arc::new(pipeline));
@@ -106,12 +108,14 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
         .into_iter()
         .partition(|diagnostic| diagnostic.severity == Severity::Note);
     Loaded {
-        project: settings.filter(|(_, fine)| *fine).map(|(settings, _)| Project {
-            places: places.clone(),
-            environment,
-            settings,
-            pipelines,
-        }),
+        project: settings
+            .filter(|(_, fine)| *fine)
+            .map(|(settings, _)| Project {
+                places: places.clone(),
+                environment,
+                settings,
+                pipelines,
+            }),
         broken,
         diagnostics,
         notes,
@@ -140,7 +144,10 @@ fn is_new(
     } else {
         Diagnostic::warning(
             "similar-names",
-            format!("only case tells DAG `{}` and `{}` apart", name.value, first.value),
+            format!(
+                "only case tells DAG `{}` and `{}` apart",
+                name.value, first.value
+            ),
             name.span,
         )
         .label("easily taken for the other")
@@ -159,7 +166,9 @@ fn warn_of_unknown_params(
     // A broken pipeline may have it.
     for (name, _) in settings.params.iter().filter(|_| broken.is_empty()) {
         if !pipelines.values().any(|pipeline| pipeline.params.has(name)) {
-            let known = pipelines.values().flat_map(|pipeline| pipeline.params.names());
+            let known = pipelines
+                .values()
+                .flat_map(|pipeline| pipeline.params.names());
             let known: std::collections::BTreeSet<String> = known.collect();
             report.push(
                 Diagnostic::warning(

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::files::Files;
 use super::graph::Graph;
-use super::names::invalid_name;
 use super::include::with_includes;
+use super::names::invalid_name;
 use super::params::Params;
 use super::pipeline::{Pipeline, PipelineRecord, TaskSpec};
 use super::placement::point_at_keys;

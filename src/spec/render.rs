@@ -46,7 +46,9 @@ fn without_passwords(text: &str) -> Cow<'_, str> {
         if let Some((name, password)) = user.split_once(':') {
             let start = at + 3 + name.len() + 1;
             let range = start..start + password.len();
-            shown.to_mut().replace_range(range, &"*".repeat(password.len()));
+            shown
+                .to_mut()
+                .replace_range(range, &"*".repeat(password.len()));
         }
     }
     shown
@@ -109,7 +111,7 @@ fn window<'a>(text: &str, labels: impl Iterator<Item = &'a Label>) -> Range<usiz
     let last = text.floor_char_boundary(last);
     let begin = text[..first].rfind('\n').map_or(0, |at| at + 1);
     let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
-    begin..end
+    begin..begin + text[begin..end].trim_end_matches('\r').len()
 }
 
 /// The annotation of a label: of its first line only, since a whole map under carets hides more
@@ -186,7 +188,10 @@ mod tests {
     #[test]
     fn passwords_in_urls_are_not_shown() {
         for (text, expected) in [
-            ("a: \"postgres://u:secret@h/d\"", "a: \"postgres://u:******@h/d\""),
+            (
+                "a: \"postgres://u:secret@h/d\"",
+                "a: \"postgres://u:******@h/d\"",
+            ),
             ("postgres://u:p@x@h", "postgres://u:***@h"),
             ("https://h:80/a@b", "https://h:80/a@b"),
             ("u: postgres://u@h/d", "u: postgres://u@h/d"),

@@ -89,7 +89,9 @@ pub fn read_settings(
     let chosen = profile.and_then(|name| find_profile(name, &record, node, report));
     let mut nodes: Vec<(Spanned<String>, Node)> = record.connections.0.clone();
     for (name, replacement) in chosen.iter().flat_map(|chosen| &chosen.connections.0) {
-        let known = nodes.iter_mut().find(|(known, _)| known.value == name.value);
+        let known = nodes
+            .iter_mut()
+            .find(|(known, _)| known.value == name.value);
         match known {
             Some((_, node)) => *node = replacement.clone(),
             None => nodes.push((name.clone(), replacement.clone())),

@@ -26,10 +26,20 @@ pub fn explain(message: &str, source: SourceId, text: &str, range: Range<usize>)
             .help("indent with spaces");
     }
     if says("escape") {
-        return error("a backslash in double quotes begins an escape, this is none", range)
-            .help("in single quotes a backslash is a backslash: '\\d'");
+        return error(
+            "a backslash in double quotes begins an escape, this is none",
+            range,
+        )
+        .help("in single quotes a backslash is a backslash: '\\d'");
     }
-    let of_a_pair = ["quoted", "bracket", "brace", "illegal placement", "flow", "end of stream"];
+    let of_a_pair = [
+        "quoted",
+        "bracket",
+        "brace",
+        "illegal placement",
+        "flow",
+        "end of stream",
+    ];
     // The place may be the opening bracket itself.
     if of_a_pair.iter().any(|part| says(part))
         && let Some((open, at)) = unclosed(text, (range.start + 1).min(text.len()))
@@ -134,7 +144,10 @@ fn colon_in_text(source: SourceId, text: &str, range: Range<usize>) -> Diagnosti
     let diagnostic = Diagnostic::error(
         "yaml-syntax",
         "a text with `: ` in it needs quotes",
-        Span::new(source, line.start + value..line.start + value + written.len()),
+        Span::new(
+            source,
+            line.start + value..line.start + value + written.len(),
+        ),
     );
     if written.contains('"') {
         diagnostic.help(format!("write `'{}'`", written.replace('\'', "''")))
@@ -179,7 +192,9 @@ fn unclosed(text: &str, end: usize) -> Option<(char, usize)> {
     let mut quote: Option<(char, usize)> = None;
     let mut before = '\n';
     let mut comment = false;
-    let mut characters = text[..text.ceil_char_boundary(end)].char_indices().peekable();
+    let mut characters = text[..text.ceil_char_boundary(end)]
+        .char_indices()
+        .peekable();
     while let Some((at, c)) = characters.next() {
         match quote {
             Some(('"', _)) if c == '\\' => {

@@ -18,7 +18,11 @@ pub(super) fn unquoted(source: SourceId, text: &str) -> Option<Diagnostic> {
         }
     })?;
     let value = &text[range.clone()];
-    let first = if value.starts_with("{{") { "{{" } else { &value[..1] };
+    let first = if value.starts_with("{{") {
+        "{{"
+    } else {
+        &value[..1]
+    };
     Some(
         Diagnostic::error(
             "yaml-syntax",
@@ -85,7 +89,10 @@ mod tests {
             ("schedule: { cron: [*/5 9 * * *] }\n", "*/5 9 * * *"),
             ("a: &a 1\nb: *a\nc: *d\n", "*d"),
             ("foreach: {{ params.coins }}\n", "{{ params.coins }}"),
-            ("a: [{{ params.coins | length }}, 3]\n", "{{ params.coins | length }}"),
+            (
+                "a: [{{ params.coins | length }}, 3]\n",
+                "{{ params.coins | length }}",
+            ),
         ] {
             let mut report = Report::default();
             assert!(

@@ -23,7 +23,10 @@ pub fn warn_of_unused(params: &Params, files: &BTreeMap<String, String>, report:
                     format!("nothing reads the parameter `{}`", param.name),
                     param.span,
                 )
-                .help("remove it, or read it: `{{ params.name }}`, `:name` in SQL".replace("name", &param.name)),
+                .help(
+                    "remove it, or read it: `{{ params.name }}`, `:name` in SQL"
+                        .replace("name", &param.name),
+                ),
             );
         }
     }
@@ -40,10 +43,9 @@ fn passes_all(text: &str) -> bool {
 /// Where a word stands.
 fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let part = |c: char| c.is_alphanumeric() || c == '_';
-    memchr::memmem::find_iter(text.as_bytes(), word)
-        .filter(move |at| {
-            let before = text[..*at].chars().next_back();
-            let after = text[at + word.len()..].chars().next();
-            !before.is_some_and(part) && !after.is_some_and(part)
-        })
+    memchr::memmem::find_iter(text.as_bytes(), word).filter(move |at| {
+        let before = text[..*at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        !before.is_some_and(part) && !after.is_some_and(part)
+    })
 }

@@ -149,11 +149,7 @@ impl Surroundings<'_> {
         }
     }
 
-    fn place_or_whole(
-        &self,
-        text: &Spanned<String>,
-        part: Option<std::ops::Range<usize>>,
-    ) -> Span {
+    fn place_or_whole(&self, text: &Spanned<String>, part: Option<std::ops::Range<usize>>) -> Span {
         part.map_or(text.span, |part| self.place(text, part))
     }
 
@@ -380,9 +376,9 @@ fn unknown_variable(unknown: Unknown, span: Span) -> Diagnostic {
     match parent {
         Some("env") => {
             let name = path.rsplit('.').next().unwrap_or_default();
-            return diagnostic
-                .label("not declared")
-                .help(format!("declare it in the pipeline or the task: `env: {name}`"));
+            return diagnostic.label("not declared").help(format!(
+                "declare it in the pipeline or the task: `env: {name}`"
+            ));
         }
         Some("params") if known.is_empty() => {
             return diagnostic

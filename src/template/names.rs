@@ -10,16 +10,80 @@ use crate::document::nearest;
 
 /// Those that people mistype, for "did you mean".
 const FILTERS: &[&str] = &[
-    "abs", "attr", "batch", "bool", "capitalize", "date", "default", "dictsort", "escape", "first",
-    "float", "format", "groupby", "indent", "int", "items", "join", "last", "length", "lines",
-    "list", "lower", "map", "max", "min", "pprint", "reject", "rejectattr", "replace", "reverse",
-    "round", "safe", "select", "selectattr", "shift", "slice", "sort", "split", "string", "sum",
-    "title", "tojson", "trim", "unique", "upper", "urlencode",
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "date",
+    "default",
+    "dictsort",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "pprint",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "shift",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+    "urlencode",
 ];
 const TESTS: &[&str] = &[
-    "defined", "divisibleby", "endingwith", "even", "false", "filter", "float", "ge", "gt", "in",
-    "integer", "iterable", "le", "lower", "lt", "mapping", "ne", "none", "number", "odd", "sequence",
-    "startingwith", "string", "true", "undefined", "upper",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "even",
+    "false",
+    "filter",
+    "float",
+    "ge",
+    "gt",
+    "in",
+    "integer",
+    "iterable",
+    "le",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "startingwith",
+    "string",
+    "true",
+    "undefined",
+    "upper",
 ];
 
 /// Finds the first filter or test that doesn't exist.
@@ -76,7 +140,10 @@ fn probe(expression: &str) -> bool {
     let compiled = environment().compile_expression(expression);
     let evaluated = compiled.and_then(|expression| expression.eval(()));
     !evaluated.is_err_and(|error| {
-        matches!(error.kind(), ErrorKind::UnknownFilter | ErrorKind::UnknownTest)
+        matches!(
+            error.kind(),
+            ErrorKind::UnknownFilter | ErrorKind::UnknownTest
+        )
     })
 }
 
@@ -111,8 +178,15 @@ fn uses(text: &str, range: Range<usize>) -> Vec<(Use, Range<usize>)> {
     let bytes = text.as_bytes();
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let word_at = |from: usize| {
-        let start = from + bytes[from..range.end].iter().take_while(|b| b.is_ascii_whitespace()).count();
-        let length = bytes[start..range.end].iter().take_while(|b| word(**b)).count();
+        let start = from
+            + bytes[from..range.end]
+                .iter()
+                .take_while(|b| b.is_ascii_whitespace())
+                .count();
+        let length = bytes[start..range.end]
+            .iter()
+            .take_while(|b| word(**b))
+            .count();
         start..start + length
     };
     let mut found = Vec::new();
@@ -161,10 +235,19 @@ mod tests {
     fn unknown_filters_and_tests_are_found() {
         for (text, expected) in [
             ("{{ a | upper | length }}", None),
-            ("{{ a|dat('%Y') }}", Some("there is no filter `dat`: did you mean `date`?")),
-            ("x {{ a | nothing_like_it }}", Some("there is no filter `nothing_like_it`")),
+            (
+                "{{ a|dat('%Y') }}",
+                Some("there is no filter `dat`: did you mean `date`?"),
+            ),
+            (
+                "x {{ a | nothing_like_it }}",
+                Some("there is no filter `nothing_like_it`"),
+            ),
             ("{{ 'a | nofilter' }}", None),
-            ("{{ a is definde }}", Some("there is no test `definde`: did you mean `defined`?")),
+            (
+                "{{ a is definde }}",
+                Some("there is no test `definde`: did you mean `defined`?"),
+            ),
             ("{% if a is not none %}x{% endif %}", None),
             ("{{ a.is }}", None),
             ("{# a | nofilter #}{{ b }}", None),

@@ -109,8 +109,9 @@ fn is_name(word: &str) -> bool {
 }
 
 fn is_option(word: &str) -> bool {
-    word.strip_prefix("--")
-        .is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+    word.strip_prefix("--").is_some_and(|name| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+    })
 }
 
 #[test]
@@ -123,7 +124,8 @@ fn links_lead_somewhere() {
             let elsewhere = target.contains("://") || file.is_empty();
             !elsewhere && !path.with_file_name(file).exists()
         });
-        dead.map(|target| format!("`{target}` leads nowhere")).collect()
+        dead.map(|target| format!("`{target}` leads nowhere"))
+            .collect()
     });
 }
 
@@ -166,7 +168,11 @@ fn the_example_of_the_readme_has_no_mistake() {
     let mut written = BTreeSet::new();
     for block in blocks(&readme, "yaml") {
         // The first line names the file; blocks without one are pieces.
-        let Some(path) = block.lines().next().and_then(|line| line.strip_prefix("# ")) else {
+        let Some(path) = block
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("# "))
+        else {
             continue;
         };
         let path = project.path().join(path);

@@ -40,7 +40,10 @@ fn check(case: &Case) {
     in_order(&loaded);
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
-    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/broken/snapshots"));
+    settings.set_snapshot_path(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/broken/snapshots"
+    ));
     settings.set_omit_expression(true);
     settings.set_description(&case.description);
     settings.bind(|| insta::assert_snapshot!(case.name.as_str(), text));
@@ -52,9 +55,15 @@ fn same_as_json(text: &str, loaded: &Loaded) {
     let in_text: Vec<(String, String)> = lines
         .iter()
         .enumerate()
-        .filter(|(_, line)| ["error[", "warning[", "note["].iter().any(|start| line.starts_with(start)))
+        .filter(|(_, line)| {
+            ["error[", "warning[", "note["]
+                .iter()
+                .any(|start| line.starts_with(start))
+        })
         .map(|(at, title)| {
-            let place = lines[at..].iter().find_map(|line| line.trim_start().strip_prefix("--> "));
+            let place = lines[at..]
+                .iter()
+                .find_map(|line| line.trim_start().strip_prefix("--> "));
             ((*title).to_owned(), place.unwrap_or_default().to_owned())
         })
         .collect();
@@ -65,7 +74,12 @@ fn same_as_json(text: &str, loaded: &Loaded) {
         .iter()
         .map(|row| {
             let word = |key: &str| row[key].as_str().unwrap().to_owned();
-            let title = format!("{}[{}]: {}", word("severity"), word("code"), word("message"));
+            let title = format!(
+                "{}[{}]: {}",
+                word("severity"),
+                word("code"),
+                word("message")
+            );
             let place = format!("{}:{}:{}", word("file"), row["line"], row["column"]);
             (title, place)
         })

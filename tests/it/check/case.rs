@@ -65,7 +65,11 @@ impl Case {
                 let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
                 case.environment = pairs.map(owned).collect();
             } else {
-                assert!(case.description.is_empty(), "{}: two descriptions", case.name);
+                assert!(
+                    case.description.is_empty(),
+                    "{}: two descriptions",
+                    case.name
+                );
                 line.clone_into(&mut case.description);
             }
         }
