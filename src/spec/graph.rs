@@ -56,7 +56,9 @@ impl Graph {
                     None => {
                         unknown = true;
                         let long = heads.len() > 500 && report.is_long();
-                        let others = heads.iter().filter(|other| !long && other.name != head.name);
+                        let others = heads
+                            .iter()
+                            .filter(|other| !long && other.name != head.name);
                         let known = others.map(|other| other.name.value.as_str());
                         report.push(
                             Diagnostic::error(
@@ -77,7 +79,10 @@ impl Graph {
             by_name,
             needs: resolved,
             incomplete,
-            foreach: heads.iter().map(|head| head.record.foreach.is_some()).collect(),
+            foreach: heads
+                .iter()
+                .map(|head| head.record.foreach.is_some())
+                .collect(),
         };
         graph.refuse_cycles(heads, report);
         warn_of_similar(heads, report);
@@ -112,7 +117,8 @@ impl Graph {
             };
             // What comes further up may fail, and with it what is needed here.
             let forgiven = |need: &usize| {
-                heads[*need].record.continue_on_failure == Some(true) && self.needs[*need].is_empty()
+                heads[*need].record.continue_on_failure == Some(true)
+                    && self.needs[*need].is_empty()
             };
             let waits = matches!(when.value, TriggerRule::OneFailed | TriggerRule::AllFailed);
             let needs = &self.needs[at];
@@ -120,7 +126,10 @@ impl Graph {
                 report.push(
                     Diagnostic::warning(
                         "never-runs",
-                        format!("task `{}` never runs: what it needs can't fail", head.name.value),
+                        format!(
+                            "task `{}` never runs: what it needs can't fail",
+                            head.name.value
+                        ),
                         when.span,
                     )
                     .label("waits for a failure")

@@ -212,7 +212,9 @@ fn read_action(
         surroundings.report.revise(before, |diagnostic| {
             let whole = diagnostic.primary.span == entry.value.span;
             if whole && diagnostic.message.starts_with("expected ") {
-                diagnostic.message.insert_str(0, &format!("`{}`: ", kind.name));
+                diagnostic
+                    .message
+                    .insert_str(0, &format!("`{}`: ", kind.name));
             }
         });
         action.get_or_insert((kind.name, read));

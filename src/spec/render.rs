@@ -111,7 +111,7 @@ fn window<'a>(text: &str, labels: impl Iterator<Item = &'a Label>) -> Range<usiz
     let last = text.floor_char_boundary(last);
     let begin = text[..first].rfind('\n').map_or(0, |at| at + 1);
     let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
-    begin..end
+    begin..begin + text[begin..end].trim_end_matches('\r').len()
 }
 
 /// The annotation of a label: of its first line only, since a whole map under carets hides more

@@ -192,7 +192,9 @@ fn unclosed(text: &str, end: usize) -> Option<(char, usize)> {
     let mut quote: Option<(char, usize)> = None;
     let mut before = '\n';
     let mut comment = false;
-    let mut characters = text[..text.ceil_char_boundary(end)].char_indices().peekable();
+    let mut characters = text[..text.ceil_char_boundary(end)]
+        .char_indices()
+        .peekable();
     while let Some((at, c)) = characters.next() {
         match quote {
             Some(('"', _)) if c == '\\' => {

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::syntax::explain;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::options::DuplicateKeyPolicy;
 use serde_yaml::{Error, Location, Options, Spanned as Located};
 
 use super::syntax::explain;
-use crate::document::nesting::open_brackets;
+use crate::document::nesting::{open_blocks, open_brackets};
 use crate::document::{Diagnostic, Entry, Node, Report, SourceId, Span, Spanned, Value};
 
 /// Deeper nesting is surely hostile.
@@ -28,7 +27,7 @@ pub fn read_yaml(source: SourceId, text: &str, report: &mut Report) -> Option<No
         });
     }
     // The library would go down a level for each, and run out of stack.
-    if open_brackets(text) > 10 * MAX_DEPTH {
+    if open_brackets(text) > 10 * MAX_DEPTH || open_blocks(text) > 4 * MAX_DEPTH {
         report.push(too_large(Span::new(source, 0..0)));
         return None;
     }
@@ -224,7 +223,7 @@ enum Content {
     Number(String),
     Text(String),
     List(Vec<Tree>),
-    Map(Vec<(Located<String>, Tree)>),
+    Map(Vec<(Located<Key>, Tree)>),
 }
 
 impl Tree {
@@ -260,14 +259,17 @@ impl Tree {
                     .into_iter()
                     .map(|(key, value)| {
                         let span = place(&key.referenced);
-                        // A doubled key has another name in the copy that was read.
-                        let name = match text.get(span.range()) {
-                            Some(original)
-                                if key.value.starts_with(['~', '0', '1', '2', '3', '4']) =>
+                        let written = text.get(span.range());
+                        let name = match (key.value.0, written) {
+                            // `null:` is a key like others.
+                            (None, Some(written)) => written.to_owned(),
+                            // A doubled key has another name in the copy that was read.
+                            (Some(name), Some(written))
+                                if name.starts_with(['~', '0', '1', '2', '3', '4']) =>
                             {
-                                original.trim_matches(['"', '\'']).to_owned()
+                                written.trim_matches(['"', '\'']).to_owned()
                             }
-                            _ => key.value,
+                            (name, _) => name.unwrap_or_default(),
                         };
                         Entry {
                             key: Spanned::new(name.into(), span),
@@ -330,6 +332,52 @@ impl<'de> Deserialize<'de> for Tree {
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ContentVisitor)
+    }
+}
+
+/// A key: its text, or `None` for a word that stands for something else as a value, such as `null`.
+struct Key(Option<String>);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl Visitor<'_> for KeyVisitor {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("string scalar")
+    }
+    fn visit_str<E>(self, value: &str) -> Result<Key, E> {
+        Ok(Key(Some(value.to_owned())))
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_i128<E>(self, _: i128) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_u128<E>(self, _: u128) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_unit<E>(self) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_none<E>(self) -> Result<Key, E> {
+        Ok(Key(None))
     }
 }
 
@@ -463,6 +511,20 @@ mod tests {
             assert_eq!(found.len(), 1, "{text:.40}: {found:?}");
             assert_eq!(found[0].code, code, "{text:.40}: {found:?}");
         }
+    }
+
+    #[test]
+    fn any_word_can_be_a_key() {
+        let (node, found) = read("null: 1\ntrue: 2\n5: 3\n1.50: 4\n~: 5\n'on': 6\nyes: 7\n");
+        assert!(found.is_empty(), "{found:?}");
+        let node = node.unwrap();
+        let keys = node
+            .as_map()
+            .unwrap()
+            .iter()
+            .map(|entry| entry.key.to_string());
+        let keys: Vec<String> = keys.collect();
+        assert_eq!(keys, ["null", "true", "5", "1.50", "~", "on", "yes"]);
     }
 
     #[test]
