@@ -38,10 +38,40 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a DAG now and show it as it happens
-    Trigger(Trigger),
+    /// Make a new project that runs
+    Init(Init),
     /// Find every mistake in the project before anything runs
     Check(Check),
+    /// Run a DAG now and show it as it happens
+    Trigger(Trigger),
+    /// Show all DAGs and how they last ran
+    List(List),
+    /// Show a DAG's graph, or a run's tasks
+    Show(Show),
+    /// Show runs, newest first
+    Runs(Runs),
+    /// Show what the tasks of a run have logged
+    Logs(Logs),
+    /// Show the rows that a task has left
+    Data(Data),
+    /// Run again what failed, with all that comes after it
+    Retry(Retry),
+    /// End a run
+    Cancel(Cancel),
+    /// Take a task's end as decided
+    Mark(Mark),
+    /// Finish the runs that were interrupted
+    Resume(Resume),
+    /// Open a database of the project in its own shell
+    Db(Db),
+    /// Show the kinds of tasks and connections, with their keys and an example
+    Types(Types),
+    /// Print the JSON Schema of pipelines or of runner.yaml, for editors
+    Schema(Schema),
+    /// Print what makes a shell complete commands
+    Completions(Completions),
+    /// Print the manual
+    Man(Man),
 }
 
 /// How a list is printed.
@@ -58,9 +88,67 @@ pub enum Format {
 pub struct Check {
     /// Only what is found in these files or DAGs
     pub names: Vec<String>,
+    /// Also what is worth knowing, such as which tasks act at least once
+    #[arg(long)]
+    pub notes: bool,
     /// How to print what is found
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+/// `runner types`.
+#[derive(Debug, Args)]
+pub struct Types {
+    /// A kind, such as `sql`
+    pub kind: Option<String>,
+    /// Print the whole reference as Markdown
+    #[arg(long, conflicts_with = "kind")]
+    pub markdown: bool,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+/// `runner schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Of which files
+    #[arg(default_value = "pipeline")]
+    pub of: SchemaOf,
+    /// Write the generated files of runner's own repository
+    #[arg(long, hide = true)]
+    pub write: bool,
+    /// Compare the generated files of runner's own repository with the code
+    #[arg(long, hide = true)]
+    pub check: bool,
+}
+
+/// The files that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// pipelines/*.yaml
+    Pipeline,
+    /// runner.yaml
+    Project,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RowFormat {
+    /// Columns for people
+    Table,
+    /// Comma-separated, with a header
+    Csv,
+    /// A list of objects
+    Json,
+}
+
+/// An end that a person may decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Decision {
+    Success,
+    Failed,
+    Skipped,
 }
 
 /// `runner trigger`.
@@ -86,6 +174,208 @@ pub struct Trigger {
     /// Print only the end of the run
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// What a run's name may be, in the words of every command's help.
+const RUN_HELP: &str = "The run: its id, a part of it, `latest`, or a DAG for its latest run";
+
+/// `runner init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The folder; made if it is missing
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+}
+
+/// `runner list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only DAGs with this tag; may be given several times: all of them
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// How to print the list
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+/// `runner show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// A DAG, or a run: its id, a part of it, or `latest`
+    pub name: String,
+    /// Show every item of a `foreach`, not only those that failed
+    #[arg(long)]
+    pub items: bool,
+    /// How to print it
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+/// `runner runs`.
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// Only runs of this DAG
+    pub dag: Option<String>,
+    /// Only runs in these states: queued, running, cancelling, success, failed, cancelled,
+    /// interrupted
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    pub state: Vec<StateWord>,
+    /// At most so many; 0: all
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub limit: u32,
+    /// Only runs that are older than this one
+    #[arg(long, value_name = "RUN")]
+    pub before: Option<String>,
+    /// How to print the list
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+/// The state of a run as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StateWord {
+    Queued,
+    Running,
+    Cancelling,
+    Success,
+    Failed,
+    Cancelled,
+    /// Not over, but the process that carried it out is gone
+    Interrupted,
+}
+
+/// `runner logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    #[arg(help = RUN_HELP)]
+    pub run: String,
+    /// Only the log of this task
+    pub task: Option<String>,
+    /// Only the log of this item of a `foreach`, counted from 0
+    #[arg(long, value_name = "NUMBER", requires = "task")]
+    pub item: Option<u32>,
+    /// The attempt, counted from 1 [default: the latest]
+    #[arg(long, value_name = "NUMBER", requires = "task")]
+    pub attempt: Option<u32>,
+    /// Wait for more until the run has ended
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only the last lines
+    #[arg(short = 'n', long, value_name = "LINES")]
+    pub tail: Option<usize>,
+    /// How to print it; JSON is one object a line
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+/// `runner data`.
+#[derive(Debug, Args)]
+pub struct Data {
+    #[arg(help = RUN_HELP)]
+    pub run: String,
+    /// The task
+    pub task: String,
+    /// Only the rows of this item of a `foreach`, counted from 0
+    #[arg(long, value_name = "NUMBER")]
+    pub item: Option<u32>,
+    /// At most so many rows; 0: all [default: 20 in a table, all otherwise]
+    #[arg(long, value_name = "ROWS")]
+    pub limit: Option<u64>,
+    /// How to print them
+    #[arg(long, default_value = "table")]
+    pub format: RowFormat,
+}
+
+/// `runner retry`.
+#[derive(Debug, Args)]
+pub struct Retry {
+    #[arg(help = RUN_HELP)]
+    pub run: String,
+    /// Run these tasks again, whatever became of them [default: what failed]
+    pub tasks: Vec<String>,
+    /// Print only the end of the run
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `runner cancel`.
+#[derive(Debug, Args)]
+pub struct Cancel {
+    #[arg(help = RUN_HELP)]
+    pub run: String,
+}
+
+/// `runner mark`.
+#[derive(Debug, Args)]
+pub struct Mark {
+    #[arg(help = RUN_HELP)]
+    pub run: String,
+    /// The task
+    pub task: String,
+    /// The end it is to have
+    pub end: Decision,
+}
+
+/// `runner resume`.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The run: its id, a part of it, or a DAG for its latest run [default: all that were
+    /// interrupted]
+    pub run: Option<String>,
+    /// Print only the end of the runs
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `runner db`.
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true,
+    subcommand_precedence_over_arg = true
+)]
+pub struct Db {
+    /// What to do instead of opening the shell
+    #[command(subcommand)]
+    pub command: Option<DbCommand>,
+    /// The connection, as `runner.yaml` names it
+    #[arg(required = true)]
+    pub connection: Option<String>,
+    /// What the shell (psql, sqlite3) gets besides, such as `-- -c "SELECT 1"`
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    pub arguments: Vec<std::ffi::OsString>,
+}
+
+/// What can be asked of a database instead of its shell.
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Print the URL of a database, for other tools
+    Url(DbUrl),
+}
+
+/// `runner db url`.
+#[derive(Debug, Args)]
+pub struct DbUrl {
+    /// The connection, as `runner.yaml` names it
+    pub connection: String,
+    /// Keep a private server up until ^C
+    #[arg(long)]
+    pub hold: bool,
+}
+
+/// `runner completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `runner man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write the pages of all commands into this folder instead
+    #[arg(long, value_name = "FOLDER")]
+    pub dir: Option<PathBuf>,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -16,12 +16,16 @@ use crate::store::{RunStore, SqliteStore};
 
 /// The folder of everything that is made, in the project's folder.
 const STATE_FOLDER: &str = ".runner";
+/// The run state, in that folder.
+const STATE_FILE: &str = "state.db";
 
 /// What every command starts from.
 pub struct Context {
     pub places: Arc<Places>,
     pub profile: Option<String>,
     pub environment: Environment,
+    /// The folder that paths on the command line are relative to.
+    pub start: PathBuf,
     /// The folder that was found has no project in it.
     found: bool,
 }
@@ -50,7 +54,7 @@ impl Context {
                 .map(Path::to_path_buf)
         };
         let found = project.is_some();
-        let root: PathBuf = project.unwrap_or(start);
+        let root: PathBuf = project.unwrap_or_else(|| start.clone());
         Ok(Self {
             places: Arc::new(Places {
                 state: root.join(STATE_FOLDER),
@@ -59,6 +63,7 @@ impl Context {
             }),
             profile: arguments.profile.clone(),
             environment: Environment::of_process(),
+            start,
             found,
         })
     }
@@ -117,14 +122,33 @@ impl Context {
 
     /// Opens the run state.
     pub async fn store(&self) -> anyhow::Result<Arc<dyn RunStore>> {
-        let store = SqliteStore::open(&self.places.state.join("state.db")).await?;
+        make_state_folder(&self.places.state)
+            .with_context(|| format!("{} can't be made", self.places.state.display()))?;
+        let store = SqliteStore::open(&self.places.state.join(STATE_FILE)).await?;
         Ok(Arc::new(store))
+    }
+
+    /// Opens the run state if there is any: for commands that only read.
+    pub async fn store_if_any(&self) -> anyhow::Result<Option<Arc<dyn RunStore>>> {
+        if self.places.state.join(STATE_FILE).is_file() {
+            return Ok(Some(self.store().await?));
+        }
+        Ok(None)
     }
 
     /// Whether standard output is a terminal.
     pub fn is_terminal() -> bool {
         std::io::stdout().is_terminal()
     }
+}
+
+/// The folder of everything that is made; it keeps itself out of version control.
+fn make_state_folder(state: &Path) -> std::io::Result<()> {
+    if state.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(state)?;
+    std::fs::write(state.join(".gitignore"), "*\n")
 }
 
 fn is_project(folder: &Path) -> bool {
@@ -166,11 +190,14 @@ fn invalid(loaded: &Loaded, of: impl Fn(&Path) -> bool) -> anyhow::Error {
 /// The interval of a run that a person starts: the schedule's last complete one, otherwise the
 /// moment itself.
 pub fn interval_of_manual_run(pipeline: &Pipeline, now: Timestamp) -> DataInterval {
-    let _ = pipeline;
-    DataInterval {
+    let scheduled = pipeline
+        .schedule
+        .as_ref()
+        .and_then(|schedule| schedule.last_complete(now));
+    scheduled.unwrap_or(DataInterval {
         start: now,
         end: now,
-    }
+    })
 }
 
 /// The runtime of commands that wait for something.

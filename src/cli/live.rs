@@ -18,6 +18,8 @@ use super::look;
 
 /// Tasks shown at work at a time; the others are counted.
 const SHOWN: usize = 12;
+/// Items of a group are shown one by one when it has at most so many.
+const SHOWN_ITEMS: u32 = 8;
 /// The longest column of names.
 const NAME_WIDTH: usize = 32;
 const SPINNER: [&str; 8] = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -185,7 +187,7 @@ impl<W: Write> View<W> {
                             .and_then(|result| result.metrics.as_ref())
                             .and_then(|metrics| serde_json::from_str(&metrics.0).ok())
                             .unwrap_or_default();
-                        self.finished(task_run, attempts, outcome, &metrics, at - since)
+                        self.finished(task_run, attempts, outcome, &metrics, (since, at))
                     }
                     TaskState::Waiting | TaskState::Expanded { .. } | TaskState::Ready => Ok(()),
                 }
@@ -214,8 +216,13 @@ impl<W: Write> View<W> {
         attempts: u32,
         outcome: Outcome,
         metrics: &Metrics,
-        took: chrono::TimeDelta,
+        (since, at): (Timestamp, Timestamp),
     ) -> std::io::Result<()> {
+        let took = at - since;
+        if id.item.is_some() {
+            // A run that goes on may have been expanded before anybody looked.
+            self.groups.entry(id.task).or_default();
+        }
         if let Some(group) = self.groups.get_mut(&id.task) {
             if id.item.is_some() {
                 group.ended += 1;
@@ -230,11 +237,11 @@ impl<W: Write> View<W> {
                 return Ok(());
             }
             let group = &self.groups[&id.task];
-            let took = match (group.started, self.ended) {
-                (Some(started), _) => (started + took) - started,
-                (None, _) => took,
-            };
-            let mut facts = vec![format!("{} items", look::count(u64::from(group.items)))];
+            let took = group.started.map_or(took, |started| at - started);
+            let mut facts = Vec::new();
+            if group.items > 0 {
+                facts.push(format!("{} items", look::count(u64::from(group.items))));
+            }
             facts.extend(moved(group.rows, group.bytes, Duration::ZERO));
             return self.ended_line(id, &outcome, took, &facts.join("  "));
         }
@@ -361,6 +368,11 @@ impl<W: Write> View<W> {
             }
         }
         for (id, working) in &self.working {
+            // The line of a large group says enough.
+            let group = self.groups.get(&id.task).filter(|_| id.item.is_some());
+            if group.is_some_and(|group| group.items > SHOWN_ITEMS) {
+                continue;
+            }
             let name = look::fit(&self.name(*id), self.width);
             let since = (now - working.since).to_std().unwrap_or_default();
             let took = format_duration(Duration::from_millis(
@@ -480,7 +492,7 @@ impl Counts {
 }
 
 /// Rows and bytes, and the rate of what took long enough to have one.
-fn moved(rows: u64, bytes: u64, took: Duration) -> Option<String> {
+pub fn moved(rows: u64, bytes: u64, took: Duration) -> Option<String> {
     let mut facts = Vec::new();
     if rows > 0 {
         let noun = if rows == 1 { "row" } else { "rows" };

@@ -1,14 +1,40 @@
 //! The command line: one file a subcommand.
 
 mod arguments;
+mod as_json;
+mod cancel;
 mod check;
+mod completions;
 mod context;
+mod data;
+mod db;
+mod engage;
+mod find;
+mod graph;
+mod init;
+mod list;
 mod live;
+mod logs;
 mod look;
+mod man;
+mod mark;
+mod moment;
+mod output;
+mod resume;
+mod retry;
+mod runs;
+mod schema;
+mod show;
+mod show_dag;
+mod show_run;
+mod table;
 mod trigger;
+mod types;
 
 pub use arguments::{Arguments, Command};
+pub use schema::generated;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use context::Context;
@@ -35,8 +61,23 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Err(error) => return report(&error),
     };
     let result = match arguments.command {
+        Command::Init(command) => init::run(&context, &command),
         Command::Check(command) => check::run(&context, &command),
+        Command::Types(command) => types::run(&command),
+        Command::Schema(command) => schema::run(&command),
         Command::Trigger(command) => trigger::run(&context, &command),
+        Command::List(command) => list::run(&context, &command),
+        Command::Show(command) => show::run(&context, &command),
+        Command::Runs(command) => runs::run(&context, &command),
+        Command::Logs(command) => logs::run(&context, &command),
+        Command::Data(command) => data::run(&context, &command),
+        Command::Retry(command) => retry::run(&context, &command),
+        Command::Cancel(command) => cancel::run(&context, &command),
+        Command::Mark(command) => mark::run(&context, &command),
+        Command::Resume(command) => resume::run(&context, &command),
+        Command::Db(command) => db::run(&context, &command),
+        Command::Completions(command) => completions::run(&command),
+        Command::Man(command) => man::run(&command),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -71,6 +112,11 @@ impl Mistake {
 
 fn report(error: &anyhow::Error) -> ExitCode {
     use std::io::Write as _;
+    // `runner runs | head -1`: whoever reads has enough.
+    let broken_pipe = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
+    if error.downcast_ref().is_some_and(broken_pipe) {
+        return ExitCode::from(exit::OK);
+    }
     let mut out = anstream::stderr().lock();
     let bold = look::ERROR;
     let written = if let Some(mistake) = error.downcast_ref::<Mistake>() {

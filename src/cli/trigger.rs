@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::arguments::Trigger;
 use super::context::{Context, unknown};
 use super::live::View;
+use super::output::Lenient;
 use super::{Mistake, exit, look};
 use crate::daemon::clock::{clock, now, random};
 use crate::daemon::{Control, Host, HostParts, NewRun, News, OwnerLock, is_alive};
@@ -60,7 +61,7 @@ pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
         host.accept(new).await?;
         let live = Context::is_terminal();
         let mut view = View::new(
-            anstream::stdout(),
+            Lenient::new(anstream::stdout()),
             live,
             command.quiet,
             &spec,
@@ -95,6 +96,10 @@ pub async fn adopt(
             continue;
         }
         for stored in store.adopt(&owner, host.owner(), Some(&run)).await? {
+            // Its process may have ended it, and itself, since the list was read.
+            if stored.state.is_finished() {
+                continue;
+            }
             let id = stored.spec.id.clone();
             match host.resume(stored).await {
                 Ok(()) => taken.push(id),
@@ -124,6 +129,7 @@ pub async fn watch<W: std::io::Write>(
     let mut frames = tokio::time::interval(FRAME);
     frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut signals = Signals::new()?;
+    let mut killed = false;
     {
         let work = host.run_until_idle();
         tokio::pin!(work);
@@ -142,14 +148,17 @@ pub async fn watch<W: std::io::Write>(
                 () = signals.interrupted() => {
                     interrupts += 1;
                     if interrupts > 1 {
-                        // Children go down with the process; the run goes on at the next start.
-                        std::process::exit(i32::from(exit::INTERRUPTED));
+                        killed = true;
+                        break;
                     }
                     writeln!(anstream::stderr(), "cancelling; ^C again kills")?;
                     let _ = control.send(Control::CancelAll);
                 }
             }
         }
+    }
+    if killed {
+        kill(host).await;
     }
     while let Ok(news) = heard.try_recv() {
         view.news(news)?;
@@ -159,14 +168,21 @@ pub async fn watch<W: std::io::Write>(
     Ok(view.state())
 }
 
+/// Ends this process with all its children, at once; its runs can be resumed.
+pub async fn kill(mut host: Host) -> ! {
+    host.kill().await;
+    std::process::exit(i32::from(exit::INTERRUPTED))
+}
+
 /// ^C and SIGTERM.
-struct Signals {
+pub struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// Takes them over from now on.
+    pub fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -174,7 +190,8 @@ impl Signals {
         })
     }
 
-    async fn interrupted(&mut self) {
+    /// Waits for one.
+    pub async fn interrupted(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -182,7 +199,8 @@ impl Signals {
     }
 }
 
-fn head(pipeline: &Pipeline, spec: &RunSpec) -> String {
+/// The first line of a run.
+pub fn head(pipeline: &Pipeline, spec: &RunSpec) -> String {
     let (bold, faint) = (look::BOLD, look::FAINT);
     let mut text = format!("{bold}{}{bold:#}  run {}", pipeline.id, spec.id);
     let params = params_text(&spec.params);
@@ -199,7 +217,7 @@ pub fn params_text(params: &JsonText) -> String {
     };
     let words: Vec<String> = params
         .iter()
-        .filter(|(_, value)| !value.is_null())
+        .filter(|(_, value)| !value.is_null() && *value != "")
         .map(|(key, value)| match value {
             Json::String(text) => format!("{key}={text}"),
             other => format!("{key}={other}"),

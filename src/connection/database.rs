@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use super::TableShape;
 use crate::data::{Columns, DataError, RecordSource, Rejects};
+use crate::secret::Secret;
 use crate::sqltext::Dialect;
 
 /// A database that sessions can be opened on.
@@ -15,6 +16,33 @@ pub trait Database: Send + Sync + std::fmt::Debug {
     /// Opens a session. `purpose` names it to the database's administrator (`application_name`):
     /// `runner daily_batch/migrate`.
     async fn session(&self, purpose: &str) -> Result<Box<dyn Session>, DatabaseError>;
+
+    /// How other programs reach it. Starts a private server, but connects to nothing.
+    async fn access(&self) -> Result<Access, DatabaseError>;
+}
+
+/// How other programs reach a database.
+#[derive(Debug)]
+pub struct Access {
+    /// A URL as libpq and most others read it, or the path of a file.
+    pub url: Secret<String>,
+    /// The database's own shell.
+    pub client: &'static str,
+    pub arguments: Vec<String>,
+    /// What the shell must not be told where other users see it.
+    pub variables: Vec<(&'static str, Secret<String>)>,
+    /// What a person does to get the shell.
+    pub install: String,
+    /// A private server stays up as long as this lives.
+    pub server: Option<Box<dyn std::any::Any + Send + Sync>>,
+}
+
+impl Access {
+    /// Whether the server is only up while somebody uses it.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.server.is_some()
+    }
 }
 
 /// One connection to a database, used by one attempt. Dropping it ends it and rolls back.
@@ -205,11 +233,11 @@ pub enum DatabaseError {
     Statement {
         message: String,
         /// SQLSTATE, or SQLite's extended code.
-        code: Option<String>,
-        detail: Option<String>,
-        hint: Option<String>,
+        code: Option<Box<str>>,
+        detail: Option<Box<str>>,
+        hint: Option<Box<str>>,
         /// PostgreSQL's CONTEXT, such as `COPY deposit, line 5`.
-        context: Option<String>,
+        context: Option<Box<str>>,
         place: Option<ErrorPlace>,
         /// Worth another attempt: a deadlock, a serialization failure, too many connections.
         retryable: bool,
@@ -227,12 +255,14 @@ impl DatabaseError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Connection { .. } | Self::UnknownCommit { .. } | Self::Stopped => true,
+            Self::Connection { .. }
+            | Self::UnknownCommit { .. }
+            | Self::Stopped
+            | Self::Data(DataError::File { .. }) => true,
             Self::Statement { retryable, .. }
             | Self::Data(
                 DataError::Source { retryable, .. } | DataError::Foreign { retryable, .. },
             ) => *retryable,
-            Self::Data(DataError::File { .. }) => true,
             Self::Data(DataError::Record { .. }) => false,
         }
     }

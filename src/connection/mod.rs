@@ -10,7 +10,7 @@ mod table;
 pub use crate::sqltext::Dialect;
 pub use copy_context::RefusedRecord;
 pub use database::{
-    ByteSource, Claim, Database, DatabaseError, ErrorPlace, Fetched, LedgerKey, LoadInput,
+    Access, ByteSource, Claim, Database, DatabaseError, ErrorPlace, Fetched, LedgerKey, LoadInput,
     LoadMode, LoadTarget, Loaded, Notice, ReplaceBy, Session, Statement, Stopper,
 };
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};

@@ -64,6 +64,15 @@ impl Diagnostic {
         }
     }
 
+    /// Something worth knowing at a place.
+    #[must_use]
+    pub fn note(code: &'static str, message: impl Into<String>, span: Span) -> Self {
+        Self {
+            severity: Severity::Note,
+            ..Self::error(code, message, span)
+        }
+    }
+
     /// Text beside the carets.
     #[must_use]
     pub fn label(mut self, text: impl Into<String>) -> Self {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{
-    AttemptId, AttemptResult, Dag, FailureCause, Json, PoolId, RunId, RunSpec, RunState, TaskIndex,
-    TaskRunSnapshot, Transition,
+    AttemptId, AttemptResult, Dag, FailureCause, Json, Outcome, PoolId, RunId, RunSpec, RunState,
+    TaskIndex, TaskRunSnapshot, Transition,
 };
 
 /// Something that happened outside.
@@ -14,7 +14,9 @@ pub enum Event {
     /// A run was accepted and is durable.
     Triggered { run: Arc<RunSpec>, dag: Arc<Dag> },
     /// A run is taken over from a process that ended: its state as the store knows it.
-    /// Attempts that were running are lost; what was ready is dispatched.
+    /// Attempts that were running are lost; what was ready is dispatched. A run that is here and has
+    /// not ended is left as it is; one that has ended is kept until the next event about it, which
+    /// belongs in the same call.
     Restored {
         run: Arc<RunSpec>,
         dag: Arc<Dag>,
@@ -39,14 +41,18 @@ pub enum Event {
     /// A person wants the run to end now.
     CancelRequested { run: RunId },
     /// A person wants these tasks of a run, and all that come after them, to run again; an empty
-    /// list: the tasks that failed, were cancelled or could not start. The run may have ended.
-    /// A task that had succeeded gets a new generation, the others keep theirs.
+    /// list: the tasks that failed, were cancelled or could not start. The run may have ended: its
+    /// [`Event::Restored`] goes before. What runs is left alone. A task that had succeeded, and one
+    /// whose inputs are made anew, gets a new generation, the others keep theirs; of a group that
+    /// failed only the failed items run again.
     RetryRequested { run: RunId, tasks: Vec<TaskIndex> },
-    /// A person decides how a task ended: success, failed or skipped.
+    /// A person decides how a task ended: success, failed or skipped; other outcomes change
+    /// nothing. What runs is aborted, and ends so when it has stopped. The run may have ended: its
+    /// [`Event::Restored`] goes before.
     Marked {
         run: RunId,
         task: TaskIndex,
-        outcome: crate::model::Outcome,
+        outcome: Outcome,
     },
     /// The time that [`Engine::next_wakeup`](super::Engine::next_wakeup) named has come.
     Wakeup,
@@ -93,7 +99,7 @@ pub enum AbortReason {
     TimedOut,
 }
 
-/// How much may run at a time.
+/// How much may run at a time. A limit of 0 attempts counts as 1; a pool may have no slots.
 #[derive(Debug, Clone, Default)]
 pub struct Limits {
     /// Most attempts at a time in all; `None`: no limit.

@@ -7,7 +7,7 @@ use super::scheduler::Step;
 use super::state::{Group, Phase, RunKey, TaskRun};
 use super::{Action, Prepared};
 use crate::model::{
-    FailureCause, FailureKind, Json, Outcome, RunId, TaskIndex, TaskRunId, Transition,
+    FailureCause, FailureKind, Json, Outcome, RunId, RunState, TaskIndex, TaskRunId, Transition,
 };
 
 impl Step<'_> {
@@ -124,8 +124,11 @@ impl Step<'_> {
     }
 
     fn finish_group(&mut self, key: RunKey, task: TaskIndex) {
-        let state = self.engine.runs.get(&key).and_then(|run| run.task(task));
-        let Some(state) = state else { return };
+        let Some(run) = self.engine.runs.get(&key) else {
+            return;
+        };
+        let Some(state) = run.task(task) else { return };
+        let cancelling = run.state == RunState::Cancelling;
         let outcome = match (&state.own.phase, &state.group) {
             (
                 Phase::Expanded {
@@ -133,40 +136,43 @@ impl Step<'_> {
                 },
                 _,
             ) => outcome.clone(),
-            (_, Some(group)) => sum(&group.items),
+            (_, Some(group)) => sum(&group.items, cancelling),
             (_, None) => Outcome::Skipped,
         };
         self.finish(key, TaskRunId { task, item: None }, outcome, None);
     }
 }
 
-/// The outcome of a group, all of whose items have ended.
-fn sum(items: &[TaskRun]) -> Outcome {
+/// The outcome of a group, all of whose items have ended. Where the run isn't cancelled, an item that
+/// is was to end with its group.
+fn sum(items: &[TaskRun], cancelling: bool) -> Outcome {
     let mut failed = 0;
     let mut first = None;
     let mut success = false;
-    let mut cancelled = false;
     for (index, item) in items.iter().enumerate() {
         let Phase::Finished { outcome, .. } = &item.phase else {
             continue;
         };
-        match outcome {
-            Outcome::Success => success = true,
-            Outcome::Failed(cause) => {
-                failed += 1;
-                first.get_or_insert((index, cause));
+        let cause = match outcome {
+            Outcome::Success => {
+                success = true;
+                continue;
             }
-            Outcome::Cancelled => cancelled = true,
-            Outcome::Skipped | Outcome::UpstreamFailed => {}
+            Outcome::Skipped | Outcome::UpstreamFailed => continue,
+            Outcome::Cancelled if cancelling => return Outcome::Cancelled,
+            Outcome::Cancelled => &FailureCause::new(FailureKind::Permanent, "it was cancelled"),
+            Outcome::Failed(cause) => cause,
+        };
+        failed += 1;
+        if first.is_none() {
+            first = Some((index, cause.kind, cause.message.clone()));
         }
     }
     match first {
-        _ if cancelled => Outcome::Cancelled,
-        Some((index, cause)) => {
-            let FailureCause { kind, message } = cause;
+        Some((index, kind, message)) => {
             let all = items.len();
             let message = format!("{failed} of {all} items failed; item {index}: {message}");
-            Outcome::Failed(FailureCause::new(*kind, message))
+            Outcome::Failed(FailureCause::new(kind, message))
         }
         None if success => Outcome::Success,
         None => Outcome::Skipped,

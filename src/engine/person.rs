@@ -2,7 +2,7 @@
 
 use super::change::Notice;
 use super::scheduler::Step;
-use super::state::{Ending, Phase, Run, RunKey, Task};
+use super::state::{Ending, Phase, Run, RunKey, Task, TaskRun};
 use crate::model::{Budget, Outcome, RunId, RunState, TaskIndex, TaskRunId};
 
 impl Step<'_> {
@@ -88,20 +88,7 @@ impl Step<'_> {
             *marked = Some(outcome);
         }
         for item in (0..state.item_count()).map(Some) {
-            self.skip_item(key, TaskRunId { task, item });
-        }
-    }
-
-    /// Ends an item of a group whose end is decided. It counts as skipped, so that a crash before
-    /// the last one has stopped leaves a group that only lacks the person's word.
-    fn skip_item(&mut self, key: RunKey, id: TaskRunId) {
-        let item = self.engine.runs.get(&key).and_then(|run| run.get(id));
-        match item.map(|item| &item.phase) {
-            Some(Phase::Ready { .. } | Phase::RetryWait { .. }) => {
-                self.finish(key, id, Outcome::Skipped, None);
-            }
-            Some(Phase::Running { .. }) => self.abort(key, id, Ending::Marked(Outcome::Skipped)),
-            _ => {}
+            self.cancel_task_run(key, TaskRunId { task, item });
         }
     }
 
@@ -158,8 +145,7 @@ impl Step<'_> {
             return;
         };
         if let Some(item) = run.get_mut(id)
-            && let Phase::Finished { outcome, .. } = &item.phase
-            && is_failure(outcome)
+            && has_failed(item)
         {
             item.budget = Budget::default();
             self.make_ready(key, id, None);
@@ -218,7 +204,9 @@ fn how(task: &Task, asked: bool, after: (bool, bool)) -> Option<Again> {
     let is_stale = after_renewed && task.own.attempts > 0;
     match &task.own.phase {
         Phase::Finished { outcome, .. } if asked || after => {
-            if task.group.is_some() && is_failure(outcome) && !after {
+            let mut items = task.group.iter().flat_map(|group| &group.items);
+            let some_failed = items.any(has_failed);
+            if some_failed && is_failure(outcome) && !after {
                 return Some(Again::FailedItems);
             }
             let renewed = *outcome == Outcome::Success || task.group.is_some() || is_stale;
@@ -237,4 +225,8 @@ fn is_failure(outcome: &Outcome) -> bool {
         outcome,
         Outcome::Failed(_) | Outcome::Cancelled | Outcome::UpstreamFailed
     )
+}
+
+fn has_failed(task_run: &TaskRun) -> bool {
+    matches!(&task_run.phase, Phase::Finished { outcome, .. } if is_failure(outcome))
 }

@@ -97,7 +97,8 @@ impl Queue {
     pub(super) fn new(most: Option<u32>, pools: &BTreeMap<PoolId, u32>) -> Self {
         let mut queue = Self {
             active: 0,
-            most,
+            // A limit of 0 would keep every run for ever, and a run must end.
+            most: most.map(|most| most.max(1)),
             pools: vec![Pool::default()],
             names: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -117,7 +118,7 @@ impl Queue {
     pub(super) fn add_run(&mut self, run: RunKey, most: Option<u32>) {
         let lanes = Lanes {
             active: 0,
-            most,
+            most: most.map(|most| most.max(1)),
             by_pool: BTreeMap::new(),
         };
         self.runs.insert(run, lanes);

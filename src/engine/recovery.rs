@@ -6,7 +6,7 @@ use super::queue::Turn;
 use super::scheduler::Step;
 use super::state::{Group, Phase, Run, RunKey, Task, TaskRun};
 use crate::model::{
-    Dag, Outcome, RunSpec, RunState, TaskIndex, TaskRunId, TaskRunSnapshot, TaskState,
+    Dag, Outcome, RunSpec, RunState, TaskIndex, TaskRunId, TaskRunSnapshot, TaskState, Timestamp,
 };
 
 impl Step<'_> {
@@ -102,7 +102,7 @@ impl Step<'_> {
 }
 
 /// Puts snapshots in their places, and counts those that have ended.
-fn place(run: &mut Run, mut snapshots: Vec<TaskRunSnapshot>, now: crate::model::Timestamp) {
+fn place(run: &mut Run, mut snapshots: Vec<TaskRunSnapshot>, now: Timestamp) {
     snapshots.sort_by_key(|snapshot| snapshot.id);
     for snapshot in snapshots {
         let Some(task) = run.tasks.get_mut(snapshot.id.task.get()) else {
@@ -141,7 +141,7 @@ fn place_own(task: &mut Task, snapshot: TaskRunSnapshot) {
 
 /// Places an item that belongs to the task's present generation; older ones are forgotten. An item
 /// that a finished group lacks can only be one that never mattered.
-fn place_item(task: &mut Task, item: u32, snapshot: TaskRunSnapshot, now: crate::model::Timestamp) {
+fn place_item(task: &mut Task, item: u32, snapshot: TaskRunSnapshot, now: Timestamp) {
     let alive = matches!(
         task.own.phase,
         Phase::Expanded { .. } | Phase::Finished { .. }

@@ -104,9 +104,7 @@ impl Engine {
     pub(super) fn insert(&mut self, run: Run) -> RunKey {
         let key = self.next_key;
         self.next_key += 1;
-        // A limit of 0 would keep a run for ever, and a run must end.
-        let most = run.dag.max_active_tasks.map(|most| most.max(1));
-        self.queue.add_run(key, most);
+        self.queue.add_run(key, run.dag.max_active_tasks);
         self.keys.insert(run.spec.id.clone(), key);
         self.runs.insert(key, run);
         key

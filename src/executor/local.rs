@@ -11,8 +11,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::{Answer, Executor, Job};
-use crate::model::{AttemptId, AttemptOutcome, AttemptResult, Json as JsonText};
-use crate::task::{TaskFailure, TaskOutput, TaskResult};
+use crate::model::{AttemptId, AttemptOutcome, AttemptResult, FailureCause, Json as JsonText};
+use crate::task::{Log, TaskFailure, TaskOutput, TaskResult};
 
 /// How long an attempt may take to end after it was told to, before it is dropped.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -49,7 +49,7 @@ impl Executor for Local {
                         if let Err(failure) = &result {
                             log.error(&failure.cause.message);
                         }
-                        Answer::Finished { attempt, result: to_result(result, &cancel) }
+                        Answer::Finished { attempt, result: to_result(result, &cancel, &log) }
                     }
                     Err(panic) => {
                         let message = panic_message(panic.as_ref());
@@ -85,45 +85,55 @@ impl Local {
     }
 }
 
-fn to_result(result: TaskResult, cancel: &CancellationToken) -> AttemptResult {
+fn to_result(result: TaskResult, cancel: &CancellationToken, log: &Log) -> AttemptResult {
     match result {
         Ok(output) => success(output),
-        Err(failure) => AttemptResult {
-            outcome: failed(failure, cancel.is_cancelled()),
+        Err(mut failure) => AttemptResult {
+            dataset: failure
+                .dataset
+                .take()
+                .and_then(|dataset| as_json(&*dataset)),
+            outcome: failed(&failure, cancel.is_cancelled(), log),
             outputs: JsonText::null(),
-            dataset: None,
             metrics: None,
         },
     }
 }
 
-fn failed(failure: TaskFailure, cancelled: bool) -> AttemptOutcome {
+fn failed(failure: &TaskFailure, cancelled: bool, log: &Log) -> AttemptOutcome {
     // Which of cancel and timeout it was, the engine knows.
     if cancelled {
         return AttemptOutcome::Cancelled;
     }
     AttemptOutcome::Failed {
-        cause: failure.cause,
+        // A message leaves the process as a log does.
+        cause: FailureCause::new(failure.cause.kind, log.mask(&failure.cause.message)),
         retry_after: failure.retry_after,
     }
 }
 
+/// A value as JSON text. What tasks leave always has one.
+fn as_json(value: &impl serde::Serialize) -> Option<JsonText> {
+    let text = serde_json::to_string(value).ok()?;
+    Some(JsonText(text.into()))
+}
+
 fn success(output: TaskOutput) -> AttemptResult {
-    let text = |value: &Json| JsonText(value.to_string().into());
-    let as_json = |value: serde_json::Result<Json>| value.ok().map(|value| text(&value));
     AttemptResult {
-        outcome: AttemptOutcome::Success,
+        outcome: if output.skipped {
+            AttemptOutcome::Skipped
+        } else {
+            AttemptOutcome::Success
+        },
         outputs: if output.outputs.is_empty() {
             JsonText::null()
         } else {
-            text(&Json::Object(output.outputs))
+            JsonText(Json::Object(output.outputs).to_string().into())
         },
-        dataset: output
-            .dataset
-            .and_then(|dataset| as_json(serde_json::to_value(dataset))),
+        dataset: output.dataset.and_then(|dataset| as_json(&dataset)),
         metrics: Some(output.metrics)
             .filter(|metrics| *metrics != crate::task::Metrics::default())
-            .and_then(|metrics| as_json(serde_json::to_value(metrics))),
+            .and_then(|metrics| as_json(&metrics)),
     }
 }
 

@@ -97,7 +97,7 @@ fn table(schema: &Json, without: &[&str]) -> String {
 }
 
 /// What a value may be, in words.
-pub(super) fn value_words(schema: &Json) -> String {
+pub fn value_words(schema: &Json) -> String {
     if let Some(words) = schema["enum"].as_array() {
         let words: Vec<String> = words
             .iter()

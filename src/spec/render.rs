@@ -1,5 +1,8 @@
 //! Diagnostics for people and for machines.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
@@ -14,14 +17,47 @@ pub fn render_text(diagnostics: &[Diagnostic], sources: &Sources, coloured: bool
         Renderer::plain()
     };
     let mut text = String::new();
+    let mut shown: HashMap<SourceId, Cow<'_, str>> = HashMap::new();
     for diagnostic in diagnostics {
-        text.push_str(&renderer.render(&[group(diagnostic, sources)]));
+        for label in std::iter::once(&diagnostic.primary).chain(&diagnostic.related) {
+            let id = label.span.source;
+            shown
+                .entry(id)
+                .or_insert_with(|| without_passwords(&sources.get(id).text));
+        }
+        text.push_str(&renderer.render(&[group(diagnostic, sources, &shown)]));
         text.push_str("\n\n");
     }
     text
 }
 
-fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
+/// The text with each password of a URL, as in `postgres://user:password@host`, made unreadable;
+/// every byte keeps its place.
+fn without_passwords(text: &str) -> Cow<'_, str> {
+    let mut shown = Cow::Borrowed(text);
+    for (at, _) in text.match_indices("://") {
+        let rest = &text[at + 3..];
+        let end = rest.find(['/', '?', '#', '"', '\'', '\n', ' ', ',']);
+        let authority = &rest[..end.unwrap_or(rest.len())];
+        let Some((user, _)) = authority.rsplit_once('@') else {
+            continue;
+        };
+        if let Some((name, password)) = user.split_once(':') {
+            let start = at + 3 + name.len() + 1;
+            let range = start..start + password.len();
+            shown
+                .to_mut()
+                .replace_range(range, &"*".repeat(password.len()));
+        }
+    }
+    shown
+}
+
+fn group<'a>(
+    diagnostic: &'a Diagnostic,
+    sources: &'a Sources,
+    shown: &'a HashMap<SourceId, Cow<'a, str>>,
+) -> Group<'a> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -35,10 +71,12 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     }
     let mut group = level
         .primary_title(diagnostic.message.as_str())
+        .id(diagnostic.code)
         .elements(Vec::<Snippet<'a, Annotation<'a>>>::new());
     for id in ids {
         let source = sources.get(id);
-        let mut snippet = Snippet::source(&*source.text)
+        let text: &str = shown.get(&id).map_or(&source.text, |text| text);
+        let mut snippet = Snippet::source(text)
             .path(source.path.to_string_lossy())
             .line_start(1);
         if diagnostic.primary.span.source == id {
@@ -118,4 +156,24 @@ pub fn render_json(diagnostics: &[Diagnostic], sources: &Sources) -> serde_json:
         })
         .collect();
     serde_json::to_value(rows).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_passwords;
+
+    #[test]
+    fn passwords_in_urls_are_not_shown() {
+        for (text, expected) in [
+            (
+                "a: \"postgres://u:secret@h/d\"",
+                "a: \"postgres://u:******@h/d\"",
+            ),
+            ("postgres://u:p@x@h", "postgres://u:***@h"),
+            ("https://h:80/a@b", "https://h:80/a@b"),
+            ("u: postgres://u@h/d", "u: postgres://u@h/d"),
+        ] {
+            assert_eq!(without_passwords(text), expected);
+        }
+    }
 }

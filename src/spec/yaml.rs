@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::syntax::explain;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::options::DuplicateKeyPolicy;
@@ -137,32 +138,40 @@ fn bytes(location: &Location) -> Option<Range<usize>> {
     Some(start..start + length)
 }
 
+/// What the library says, at the place it says; [`explain`] makes it understandable.
 fn syntax_error(error: &Error, source: SourceId, text: &str) -> Diagnostic {
-    let range = error
-        .location()
-        .and_then(|location| bytes(&location))
-        .unwrap_or(0..0);
-    let range = range.start.min(text.len())..range.end.min(text.len());
-    let span = Span::new(source, range);
-    let text_of_error = error.to_string();
-    let message = match error {
-        _ if text_of_error.contains("recursion limit")
-            || text_of_error.contains("budget breached") =>
-        {
-            return too_large(span);
-        }
+    let range = error.location().map_or(0..0, |location| {
+        // Not every error has an offset; the line and the column are always there.
+        let length = bytes(&location).map_or(0, |range| range.len());
+        let start = offset(text, location.line(), location.column());
+        start..(start + length).min(text.len())
+    });
+    let message = error.to_string();
+    let too_large = match error {
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => {
-            return too_large(span);
-        }
-        Error::MultipleDocuments { .. } => {
-            return Diagnostic::error("yaml-syntax", "a file holds one document", span)
-                .help("put what follows `---` into a file of its own");
-        }
-        _ => text_of_error,
+        | Error::AliasReplayStackDepthExceeded { .. } => true,
+        _ => message.contains("recursion limit") || message.contains("budget breached"),
     };
+    if too_large {
+        return Diagnostic::error(
+            "too-large",
+            "the document is nested too deeply or expands to too much",
+            Span::new(source, range),
+        )
+        .help(format!(
+            "at most {MAX_DEPTH} levels; write repeated parts out instead of using anchors"
+        ));
+    }
+    if let Error::MultipleDocuments { .. } = error {
+        return Diagnostic::error(
+            "yaml-syntax",
+            "a file holds one document, here begins a second one",
+            Span::new(source, range),
+        )
+        .help("put what follows `---` into a file of its own");
+    }
     // The library says the place again at the end of its message.
     let message = message
         .split(" at line ")
@@ -172,30 +181,26 @@ fn syntax_error(error: &Error, source: SourceId, text: &str) -> Diagnostic {
         .lines()
         .next()
         .unwrap_or_default()
-        .trim_end_matches([',', ' ', '.'])
-        .to_owned();
-    let mut diagnostic = Diagnostic::error(
-        "yaml-syntax",
-        format!("the YAML can't be read: {message}"),
-        span,
-    );
-    if text.contains('\t') && message.contains("tab") {
-        diagnostic = diagnostic.help("indent with spaces");
-    } else if text.contains("{{") && !text.contains("\"{{") {
-        diagnostic = diagnostic.help("a text that begins with `{{` needs quotes: \"{{ … }}\"");
-    }
-    diagnostic
+        .trim_end_matches([',', ' ', '.']);
+    explain(message, source, text, range)
 }
 
-fn too_large(span: Span) -> Diagnostic {
-    Diagnostic::error(
-        "too-large",
-        "the document is nested too deeply or expands to too much",
-        span,
-    )
-    .help(format!(
-        "at most {MAX_DEPTH} levels; write repeated parts out instead of using anchors"
-    ))
+/// The byte offset of a line and a column, both from 1; the column counts characters.
+fn offset(text: &str, line: u64, column: u64) -> usize {
+    let before = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+    let start = match before.checked_sub(1) {
+        None => 0,
+        Some(nth) => memchr::memchr_iter(b'\n', text.as_bytes())
+            .nth(nth)
+            .map_or(text.len(), |at| at + 1),
+    };
+    let characters = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
+    let rest = &text[start..];
+    start
+        + rest
+            .char_indices()
+            .nth(characters)
+            .map_or(rest.len(), |(at, _)| at)
 }
 
 /// A value as the library gives it.
@@ -261,8 +266,44 @@ impl Tree {
                     .collect(),
             ),
         };
+        let span = match &value {
+            Value::List(_) | Value::Map(_) => whole_in_braces(&value, span, text),
+            _ => span,
+        };
         Node { value, span }
     }
+}
+
+/// The span of a map or list in braces up to its end: the library gives the opening brace only.
+/// A block has no extent.
+fn whole_in_braces(value: &Value, span: Span, text: &str) -> Span {
+    let bytes = text.as_bytes();
+    let close = match bytes.get(span.range().start) {
+        Some(b'{') => b'}',
+        Some(b'[') => b']',
+        _ => return span,
+    };
+    let last = match value {
+        Value::List(items) => items.last().map(|item| item.span),
+        Value::Map(entries) => entries.last().map(|entry| {
+            let (key, value) = (entry.key.span, entry.value.span);
+            if value.end > key.end { value } else { key }
+        }),
+        _ => None,
+    };
+    let mut at = last.map_or(span.range().start + 1, |last| last.range().end);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            byte if *byte == close => return Span::new(span.source, span.range().start..at + 1),
+            b'#' if bytes[at - 1].is_ascii_whitespace() => {
+                at += memchr::memchr(b'\n', &bytes[at..]).unwrap_or(bytes.len() - at);
+            }
+            b',' | b':' => at += 1,
+            byte if byte.is_ascii_whitespace() => at += 1,
+            _ => break,
+        }
+    }
+    span
 }
 
 fn is_json_number(text: &str) -> bool {

@@ -88,12 +88,14 @@ impl<'a> Change<'a> {
         owner: &'a Owner,
         transitions: &'a [Transition],
     ) -> Result<(), StoreError> {
-        for transition in transitions {
-            let run = transition.run();
+        // All of them first: who may say it is asked even when what he says makes no sense.
+        for run in transitions.iter().map(Transition::run) {
             // Transitions come in long stretches of one run.
             if self.owners.last() != Some(&(run, owner)) && self.known_owners.insert((run, owner)) {
                 self.owners.push((run, owner));
             }
+        }
+        for transition in transitions {
             match transition {
                 Transition::Run { run, state, at } => self.add_run(run, *state, *at),
                 Transition::Expanded {

@@ -172,3 +172,24 @@ impl Log {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_log_keeps_what_fits_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logs/1.txt");
+        let clock: Clock = Arc::new(|| "2026-08-21T00:00:00Z".parse().unwrap());
+        let log = Log::new(path.clone(), 100, Masker::new(["secret"]), clock);
+        assert!(!path.exists());
+        log.write(Level::Out, "one\na secret\nthree\n");
+        assert!(log.is_full());
+        log.info("four");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().map(|line| &line[25..]).collect();
+        let note = "warn  the log is full at 100 bytes: the rest is left out";
+        assert_eq!(lines, ["out   one", "out   a ***", note]);
+    }
+}

@@ -1,5 +1,6 @@
 //! Task kinds: what a task can do. One file a kind, one row each in [`KINDS`].
 
+mod check;
 mod context;
 mod copy;
 mod empty;
@@ -15,10 +16,16 @@ pub use context::{AttemptContext, Clock, Progress};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};
-pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings};
+pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings, unreadable};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
-pub const KINDS: &[&TaskKind] = &[&copy::KIND, &file::KIND, &shell::KIND, &sql::KIND];
+pub const KINDS: &[&TaskKind] = &[
+    &sql::KIND,
+    &copy::KIND,
+    &file::KIND,
+    &shell::KIND,
+    &check::KIND,
+];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.
 pub const EMPTY: &TaskKind = &empty::KIND;

@@ -10,6 +10,7 @@ mod interpreter;
 mod output;
 mod process;
 mod results;
+mod script;
 mod survivors;
 mod variables;
 
@@ -31,8 +32,6 @@ use super::{
     TaskResult,
 };
 use crate::document::Node;
-
-pub use self::definition::Definition;
 
 pub(super) const KIND: TaskKind = TaskKind {
     name: "shell",
@@ -230,6 +229,9 @@ impl Shell {
     }
 }
 
+/// The folder of temporary files, in the state folder.
+const TEMPORARY: &str = "tmp";
+
 /// The temporary files of an attempt: named after it, made when they are needed, removed with this.
 struct Files {
     outputs: PathBuf,
@@ -238,7 +240,7 @@ struct Files {
 
 impl Files {
     fn new(attempt: &AttemptContext) -> io::Result<Self> {
-        let folder = absolute(&attempt.places.state).join("tmp");
+        let folder = absolute(&attempt.places.state).join(TEMPORARY);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -258,6 +260,28 @@ impl Drop for Files {
         results::discard(&self.outputs);
         results::discard(&self.script);
     }
+}
+
+/// Removes what the attempts of a run have left in the state folder, whose runner was killed before
+/// it could. Only for runs of which no attempt is alive.
+///
+/// # Errors
+/// When the files can't be removed.
+pub fn remove_leftovers(state: &Path, run: &str) -> io::Result<()> {
+    let entries = match std::fs::read_dir(absolute(state).join(TEMPORARY)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let of_run = name.to_str().and_then(|name| name.strip_prefix(run));
+        if of_run.is_some_and(|rest| rest.starts_with('.')) {
+            let path = entry.path();
+            results::discard(&path);
+        }
+    }
+    Ok(())
 }
 
 /// Ends the processes that scripts have left running because their runner was killed (SIGKILL, a

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde_json::Value as Json;
 
+use super::names::refuse_unknown_names;
 use super::scope::{Scope, to_json};
 use crate::document::units::parse_duration;
 
@@ -59,10 +60,12 @@ impl Template {
                 .map_err(|error| failure(&error, 0))?;
             Kind::Text
         };
-        Ok(Self {
+        let template = Self {
             text: text.to_owned(),
             kind,
-        })
+        };
+        refuse_unknown_names(&template)?;
+        Ok(template)
     }
 
     /// A template that is one expression, without the braces: the value of `if:`.
@@ -76,10 +79,12 @@ impl Template {
         environment()
             .compile_expression(text)
             .map_err(|error| failure(&error, 0))?;
-        Ok(Self {
+        let template = Self {
             kind: Kind::Expression(0..text.len()),
             text: text.to_owned(),
-        })
+        };
+        refuse_unknown_names(&template)?;
+        Ok(template)
     }
 
     /// The text as it was written.
@@ -277,6 +282,10 @@ pub(super) fn failure(error: &Error, offset: usize) -> TemplateError {
         ErrorKind::UndefinedError => detail.unwrap_or_else(|| "undefined value".to_owned()),
         ErrorKind::OutOfFuel => "the template takes too many steps".to_owned(),
         kind => detail.unwrap_or_else(|| kind.to_string()),
+    };
+    let message = match message.strip_prefix("unexpected end of input, ") {
+        Some(expected) => format!("it ends too early, {expected}"),
+        None => message,
     };
     TemplateError {
         message,

@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::connection::{DatabaseError, Places};
+use crate::connection::{Access, DatabaseError, Places};
 use crate::embedded::EmbeddedError;
 use crate::embedded::postgres::{PostgresServer, acquire, ensure_database};
 use crate::secret::Secret;
@@ -91,7 +91,10 @@ pub(super) struct Reached {
 }
 
 /// The project's own server, started if it isn't running, with the database made if it's missing.
-pub(super) async fn embedded(places: &Places, database: &str) -> Result<Reached, DatabaseError> {
+pub(super) async fn server(
+    places: &Places,
+    database: &str,
+) -> Result<PostgresServer, DatabaseError> {
     let failed = |error: EmbeddedError| DatabaseError::Statement {
         retryable: matches!(
             error,
@@ -111,10 +114,53 @@ pub(super) async fn embedded(places: &Places, database: &str) -> Result<Reached,
         .await
         .map_err(failed)?;
     ensure_database(&server, database).await.map_err(failed)?;
+    Ok(server)
+}
+
+/// How sessions reach a database of that server.
+pub(super) async fn embedded(places: &Places, database: &str) -> Result<Reached, DatabaseError> {
+    let server = server(places, database).await?;
     Ok(Reached {
         options: server.options(database).disable_statement_logging(),
         _server: Some(server),
     })
+}
+
+/// How psql and others reach a database. A password goes to psql where no other user sees it.
+pub(super) fn access(url: &str, server: Option<PostgresServer>) -> Access {
+    let (shown, password) = match password(url) {
+        Some(password) => (
+            url.replacen(&format!(":{password}@"), "@", 1),
+            Some(percent_decoded(password)),
+        ),
+        None => (url.to_owned(), None),
+    };
+    Access {
+        url: Secret::new(url.to_owned()),
+        client: "psql",
+        arguments: vec![shown],
+        variables: password
+            .map(|password| ("PGPASSWORD", Secret::new(password)))
+            .into_iter()
+            .collect(),
+        install: "`apt-get install postgresql-client` on Debian and Ubuntu".to_owned(),
+        server: server.map(|server| Box::new(server) as _),
+    }
+}
+
+/// A text without its `%41`.
+pub(super) fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let code = after
+            .get(..2)
+            .filter(|_| first == b'%')
+            .and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
+        bytes.push(code.unwrap_or(first));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -131,6 +177,14 @@ mod tests {
         ] {
             assert_eq!(password(url), expected, "{url}");
         }
+    }
+
+    #[test]
+    fn psql_gets_the_password_where_nobody_else_sees_it() {
+        let access = access("postgres://u:p%40s@h:5/d", None);
+        assert_eq!(access.arguments, ["postgres://u@h:5/d"]);
+        assert_eq!(access.variables[0].1.reveal(), "p@s");
+        assert_eq!(access.url.reveal(), "postgres://u:p%40s@h:5/d");
     }
 
     #[test]

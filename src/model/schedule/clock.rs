@@ -162,29 +162,27 @@ fn last_before(
     let lowest = lowest - TimeDelta::microseconds(i64::from(start.is_none()));
     let tick_after = |at: Timestamp| next(at).filter(|tick| *tick < before);
     let mut stretch = TimeDelta::seconds(1);
-    let (mut low, mut found) = loop {
+    let mut found = loop {
         let from = before
             .checked_sub_signed(stretch)
             .map_or(lowest, |from| from.max(lowest));
         if let Some(tick) = tick_after(from) {
-            break (from, tick);
+            break tick;
         }
         if from == lowest {
             return None;
         }
         stretch = stretch * 2;
     };
+    // A steady rule ends here at once; the halves are for those that come in bursts.
     let mut high = before;
-    while high - low > TimeDelta::microseconds(1) {
-        low = low.max(found);
-        let middle = low + (high - low) / 2;
-        match tick_after(middle) {
-            Some(tick) => {
-                low = middle;
-                found = tick;
-            }
-            None => high = middle,
+    while let Some(next) = tick_after(found) {
+        let middle = next + (high - next) / 2;
+        let later = tick_after(middle);
+        if later.is_none() {
+            high = middle;
         }
+        found = later.unwrap_or(next);
     }
     Some(found)
 }

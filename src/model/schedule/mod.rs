@@ -7,6 +7,8 @@ mod clock;
 mod cron_fields;
 mod cron_rule;
 mod cron_text;
+#[cfg(test)]
+mod cronie_tests;
 mod describe;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ fn zone(name: &str) -> Tz {
     name.parse().unwrap()
 }
 
-fn cron(text: &str, name: &str) -> Clock {
+pub(super) fn cron(text: &str, name: &str) -> Clock {
     Clock::new(Rule::Cron(CronRule::parse(text).unwrap()), zone(name))
 }
 
@@ -24,7 +24,7 @@ fn every(seconds: u64, anchor: &str) -> Clock {
     Clock::new(Rule::Every(Every { period, anchor }), Tz::UTC)
 }
 
-fn schedule(clocks: Vec<Clock>) -> Schedule {
+pub(super) fn schedule(clocks: Vec<Clock>) -> Schedule {
     Schedule::Ticks(Timetable {
         clocks,
         catchup: Catchup::default(),
@@ -34,7 +34,7 @@ fn schedule(clocks: Vec<Clock>) -> Schedule {
 }
 
 /// The ticks after a moment as local times with their offsets, as far as `count`.
-fn local(schedule: &Schedule, after: &str, count: usize) -> Vec<String> {
+pub(super) fn local(schedule: &Schedule, after: &str, count: usize) -> Vec<String> {
     let zone = schedule.clocks()[0].timezone;
     schedule
         .ticks_after(at(after))
@@ -52,241 +52,6 @@ fn utc(schedule: &Schedule, after: &str, count: usize) -> Vec<String> {
         .take(count)
         .map(|tick| tick.to_rfc3339_opts(SecondsFormat::AutoSi, true))
         .collect()
-}
-
-/// What cronie does when the clocks change.
-#[test]
-fn changes_of_the_clocks_follow_cronie() {
-    const BERLIN: &str = "Europe/Berlin"; // 02:00→03:00 on 2026-03-29, 03:00→02:00 on 2026-10-25
-    const NEW_YORK: &str = "America/New_York"; // 02:00→03:00 on 2026-03-08, back on 2026-11-01
-    const LORD_HOWE: &str = "Australia/Lord_Howe"; // 02:00→02:30 on 2026-10-04, 02:00→01:30 on 2026-04-05
-    const APIA: &str = "Pacific/Apia"; // 2011-12-30 never came
-    const CASABLANCA: &str = "Africa/Casablanca"; // 03:00→02:00 on 2026-02-15, 02:00→03:00 on 2026-03-22
-    let cases: &[(&str, &str, &str, &[&str])] = &[
-        // A fixed time in a gap: once, at its end; the day after as usual.
-        (
-            "30 2 * * *",
-            BERLIN,
-            "2026-03-28T12:00:00Z",
-            &["2026-03-29T03:00:00+02:00", "2026-03-30T02:30:00+02:00"],
-        ),
-        // Several fixed times in one gap: once; with one at its end: still once.
-        (
-            "0-59 2 * * *",
-            BERLIN,
-            "2026-03-29T00:59:00Z",
-            &["2026-03-29T03:00:00+02:00", "2026-03-30T02:00:00+02:00"],
-        ),
-        (
-            "30 2,3 * * *",
-            BERLIN,
-            "2026-03-29T00:00:00Z",
-            &[
-                "2026-03-29T03:00:00+02:00",
-                "2026-03-29T03:30:00+02:00",
-                "2026-03-30T02:30:00+02:00",
-            ],
-        ),
-        (
-            "0 2,3 * * *",
-            BERLIN,
-            "2026-03-29T00:00:00Z",
-            &["2026-03-29T03:00:00+02:00", "2026-03-30T02:00:00+02:00"],
-        ),
-        // A fixed time in an overlap: once, at its first coming, seen from before and from inside.
-        (
-            "30 2 * * *",
-            BERLIN,
-            "2026-10-24T12:00:00Z",
-            &["2026-10-25T02:30:00+02:00", "2026-10-26T02:30:00+01:00"],
-        ),
-        (
-            "30 2 * * *",
-            BERLIN,
-            "2026-10-25T01:10:00Z",
-            &["2026-10-26T02:30:00+01:00"],
-        ),
-        (
-            "0 3 * * *",
-            BERLIN,
-            "2026-10-25T00:00:00Z",
-            &["2026-10-25T03:00:00+01:00"],
-        ),
-        // A wildcard follows the wall clock: in a gap nothing, in an overlap twice.
-        (
-            "30 * * * *",
-            BERLIN,
-            "2026-03-29T00:00:00Z",
-            &["2026-03-29T01:30:00+01:00", "2026-03-29T03:30:00+02:00"],
-        ),
-        (
-            "30 * * * *",
-            BERLIN,
-            "2026-10-24T23:45:00Z",
-            &[
-                "2026-10-25T02:30:00+02:00",
-                "2026-10-25T02:30:00+01:00",
-                "2026-10-25T03:30:00+01:00",
-            ],
-        ),
-        (
-            "*/20 2 * * *",
-            BERLIN,
-            "2026-03-28T12:00:00Z",
-            &["2026-03-30T02:00:00+02:00"],
-        ),
-        (
-            "*/20 2 * * *",
-            BERLIN,
-            "2026-10-24T12:00:00Z",
-            &[
-                "2026-10-25T02:00:00+02:00",
-                "2026-10-25T02:20:00+02:00",
-                "2026-10-25T02:40:00+02:00",
-                "2026-10-25T02:00:00+01:00",
-                "2026-10-25T02:20:00+01:00",
-                "2026-10-25T02:40:00+01:00",
-                "2026-10-26T02:00:00+01:00",
-            ],
-        ),
-        (
-            "0 */2 * * *",
-            BERLIN,
-            "2026-03-28T23:00:00Z",
-            &["2026-03-29T04:00:00+02:00", "2026-03-29T06:00:00+02:00"],
-        ),
-        (
-            "* * * * *",
-            BERLIN,
-            "2026-03-29T00:58:30Z",
-            &["2026-03-29T01:59:00+01:00", "2026-03-29T03:00:00+02:00"],
-        ),
-        // Seconds: a wildcard is one in any of the three.
-        (
-            "*/30 30 2 * * *",
-            BERLIN,
-            "2026-03-28T12:00:00Z",
-            &["2026-03-30T02:30:00+02:00"],
-        ),
-        (
-            "15 30 2 * * *",
-            BERLIN,
-            "2026-03-28T12:00:00Z",
-            &["2026-03-29T03:00:00+02:00", "2026-03-30T02:30:15+02:00"],
-        ),
-        // On a date, on a weekday: the day of the gap decides.
-        (
-            "30 2 29 3 *",
-            BERLIN,
-            "2026-01-01T00:00:00Z",
-            &["2026-03-29T03:00:00+02:00", "2027-03-29T02:30:00+02:00"],
-        ),
-        (
-            "30 2 * * sun",
-            NEW_YORK,
-            "2026-03-02T00:00:00Z",
-            &["2026-03-08T03:00:00-04:00", "2026-03-15T02:30:00-04:00"],
-        ),
-        (
-            "30 1 * * *",
-            NEW_YORK,
-            "2026-10-31T12:00:00Z",
-            &["2026-11-01T01:30:00-04:00", "2026-11-02T01:30:00-05:00"],
-        ),
-        (
-            "@hourly",
-            NEW_YORK,
-            "2026-11-01T04:30:00Z",
-            &[
-                "2026-11-01T01:00:00-04:00",
-                "2026-11-01T01:00:00-05:00",
-                "2026-11-01T02:00:00-05:00",
-            ],
-        ),
-        // Half an hour.
-        (
-            "15 2 * * *",
-            LORD_HOWE,
-            "2026-10-03T00:00:00Z",
-            &["2026-10-04T02:30:00+11:00", "2026-10-05T02:15:00+11:00"],
-        ),
-        (
-            "45 2 * * *",
-            LORD_HOWE,
-            "2026-10-03T00:00:00Z",
-            &["2026-10-04T02:45:00+11:00"],
-        ),
-        (
-            "45 1 * * *",
-            LORD_HOWE,
-            "2026-04-04T00:00:00Z",
-            &["2026-04-05T01:45:00+11:00", "2026-04-06T01:45:00+10:30"],
-        ),
-        (
-            "*/15 1 * * *",
-            LORD_HOWE,
-            "2026-04-04T14:20:00Z",
-            &[
-                "2026-04-05T01:30:00+11:00",
-                "2026-04-05T01:45:00+11:00",
-                "2026-04-05T01:30:00+10:30",
-                "2026-04-05T01:45:00+10:30",
-            ],
-        ),
-        // A day that never came isn't made up for.
-        (
-            "0 12 * * *",
-            APIA,
-            "2011-12-29T00:00:00Z",
-            &["2011-12-29T12:00:00-10:00", "2011-12-31T12:00:00+14:00"],
-        ),
-        (
-            "0 0 30 * *",
-            APIA,
-            "2011-12-01T00:00:00Z",
-            &["2012-01-30T00:00:00+14:00"],
-        ),
-        (
-            "0 */8 * * *",
-            APIA,
-            "2011-12-30T01:00:00Z",
-            &["2011-12-29T16:00:00-10:00", "2011-12-31T00:00:00+14:00"],
-        ),
-        // Morocco puts the clocks back for Ramadan.
-        (
-            "30 2 * * *",
-            CASABLANCA,
-            "2026-02-14T12:00:00Z",
-            &["2026-02-15T02:30:00+01:00", "2026-02-16T02:30:00Z"],
-        ),
-        (
-            "30 2 * * *",
-            CASABLANCA,
-            "2026-03-21T12:00:00Z",
-            &["2026-03-22T03:00:00+01:00", "2026-03-23T02:30:00+01:00"],
-        ),
-        // Midnight itself can be missing.
-        (
-            "@daily",
-            "America/Sao_Paulo",
-            "2018-11-03T12:00:00Z",
-            &["2018-11-04T01:00:00-02:00", "2018-11-05T00:00:00-02:00"],
-        ),
-        (
-            "@daily",
-            "America/Havana",
-            "2026-10-31T12:00:00Z",
-            &["2026-11-01T00:00:00-04:00", "2026-11-02T00:00:00-05:00"],
-        ),
-    ];
-    for (text, name, after, expected) in cases {
-        let schedule = schedule(vec![cron(text, name)]);
-        assert_eq!(
-            local(&schedule, after, expected.len()),
-            *expected,
-            "{text} {name} {after}"
-        );
-    }
 }
 
 #[test]

@@ -10,3 +10,6 @@ mod statement;
 mod writer;
 
 pub use state::SqliteStore;
+
+#[cfg(test)]
+mod tests;

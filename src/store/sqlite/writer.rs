@@ -150,7 +150,11 @@ fn merge(group: &[Request]) -> Option<Encoded> {
     let mut new_runs = Vec::new();
     for request in group {
         match &request.order {
-            Order::Commit { owner, transitions } => change.add(owner, transitions).ok()?,
+            Order::Commit {
+                owner,
+                transitions,
+                heard,
+            } if heard.is_empty() => change.add(owner, transitions).ok()?,
             Order::CreateRuns { runs } => new_runs.extend(runs),
             _ => return None,
         }

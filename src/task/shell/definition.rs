@@ -8,10 +8,11 @@ use schemars::{Schema, json_schema};
 
 use super::interpreter::{INTERPRETERS, Launcher};
 use super::results::is_name;
+use super::script;
 use super::variables::STANDARD;
 use crate::document::{Diagnostic, FromNode, Map, Node, OneOrMany, Report, Span, Spanned, Value};
 use crate::task::Surroundings;
-use crate::template::{Segment, Template, segments};
+use crate::template::Template;
 
 crate::record! {
     /// A script, a file or a program to run. A plain text is a script.
@@ -20,7 +21,7 @@ crate::record! {
         script: Option<Spanned<String>>,
         /// A program and its arguments, run without a shell. Each may hold `{{ … }}`.
         command: Option<Spanned<Vec<Scalar>>>,
-        /// A script in a file of the project. Its text is pinned with the DAG.
+        /// A script in a file of the project, run as it is. Its text is pinned with the DAG.
         file: Option<Spanned<String>>,
         /// What runs the script: `sh`, `bash`, `python3` …, or a path to one. Without it, a
         /// file's `#!` line decides, otherwise it is `/bin/sh`.
@@ -123,15 +124,15 @@ pub(super) fn read(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<S
         report.expected("a script or a map with `script`, `command` or `file`", node);
         return None;
     };
-    check(definition, surroundings)
+    check(&definition, surroundings)
 }
 
 pub(super) fn schema() -> Schema {
     json_schema!({ "anyOf": [{ "type": "string" }, Definition::schema()] })
 }
 
-fn check(definition: Definition, surroundings: &mut Surroundings<'_>) -> Option<Shell> {
-    let program = program(&definition, surroundings);
+fn check(definition: &Definition, surroundings: &mut Surroundings<'_>) -> Option<Shell> {
+    let program = program(definition, surroundings);
     let directory = match &definition.directory {
         Some(path) => directory(path, surroundings).map(Some),
         None => Some(None),
@@ -167,7 +168,7 @@ fn check(definition: Definition, surroundings: &mut Surroundings<'_>) -> Option<
         env: env?,
         grace: definition.grace,
         accept,
-        skip: definition.skip.map(|skip| skip.0),
+        skip: definition.skip.as_ref().map(|skip| skip.0),
     })
 }
 
@@ -208,12 +209,15 @@ fn program(definition: &Definition, surroundings: &mut Surroundings<'_>) -> Opti
             );
         }
     }
+    // Not known to be right until everything beside it has been looked at, too.
     let shell = match &definition.shell {
-        Some(name) => Some(launcher(name, surroundings)?),
-        None => None,
+        Some(name) => launcher(name, surroundings).map(Some),
+        None => Some(None),
     };
     if let Some(script) = script {
-        check_script(script, surroundings).then(|| Program::Script {
+        let fine = script::check(script, surroundings);
+        let shell = shell?;
+        fine.then(|| Program::Script {
             text: script.value.as_str().into(),
             launcher: shell.unwrap_or_else(Launcher::sh),
             path: None,
@@ -247,8 +251,16 @@ fn program(definition: &Definition, surroundings: &mut Surroundings<'_>) -> Opti
             .collect::<Option<_>>()
             .map(Program::Command)
     } else {
-        let file = surroundings.code_file(file.as_ref()?)?;
-        let launcher = shell
+        let path = file.as_ref()?;
+        let file = surroundings.code_file(path)?;
+        if file.text.contains("\r\n") {
+            let message = format!("`{}` has the line ends of Windows", file.path);
+            surroundings.report.push(
+                Diagnostic::warning("windows-line-ends", message, path.span)
+                    .help("a shell takes the carriage return for a part of each line's last word"),
+            );
+        }
+        let launcher = shell?
             .or_else(|| Launcher::of_shebang(&file.text))
             .unwrap_or_else(Launcher::sh);
         Some(Program::Script {
@@ -273,71 +285,6 @@ fn launcher(name: &Spanned<String>, surroundings: &mut Surroundings<'_>) -> Opti
         );
     }
     launcher
-}
-
-/// A value in a script would be read as code, so that there are none.
-fn check_script(script: &Spanned<String>, surroundings: &mut Surroundings<'_>) -> bool {
-    let text = script.value.as_str();
-    let mut fine = true;
-    for segment in segments(text) {
-        let Segment::Expression(range) = segment else {
-            continue;
-        };
-        let found = &text[range.clone()];
-        let Ok(template) = Template::parse(found) else {
-            // Somebody else's braces, such as `docker ps --format '{{.Names}}'`.
-            continue;
-        };
-        let inner = found.trim_matches(['{', '}']).trim();
-        let go = inner.split_whitespace().any(|word| word.starts_with('.'));
-        if go || matches!(inner, "" | "end" | "else") {
-            continue;
-        }
-        fine = false;
-        let name = variable_name(&template, inner);
-        surroundings.report.push(
-            Diagnostic::error(
-                "value-in-script",
-                format!("`{found}` in a script: a value would be run as code"),
-                place(script, range),
-            )
-            .label(format!("write `\"${name}\"` here"))
-            .help(format!(
-                "add `env: {{ {name}: \"{}\" }}` beside `script:`; text that only looks like a \
-                 value can stand in a `file:`",
-                found.replace('"', "'")
-            )),
-        );
-    }
-    fine
-}
-
-/// A variable's name for an expression: `DAY` for `params.day`.
-fn variable_name(template: &Template, inner: &str) -> String {
-    let paths = template.variables();
-    let path = paths.first().map_or(inner, String::as_str);
-    let last = path.rsplit('.').next().unwrap_or(path);
-    let name: String = last
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
-        .collect::<String>()
-        .to_uppercase();
-    if is_name(&name) {
-        name
-    } else {
-        "VALUE".to_owned()
-    }
-}
-
-/// The place of a part of a text. A quoted text begins a byte after its span; a block text isn't
-/// its source's bytes, so that only the whole of it can be shown.
-fn place(text: &Spanned<String>, range: std::ops::Range<usize>) -> Span {
-    let length = text.span.range().len();
-    let quote = length.saturating_sub(text.value.len()) / 2;
-    if length > text.value.len() + 2 || length < text.value.len() {
-        return text.span;
-    }
-    text.span.slice(range.start + quote..range.end + quote)
 }
 
 fn directory(path: &Spanned<String>, surroundings: &mut Surroundings<'_>) -> Option<Template> {

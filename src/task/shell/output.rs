@@ -39,7 +39,7 @@ impl Output {
     /// Moves what is printed to the log, for ever: a closed pipe says nothing about the script.
     pub(super) async fn pump(&mut self) {
         tokio::join!(self.out.pump(), self.err.pump());
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Moves what the pipes still hold to the log, closes them, and gives the last lines of

@@ -81,6 +81,8 @@ impl Running {
     pub(super) async fn end_leftovers(&self, grace: Duration, log: &Log) -> io::Result<()> {
         let left = survivors::find_after(self.leader, self.began, &self.wanted);
         if left.is_empty() {
+            // What hides in the group all the same: a process whose first thread has ended.
+            signal_group(self.leader, Signal::KILL);
             return Ok(());
         }
         log.warn(format!(

@@ -85,6 +85,12 @@ impl Ledger {
         self.runs.insert(spec.id.clone(), entry);
     }
 
+    /// Takes a task run as ready, before it is recorded.
+    pub(crate) fn wait_ready(&mut self, run: &RunId, id: TaskRunId) {
+        let entry = self.runs.get_mut(run).expect("a known run");
+        entry.tasks.get_mut(&id).expect("a known task run").state = TaskState::Ready;
+    }
+
     pub(crate) fn apply(&mut self, transition: &Transition) {
         let entry = self.runs.get_mut(transition.run()).expect("a known run");
         match transition {

@@ -2,10 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
+mod checks;
+mod edges;
+mod executor;
 mod ledger;
+mod limits;
 mod oracle;
+mod people;
 mod plan;
-mod random;
+pub(crate) mod random;
 mod scale;
 mod scenario;
 mod scenarios;

@@ -9,8 +9,8 @@ use runner::model::{
     Transition,
 };
 
+use super::executor::finished;
 use super::plan::{plain, spec, start};
-use super::world::finished;
 
 const MANY: u32 = 100_000;
 

@@ -21,9 +21,9 @@ use runner::model::{
     PoolId, RunSpec, Task, TaskIndex, TaskRunId, TaskState, Timestamp, Transition, TriggerRule,
 };
 
+use super::executor::finished;
 use super::ledger::Ledger;
 use super::plan::{plain, spec, start};
-use super::world::finished;
 
 /// Plays a story, and compares what the engine says with what stands in it.
 #[track_caller]
@@ -198,7 +198,9 @@ impl Stage {
             .strip_prefix('#')
             .map(|n| n.parse::<usize>().unwrap());
         let how = if number.is_some() { &how[1..] } else { how };
-        let attempt = of_it[number.unwrap_or(of_it.len()) - 1].clone();
+        let count = number.unwrap_or(of_it.len());
+        let attempt = of_it.get(count.wrapping_sub(1));
+        let attempt = (*attempt.unwrap_or_else(|| panic!("`{name}` has not started"))).clone();
         let failed = |kind, retry_after| AttemptOutcome::Failed {
             cause: FailureCause::new(kind, "broken"),
             retry_after,
@@ -344,3 +346,12 @@ fn task<'a>(name: &str, words: impl Iterator<Item = &'a str>, before: &[Task]) -
     }
     task
 }
+
+/// One test a story: its name says what it shows.
+macro_rules! stories {
+    ($($name:ident: $story:literal)*) => {
+        $(#[test] fn $name() { crate::engine::scenario::check($story); })*
+    };
+}
+
+pub(crate) use stories;

@@ -1,6 +1,8 @@
-//! What tests need to set a scene.
+//! What several tests need to set a scene.
 
-pub mod attempt;
+pub(crate) mod attempt;
 pub(crate) mod connections;
-pub mod document;
+pub(crate) mod document;
 pub(crate) mod postgres;
+pub(crate) mod project;
+pub(crate) mod proxy;

@@ -1,0 +1,243 @@
+//! `runner data`: the rows that a task has left.
+
+use std::io::Write;
+
+use serde_json::Value as Json;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::arguments::{Data, RowFormat};
+use super::context::{Context, runtime};
+use super::table::{self, Cell, Column};
+use super::{Mistake, exit, find, look, output};
+use crate::data::csv::{encode_batch, encode_header};
+use crate::data::{
+    Batch, BatchBuilder, ColumnKind, Columns, DatasetInfo, DatasetReader, RecordSource as _,
+};
+use crate::model::TaskIndex;
+use crate::store::{DagVersion, RunRow, RunStore};
+
+/// Rows of a table when nobody says how many.
+const ROWS: u64 = 20;
+/// The widest a cell gets on a terminal.
+const CELL: usize = 60;
+
+pub fn run(context: &Context, command: &Data) -> anyhow::Result<u8> {
+    context.require_project()?;
+    runtime()?.block_on(async {
+        let store = context.store().await?;
+        let run = find::run(context, store.as_ref(), &command.run).await?;
+        let version = find::version(store.as_ref(), &run).await?;
+        let task = find::task(&version, &command.task)?;
+        let datasets = datasets(store.as_ref(), &run, task, command.item).await?;
+        if datasets.is_empty() {
+            return Err(nothing(store.as_ref(), &run, &version, command)
+                .await?
+                .into());
+        }
+        let total: u64 = datasets.iter().map(|dataset| dataset.rows).sum();
+        let limit = match (command.limit, command.format) {
+            (Some(0), _) | (None, RowFormat::Csv | RowFormat::Json) => total,
+            (Some(limit), _) => limit.min(total),
+            (None, RowFormat::Table) => ROWS.min(total),
+        };
+        let mut rows = Rows {
+            reader: DatasetReader::open(&context.places.state, &datasets).await?,
+            left: limit,
+        };
+        let mut out = output::stdout();
+        match command.format {
+            RowFormat::Table => print_table(&mut out, &mut rows, total).await?,
+            RowFormat::Csv => print_csv(&mut out, &mut rows).await?,
+            RowFormat::Json => print_json(&mut out, &mut rows).await?,
+        }
+        out.flush()?;
+        store.close().await;
+        Ok(exit::OK)
+    })
+}
+
+/// The datasets of a task; of all its items, or of one.
+async fn datasets(
+    store: &dyn RunStore,
+    run: &RunRow,
+    task: TaskIndex,
+    item: Option<u32>,
+) -> anyhow::Result<Vec<DatasetInfo>> {
+    let results = store.results(&run.id, task).await?;
+    let results = results
+        .into_iter()
+        .filter(|(id, _)| item.is_none() || id.item == item);
+    let datasets = results.filter_map(|(_, result)| result.dataset);
+    Ok(datasets
+        .map(|dataset| serde_json::from_str(&dataset.0))
+        .collect::<Result<_, _>>()?)
+}
+
+/// Why there are no rows, and which tasks have some.
+async fn nothing(
+    store: &dyn RunStore,
+    run: &RunRow,
+    version: &DagVersion,
+    command: &Data,
+) -> anyhow::Result<Mistake> {
+    let task = match command.item {
+        Some(item) => format!("{}[{item}]", command.task),
+        None => command.task.clone(),
+    };
+    let mistake = Mistake::new(format!("task `{task}` has left no rows in run {}", run.id));
+    let rows = store.task_runs(&run.id).await?;
+    let mut with: Vec<TaskIndex> = rows
+        .iter()
+        .filter(|row| {
+            row.result
+                .as_ref()
+                .is_some_and(|result| result.dataset.is_some())
+        })
+        .map(|row| row.id.task)
+        .collect();
+    with.dedup();
+    let names = with.iter().filter_map(|task| version.tasks.get(task.get()));
+    let names: Vec<String> = names.take(20).map(|name| format!("`{name}`")).collect();
+    Ok(match names.as_slice() {
+        [] => mistake.help(
+            "rows are left by a query (`sql`) and other kinds that fetch; `runner types` tells",
+        ),
+        names => mistake.help(format!("these have: {}", names.join(", "))),
+    })
+}
+
+/// The first rows of a dataset.
+struct Rows {
+    reader: DatasetReader,
+    left: u64,
+}
+
+impl Rows {
+    fn columns(&self) -> Columns {
+        self.reader.columns().clone()
+    }
+
+    async fn next(&mut self) -> anyhow::Result<Option<Batch>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let Some(batch) = self.reader.next().await? else {
+            return Ok(None);
+        };
+        let rows = batch.rows() as u64;
+        if rows <= self.left {
+            self.left -= rows;
+            return Ok(Some(batch));
+        }
+        let mut first = BatchBuilder::new(batch.columns().clone());
+        for row in 0..usize::try_from(self.left).unwrap_or(usize::MAX) {
+            batch.row(row).for_each(|cell| first.push(cell));
+        }
+        self.left = 0;
+        Ok(Some(first.take()))
+    }
+}
+
+async fn print_table(out: &mut dyn Write, rows: &mut Rows, total: u64) -> anyhow::Result<()> {
+    let columns = rows.columns();
+    let terminal = output::columns();
+    let mut cells: Vec<Vec<Cell>> = Vec::new();
+    let mut widths: Vec<usize> = columns.iter().map(|column| column.name.width()).collect();
+    while let Some(batch) = rows.next().await? {
+        for row in 0..batch.rows() {
+            let line = batch.row(row).enumerate().map(|(at, cell)| {
+                let Some(cell) = cell else {
+                    return Cell::styled("NULL", look::FAINT);
+                };
+                let mut text = one_line(&String::from_utf8_lossy(cell));
+                if terminal.is_some() && text.width() > CELL {
+                    text = look::fit(&text, CELL);
+                }
+                widths[at] = widths[at].max(text.width());
+                Cell::plain(text)
+            });
+            cells.push(line.collect());
+        }
+    }
+    // What doesn't fit even when it is cut is left out, and said.
+    let mut shown = columns.len();
+    if let Some(terminal) = terminal {
+        let narrow = widths.iter().map(|width| width.min(&8) + 2);
+        let mut room = terminal + 2;
+        let fits = narrow.take_while(|width| {
+            let fits = *width <= room;
+            room = room.saturating_sub(*width);
+            fits
+        });
+        shown = fits.count().max(1);
+    }
+    for row in &mut cells {
+        row.truncate(shown);
+    }
+    let layout: Vec<Column<'_>> = columns[..shown.min(columns.len())]
+        .iter()
+        .map(|column| match column.kind {
+            ColumnKind::Number => Column::right(&column.name),
+            _ => Column::left(&column.name).shrinking(),
+        })
+        .collect();
+    table::print_all(out, &layout, &cells, terminal)?;
+    let faint = look::FAINT;
+    let printed = cells.len() as u64;
+    let noun = if total == 1 { "row" } else { "rows" };
+    let mut foot = look::count(total);
+    let mut more = Vec::new();
+    if printed < total {
+        foot = format!("{} of {foot}", look::count(printed));
+        more.push("--limit 0 shows all rows");
+    }
+    foot = format!("{foot} {noun}");
+    if shown < columns.len() {
+        foot.push_str(&format!(", {shown} of {} columns", columns.len()));
+        more.push("--format csv all columns");
+    }
+    for text in std::iter::once(foot).chain(more.into_iter().map(str::to_owned)) {
+        writeln!(out, "{faint}{text}{faint:#}")?;
+    }
+    Ok(())
+}
+
+/// A text without what would break a line of a terminal.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => line.push('⏎'),
+            '\t' => line.push(' '),
+            other if other.is_control() => line.push('�'),
+            other => line.push(other),
+        }
+    }
+    line
+}
+
+async fn print_csv(out: &mut dyn Write, rows: &mut Rows) -> anyhow::Result<()> {
+    let mut buffer = Vec::new();
+    encode_header(&rows.columns(), &mut buffer);
+    while let Some(batch) = rows.next().await? {
+        encode_batch(&batch, &mut buffer);
+        out.write_all(&buffer)?;
+        buffer.clear();
+    }
+    out.write_all(&buffer)?;
+    Ok(())
+}
+
+async fn print_json(out: &mut dyn Write, rows: &mut Rows) -> anyhow::Result<()> {
+    write!(out, "[")?;
+    let mut first = true;
+    while let Some(batch) = rows.next().await? {
+        for row in 0..batch.rows() {
+            write!(out, "{}\n  ", if first { "" } else { "," })?;
+            write!(out, "{}", Json::Object(batch.row_as_json(row)))?;
+            first = false;
+        }
+    }
+    writeln!(out, "{}]", if first { "" } else { "\n" })?;
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Which run, task or connection a name means.
+
+use std::path::Path;
+
+use anstyle::Style;
+
+use super::context::{Context, unknown};
+use super::{Mistake, engage, look, moment};
+use crate::daemon::clock::now;
+use crate::daemon::is_alive;
+use crate::model::{DagId, RunState, TaskIndex};
+use crate::store::{DagVersion, RunFilter, RunRow, RunStore};
+
+/// The word for the latest run of all.
+const LATEST: &str = "latest";
+/// So many candidates of an ambiguous name are listed.
+const CANDIDATES: u32 = 8;
+
+/// The run that a name means: an id, a unique part of one, `latest`, or a DAG, whose latest run it
+/// is then.
+pub async fn run(context: &Context, store: &dyn RunStore, name: &str) -> anyhow::Result<RunRow> {
+    if let Some(found) = run_if_any(store, name).await? {
+        return Ok(found);
+    }
+    let loaded = context.load()?;
+    let read = loaded.project.iter().flat_map(|p| p.pipelines.keys());
+    let broken = loaded.broken.iter().filter_map(|(_, dag)| dag.as_deref());
+    let dags: Vec<&str> = read.map(DagId::as_str).chain(broken).collect();
+    if name == LATEST {
+        let trigger = dags.first().unwrap_or(&"NAME");
+        return Err(Mistake::new("there is no run yet")
+            .help(format!("`runner trigger {trigger}` makes one"))
+            .into());
+    }
+    if dags.contains(&name) {
+        return Err(Mistake::new(format!("DAG `{name}` has no run yet"))
+            .help(format!("`runner trigger {name}` makes one"))
+            .into());
+    }
+    let latest = RunFilter {
+        limit: 100,
+        ..RunFilter::default()
+    };
+    let runs = store.runs(&latest).await?;
+    let ids = runs.iter().map(|run| run.id.as_str());
+    let known = dags.into_iter().chain(ids).chain([LATEST]);
+    let known: Vec<&str> = known.collect();
+    let near = crate::document::nearest(name, known.iter().copied());
+    let longer = || known.iter().copied().find(|known| known.contains(name));
+    Err(match near.or_else(longer) {
+        Some(near) => Mistake::new(format!("there is no run or DAG `{name}`"))
+            .help(format!("did you mean `{near}`?")),
+        None => Mistake::new(format!("there is no run or DAG `{name}`"))
+            .help("`runner runs` lists the runs, `runner list` the DAGs"),
+    }
+    .into())
+}
+
+/// The same, `None` when the name means nothing that has run; a mistake when it is ambiguous.
+pub async fn run_if_any(store: &dyn RunStore, name: &str) -> anyhow::Result<Option<RunRow>> {
+    let latest = |dag| RunFilter {
+        dag,
+        limit: 1,
+        ..RunFilter::default()
+    };
+    if name == LATEST {
+        return Ok(store.runs(&latest(None)).await?.pop());
+    }
+    let Ok(dag) = DagId::new(name) else {
+        return Ok(None);
+    };
+    if let Some(row) = store.runs(&latest(Some(dag))).await?.pop() {
+        return Ok(Some(row));
+    }
+    let mut found = store
+        .find_runs(&name.to_lowercase(), CANDIDATES + 1)
+        .await?;
+    if found.len() <= 1 {
+        return Ok(found.pop());
+    }
+    let now = now();
+    let more = found.len() > CANDIDATES as usize;
+    found.truncate(CANDIDATES as usize);
+    let mut lines: Vec<String> = found
+        .iter()
+        .map(|row| {
+            let age = moment::short(row.created, now);
+            format!("\n    {}  {}  {}  {age}", row.id, row.dag, row.state)
+        })
+        .collect();
+    if more {
+        lines.push("\n    …".to_owned());
+    }
+    Err(
+        Mistake::new(format!("`{name}` is a part of several runs' ids"))
+            .help(format!("type more of one of them:{}", lines.concat()))
+            .into(),
+    )
+}
+
+/// The version that a run is pinned to.
+pub async fn version(store: &dyn RunStore, run: &RunRow) -> anyhow::Result<DagVersion> {
+    store
+        .version(&run.version)
+        .await?
+        .ok_or_else(|| anyhow::anyhow!("the version of run {} isn't in the store", run.id))
+}
+
+/// A task of a run by its name.
+pub fn task(version: &DagVersion, name: &str) -> anyhow::Result<TaskIndex> {
+    let at = version.tasks.iter().position(|task| task == name);
+    at.and_then(|at| u32::try_from(at).ok())
+        .map(TaskIndex)
+        .ok_or_else(|| {
+            let known = version.tasks.iter().map(String::as_str);
+            unknown("task", name, known).into()
+        })
+}
+
+/// A run as it is now, and whether it isn't over although the process that carried it out is gone.
+pub async fn look_at(
+    state: &Path,
+    store: &dyn RunStore,
+    run: RunRow,
+) -> anyhow::Result<(RunRow, bool)> {
+    if run.state.is_finished() || is_alive(state, &run.owner) {
+        return Ok((run, false));
+    }
+    // The process may have ended the run, and itself, since the run was read.
+    let now = engage::reread(store, &run).await?;
+    let interrupted = !now.state.is_finished() && !is_alive(state, &now.owner);
+    Ok((now, interrupted))
+}
+
+/// The word and the colour of a run's state.
+pub fn state_word(state: RunState, interrupted: bool) -> (&'static str, Style) {
+    if interrupted {
+        ("interrupted", look::WARN)
+    } else {
+        (state.as_str(), look::run_state(state))
+    }
+}

@@ -1,0 +1,89 @@
+//! Times: short and local for people, UTC in ISO 8601 for programs.
+
+use chrono::{DateTime, Datelike as _, Local, SecondsFormat, TimeZone};
+
+use crate::document::units::format_duration;
+use crate::model::Timestamp;
+
+/// A moment of the past, as short as its age allows: `now`, `12s ago`, `3m ago`, `today 14:02`,
+/// `yesterday 14:02`, `12 Aug 14:02`, `2025-08-12`.
+pub fn short(at: Timestamp, now: Timestamp) -> String {
+    short_in(at, now, &Local)
+}
+
+fn short_in<Z: TimeZone>(at: Timestamp, now: Timestamp, zone: &Z) -> String
+where
+    Z::Offset: std::fmt::Display,
+{
+    let age = now - at;
+    if age.num_seconds() < 1 {
+        return "now".to_owned();
+    }
+    if age.num_seconds() < 60 {
+        return format!("{}s ago", age.num_seconds());
+    }
+    if age.num_minutes() < 60 {
+        return format!("{}m ago", age.num_minutes());
+    }
+    let (at, now) = (at.with_timezone(zone), now.with_timezone(zone));
+    let (day, today) = (at.date_naive(), now.date_naive());
+    if day == today {
+        at.format("today %H:%M").to_string()
+    } else if Some(day) == today.pred_opt() {
+        at.format("yesterday %H:%M").to_string()
+    } else if day.year() == today.year() {
+        at.format("%-d %b %H:%M").to_string()
+    } else {
+        day.to_string()
+    }
+}
+
+/// A moment to the second, local: `14:02:03` of today, otherwise `2026-08-20 14:02:03`.
+pub fn exact(at: Timestamp, now: Timestamp) -> String {
+    let (at, now) = (local(at), local(now));
+    if at.date_naive() == now.date_naive() {
+        at.format("%H:%M:%S").to_string()
+    } else {
+        at.format("%Y-%m-%d %H:%M:%S").to_string()
+    }
+}
+
+/// The moment on the clock of this machine.
+pub fn local(at: Timestamp) -> DateTime<Local> {
+    at.with_timezone(&Local)
+}
+
+/// A moment for programs.
+pub fn utc(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// How long something took, or takes until now.
+pub fn took(from: Timestamp, until: Timestamp) -> String {
+    let took = (until - from).to_std().unwrap_or_default();
+    // Tenths of a millisecond are chance; of what takes minutes, so are milliseconds.
+    format_duration(took)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_decides_about_the_words() {
+        let now: Timestamp = "2026-08-20T12:30:00Z".parse().unwrap();
+        let zone = chrono::FixedOffset::east_opt(2 * 3600).unwrap();
+        for (at, expected) in [
+            ("2026-08-20T12:30:05Z", "now"),
+            ("2026-08-20T12:29:12Z", "48s ago"),
+            ("2026-08-20T11:31:00Z", "59m ago"),
+            ("2026-08-20T11:30:00Z", "today 13:30"),
+            ("2026-08-19T22:00:00Z", "today 00:00"),
+            ("2026-08-19T21:59:00Z", "yesterday 23:59"),
+            ("2026-08-18T08:05:00Z", "18 Aug 10:05"),
+            ("2025-12-31T08:05:00Z", "2025-12-31"),
+        ] {
+            assert_eq!(short_in(at.parse().unwrap(), now, &zone), expected, "{at}");
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! Run state that ends with the process: for tests, and for runs that shall leave nothing behind.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::model::{
+    AttemptResult, DagId, Json, RunId, TaskIndex, TaskRunId, Timestamp, Transition,
+};
+
+use crate::store::{
+    AttemptRow, Command, CommandKind, DagVersion, NewRun, Owner, RunFilter, RunRow, RunStore,
+    StoreError, StoredRun, TaskRunRow, precision,
+};
+
+use super::run::{Run, TaskRun};
+
+/// Run state in plain maps, with the same answers as a database.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    versions: HashMap<String, DagVersion>,
+    runs: BTreeMap<RunId, Run>,
+    commands: Vec<Command>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere doesn't make whole transactions half.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The runs as they are after the transitions.
+    fn applied(
+        &self,
+        owner: &Owner,
+        transitions: &[Transition],
+    ) -> Result<BTreeMap<RunId, Run>, StoreError> {
+        for transition in transitions {
+            let run = self.run(transition.run())?;
+            if run.owner != *owner {
+                return Err(StoreError::NotOwner {
+                    run: run.spec.id.clone(),
+                    owner: run.owner.clone(),
+                });
+            }
+        }
+        self.check_fences(transitions)?;
+        let mut changed = BTreeMap::new();
+        for transition in transitions {
+            let id = transition.run();
+            if !changed.contains_key(id) {
+                changed.insert(id.clone(), self.run(id)?.clone());
+            }
+            if let Some(run) = changed.get_mut(id) {
+                run.apply(precision::transition(transition));
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Within the transitions, ages only grow; and what they lead to isn't older than what is
+    /// stored. The ones on the way may be, so that transitions can be repeated.
+    fn check_fences(&self, transitions: &[Transition]) -> Result<(), StoreError> {
+        let mut ages: BTreeMap<(&RunId, TaskRunId), (u32, u64)> = BTreeMap::new();
+        let mut replaced: BTreeSet<(&RunId, TaskIndex)> = BTreeSet::new();
+        for transition in transitions {
+            let run = transition.run();
+            let mut grow = |id, age| match ages.insert((run, id), age) {
+                Some(known) if age < known => Err(StoreError::Fenced { run: run.clone() }),
+                _ => Ok(()),
+            };
+            match transition {
+                Transition::Run { .. } => {}
+                Transition::Task {
+                    task_run,
+                    generation,
+                    fence,
+                    ..
+                } => grow(*task_run, (*generation, *fence))?,
+                Transition::Expanded {
+                    task,
+                    generation,
+                    items,
+                    ..
+                } => {
+                    let (task, age) = (*task, (*generation, 0));
+                    grow(TaskRunId { task, item: None }, age)?;
+                    replaced.insert((run, task));
+                    ages.retain(|(of, id), _| (*of, id.task) != (run, task) || id.item.is_none());
+                    for (item, _) in (0..).zip(items) {
+                        let item = Some(item);
+                        ages.insert((run, TaskRunId { task, item }), age);
+                    }
+                }
+            }
+        }
+        for ((run, id), age) in ages {
+            if id.item.is_some() && replaced.contains(&(run, id.task)) {
+                continue;
+            }
+            let stored = self.runs.get(run).and_then(|run| run.tasks.get(&id));
+            let stored = stored.map(|t| (t.snapshot.generation, t.snapshot.fence));
+            if stored.is_some_and(|stored| age < stored) {
+                return Err(StoreError::Fenced { run: run.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&self, id: &RunId) -> Result<&Run, StoreError> {
+        self.runs
+            .get(id)
+            .ok_or_else(|| StoreError::UnknownRun(id.clone()))
+    }
+}
+
+fn at_most(limit: u32) -> usize {
+    if limit == 0 {
+        usize::MAX
+    } else {
+        limit as usize
+    }
+}
+
+#[async_trait]
+impl RunStore for MemoryStore {
+    async fn put_version(&self, version: &DagVersion) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let versions = &mut state.versions;
+        if !versions.contains_key(&version.hash) {
+            versions.insert(version.hash.clone(), version.clone());
+        }
+        Ok(())
+    }
+
+    async fn version(&self, hash: &str) -> Result<Option<DagVersion>, StoreError> {
+        Ok(self.state().versions.get(hash).cloned())
+    }
+
+    async fn create_runs(&self, runs: &[NewRun]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let mut missing: BTreeMap<RunId, Run> = BTreeMap::new();
+        for new in runs {
+            let new = precision::new_run(new);
+            let id = &new.spec.id;
+            match state.runs.get(id).or_else(|| missing.get(id)) {
+                Some(run) if run.spec == new.spec && run.owner == new.owner => {}
+                Some(_) => return Err(StoreError::Exists(id.clone())),
+                None => {
+                    missing.insert(id.clone(), Run::new(new));
+                }
+            }
+        }
+        for new in runs {
+            let version = &new.spec.version;
+            if missing.contains_key(&new.spec.id) && !state.versions.contains_key(version) {
+                return Err(StoreError::UnknownVersion(version.clone()));
+            }
+        }
+        state.runs.append(&mut missing);
+        Ok(())
+    }
+
+    async fn commit_heard(
+        &self,
+        owner: &Owner,
+        transitions: &[Transition],
+        heard: &[Command],
+    ) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let mut changed = state.applied(owner, transitions)?;
+        state.runs.append(&mut changed);
+        let State { commands, runs, .. } = &mut *state;
+        let own = |run: &RunId| runs.get(run).is_some_and(|run| run.owner == *owner);
+        commands.retain(|command| {
+            let named = heard.iter().any(|heard| {
+                let at = precision::time(heard.at);
+                (&heard.run, &heard.kind, at) == (&command.run, &command.kind, command.at)
+            });
+            !(named && own(&command.run))
+        });
+        Ok(())
+    }
+
+    async fn adopt(
+        &self,
+        from: &Owner,
+        to: &Owner,
+        run: Option<&RunId>,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        let mut state = self.state();
+        let mut taken = Vec::new();
+        for (id, stored) in &mut state.runs {
+            let wanted = match run {
+                Some(run) => run == id,
+                None => !stored.state.is_finished(),
+            };
+            if wanted && stored.owner == *from {
+                stored.owner = to.clone();
+                taken.push(stored.stored());
+            }
+        }
+        Ok(taken)
+    }
+
+    async fn owners(&self) -> Result<Vec<(Owner, RunId, DagId)>, StoreError> {
+        let state = self.state();
+        let unfinished = state.runs.values().filter(|run| !run.state.is_finished());
+        let mut owners: Vec<_> = unfinished
+            .map(|run| {
+                let spec = &run.spec;
+                (run.owner.clone(), spec.id.clone(), spec.dag.clone())
+            })
+            .collect();
+        owners.sort();
+        Ok(owners)
+    }
+
+    async fn load(&self, run: &RunId) -> Result<Option<StoredRun>, StoreError> {
+        Ok(self.state().runs.get(run).map(Run::stored))
+    }
+
+    async fn put_command(
+        &self,
+        run: &RunId,
+        kind: &CommandKind,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.run(run)?;
+        let command = Command {
+            run: run.clone(),
+            kind: kind.clone(),
+            at: precision::time(at),
+        };
+        if !state.commands.contains(&command) {
+            state.commands.push(command);
+        }
+        Ok(())
+    }
+
+    async fn commands(&self, owner: &Owner) -> Result<Vec<Command>, StoreError> {
+        let state = self.state();
+        let own = |run| state.runs.get(run).is_some_and(|run| run.owner == *owner);
+        let commands = state.commands.iter();
+        Ok(commands.filter(|left| own(&left.run)).cloned().collect())
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError> {
+        let state = self.state();
+        let wanted = state.runs.values().rev().filter(|run| {
+            filter.dag.as_ref().is_none_or(|dag| *dag == run.spec.dag)
+                && (filter.states.is_empty() || filter.states.contains(&run.state))
+                && filter.before.as_ref().is_none_or(|id| run.spec.id < *id)
+        });
+        Ok(wanted.take(at_most(filter.limit)).map(Run::row).collect())
+    }
+
+    async fn find_runs(&self, part: &str, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        let state = self.state();
+        let found = state.runs.values().rev();
+        let found = found.filter(|run| run.spec.id.as_str().contains(part));
+        Ok(found.take(limit as usize).map(Run::row).collect())
+    }
+
+    async fn task_runs(&self, run: &RunId) -> Result<Vec<TaskRunRow>, StoreError> {
+        let state = self.state();
+        let Some(run) = state.runs.get(run) else {
+            return Ok(Vec::new());
+        };
+        let rows = run
+            .current()
+            .map(|TaskRun { snapshot, started }| TaskRunRow {
+                id: snapshot.id,
+                generation: snapshot.generation,
+                attempts: snapshot.attempts,
+                state: snapshot.state.clone(),
+                started: *started,
+                result: run.last_result(snapshot),
+            });
+        Ok(rows.collect())
+    }
+
+    async fn attempts(
+        &self,
+        run: &RunId,
+        task: Option<TaskIndex>,
+    ) -> Result<Vec<AttemptRow>, StoreError> {
+        let state = self.state();
+        let Some(run) = state.runs.get(run) else {
+            return Ok(Vec::new());
+        };
+        let rows = run.attempts.values();
+        let rows = rows.filter(|row| task.is_none_or(|task| row.id.task == task));
+        let mut rows: Vec<AttemptRow> = rows.cloned().collect();
+        rows.sort_by_key(|row| (row.finished, row.id, row.generation, row.number));
+        Ok(rows)
+    }
+
+    async fn results(
+        &self,
+        run: &RunId,
+        task: TaskIndex,
+    ) -> Result<Vec<(TaskRunId, AttemptResult)>, StoreError> {
+        let state = self.state();
+        let Some(run) = state.runs.get(run) else {
+            return Ok(Vec::new());
+        };
+        let finished = run.current().map(|task_run| &task_run.snapshot);
+        let finished = finished.filter(|t| t.id.task == task && t.state.is_finished());
+        Ok(finished
+            .filter_map(|t| Some((t.id, run.last_result(t)?)))
+            .collect())
+    }
+
+    async fn items(&self, run: &RunId, task: TaskIndex) -> Result<Vec<Json>, StoreError> {
+        let state = self.state();
+        let items = state.runs.get(run).and_then(|run| run.items(task));
+        Ok(items.cloned().unwrap_or_default())
+    }
+
+    async fn close(&self) {}
+}

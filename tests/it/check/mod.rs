@@ -1,0 +1,4 @@
+//! What is found before anything runs.
+
+mod broken;
+mod case;

@@ -1,0 +1,73 @@
+//! A host that is dropped in the middle of its work, and another that goes on.
+
+use std::sync::Arc;
+
+use runner::daemon::is_alive;
+use runner::model::RunState;
+use runner::store::{RunStore, SqliteStore};
+
+use super::flow::outcomes;
+use crate::support::project::scene;
+
+const YAML: &str = r#"
+dag: flow
+tasks:
+  a: { shell: 'echo n=5 >> "$RUNNER_OUTPUTS"' }
+  b: { needs: a, foreach: [0, 1, 2, 3], shell: { script: 'test "$N" = 5; echo x >> ran.txt', env: { N: "{{ tasks.a.outputs.n }}" } } }
+  c: { needs: b, shell: 'test "$(sort -u ran.txt)" = x' }
+  d: { needs: c, if: "tasks.a.outputs.n == '5'" }
+"#;
+
+/// Polls a host so many times, then drops it as a crash would.
+async fn crash_after(polls: usize) {
+    let scene = scene(&[("pipelines/flow.yaml", YAML)]);
+    let open = || async {
+        let store = SqliteStore::open(&scene.state().join("state.db")).await;
+        Arc::new(store.unwrap()) as Arc<dyn RunStore>
+    };
+    let store = open().await;
+    let (mut host, _news) = scene.host(store.clone());
+    let run = scene.run("flow");
+    let id = run.spec.id.clone();
+    let dead = host.owner().clone();
+    host.accept(run).await.unwrap();
+    let mut left = polls;
+    {
+        let work = host.run_until_idle();
+        tokio::pin!(work);
+        std::future::poll_fn(|cx| {
+            if left == 0 {
+                return std::task::Poll::Ready(());
+            }
+            left -= 1;
+            work.as_mut().poll(cx).map(|ended| ended.unwrap())
+        })
+        .await;
+    }
+    drop(host);
+    drop(store);
+    assert!(!is_alive(&scene.state(), &dead));
+
+    let store = open().await;
+    let (mut host, _news) = scene.host(store.clone());
+    let taken = store.adopt(&dead, host.owner(), None).await.unwrap();
+    for run in taken {
+        host.resume(run).await.unwrap();
+    }
+    host.run_until_idle().await.unwrap();
+    let found = outcomes(store.as_ref(), &id, &scene.pipeline("flow")).await;
+    assert_eq!(found.len(), 8, "after {polls} polls: {found:?}");
+    assert!(
+        found.values().all(|word| word == "success"),
+        "after {polls} polls: {found:?}"
+    );
+    let row = &store.find_runs(id.as_str(), 1).await.unwrap()[0];
+    assert_eq!(row.state, RunState::Success, "after {polls} polls");
+}
+
+#[tokio::test]
+async fn another_host_goes_on_from_any_point() {
+    for polls in 0..40 {
+        crash_after(polls).await;
+    }
+}

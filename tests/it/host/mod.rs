@@ -1,0 +1,5 @@
+//! Runs carried out by a host in this process: real tasks, real stores.
+
+mod crash;
+mod faults;
+mod flow;

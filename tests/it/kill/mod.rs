@@ -1,0 +1,10 @@
+//! The promise: whatever is killed when, nothing is lost and nothing is done twice.
+//!
+//! Everything here goes through the real program and real servers. The truth that is compared with
+//! comes from the oracle, from the database itself and from the file of the run state, not from
+//! what the program says about itself.
+
+mod daily_batch;
+mod machine;
+mod project;
+mod truth;

@@ -1,0 +1,71 @@
+//! What is true, read past the program: in the database, and in the file of the run state.
+
+use futures_util::TryStreamExt as _;
+use runner::embedded::postgres::{PostgresServer, acquire};
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+
+use super::project::Project;
+use crate::support::postgres::runner;
+
+/// A connection to a database of the project's own server, which is up as long as this lives.
+pub(super) struct Database {
+    pub(super) connection: PgConnection,
+    _server: PostgresServer,
+}
+
+pub(super) async fn database(project: &Project, name: &str) -> Database {
+    let server = acquire(&project.state(), runner()).await.expect("a server");
+    let connection = PgConnection::connect_with(&server.options(name)).await;
+    Database {
+        connection: connection.expect("a connection"),
+        _server: server,
+    }
+}
+
+impl Database {
+    /// What a query gives, as CSV without a header.
+    pub(super) async fn csv(&mut self, query: &str) -> String {
+        csv(&mut self.connection, query).await
+    }
+
+    pub(super) async fn execute(&mut self, statements: &str) {
+        let done = sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut self.connection);
+        done.await.expect(statements);
+    }
+}
+
+/// What a query gives, as CSV without a header.
+pub(super) async fn csv(connection: &mut PgConnection, query: &str) -> String {
+    let statement = format!("COPY ({query}) TO STDOUT (FORMAT csv)");
+    let stream = connection.copy_out_raw(&statement).await.expect(query);
+    let parts: Vec<_> = stream.try_collect().await.expect(query);
+    String::from_utf8(parts.concat()).expect("text")
+}
+
+/// What the file of the run state says to a query of texts; nothing when there is no file yet.
+pub(super) async fn state(project: &Project, query: &str) -> Vec<Vec<String>> {
+    let path = project.state().join("state.db");
+    if !path.is_file() {
+        return Vec::new();
+    }
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let rows = sqlx::query(AssertSqlSafe(query))
+        .fetch_all(&mut connection)
+        .await;
+    let rows = match rows {
+        Ok(rows) => rows,
+        // Killed before its first migration.
+        Err(error) if error.to_string().contains("no such table") => Vec::new(),
+        Err(error) => panic!("{query}: {error}"),
+    };
+    connection.close().await.unwrap();
+    let texts = |row: &sqlx::sqlite::SqliteRow| {
+        (0..row.len())
+            .map(|column| row.get::<String, _>(column))
+            .collect()
+    };
+    rows.iter().map(texts).collect()
+}
