@@ -22,6 +22,7 @@ const ROOMS: &[&str] = &[
     "document",
     "engine",
     "model",
+    "failpoint",
 ];
 
 /// Tables: the files and folders behind them never import each other.
