@@ -18,11 +18,11 @@ const ROOMS: &[&str] = &[
     "data",
     "sqltext",
     "template",
+    "failpoint",
     "secret",
     "document",
     "engine",
     "model",
-    "failpoint",
 ];
 
 /// Tables: the files and folders behind them never import each other.
