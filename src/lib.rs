@@ -8,6 +8,7 @@ pub mod document;
 pub mod embedded;
 pub mod engine;
 pub mod executor;
+pub mod failpoint;
 pub mod model;
 pub mod secret;
 pub mod spec;

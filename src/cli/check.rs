@@ -83,13 +83,11 @@ fn chosen(loaded: &Loaded, names: &[String]) -> anyhow::Result<Vec<Diagnostic>> 
         let found = known
             .iter()
             .find(|(dag, path)| dag == name || path.ends_with(name));
-        match found {
-            Some((_, path)) => paths.push(path.clone()),
-            None => {
-                let names = known.iter().map(|(dag, _)| dag.as_str());
-                return Err(unknown("DAG", name, names).into());
-            }
-        }
+        let Some((_, path)) = found else {
+            let names = known.iter().map(|(dag, _)| dag.as_str());
+            return Err(unknown("DAG", name, names).into());
+        };
+        paths.push(path.clone());
     }
     let in_paths = |diagnostic: &&Diagnostic| {
         let labels = std::iter::once(&diagnostic.primary).chain(&diagnostic.related);

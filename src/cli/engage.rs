@@ -30,7 +30,7 @@ pub enum Engaged {
     Taken(Box<Taken>),
 }
 
-/// A run that this process has taken over.
+/// A run that this process has taken over. [`Host::resume`] hears what is wanted of it.
 pub struct Taken {
     pub host: Host,
     pub heard: UnboundedReceiver<News>,
@@ -64,9 +64,10 @@ pub async fn engage(
 ) -> anyhow::Result<Engaged> {
     let state = &context.places.state;
     let mut run = run.clone();
+    // Left first, and once: whoever has the run then, hears it when it takes the run up.
+    store.put_command(&run.id, wanted, now()).await?;
     for _ in 0..TURNS {
         if !run.state.is_finished() && is_alive(state, &run.owner) {
-            store.put_command(&run.id, wanted, now()).await?;
             if ring(state, &run.owner)? {
                 return Ok(Engaged::Told(run.owner));
             }
@@ -74,8 +75,6 @@ pub async fn engage(
             let (host, heard) = host(context, project, store)?;
             let mut taken = store.adopt(&run.owner, host.owner(), Some(&run.id)).await?;
             if let Some(stored) = taken.pop() {
-                // What was left for the owner that is gone would be done a second time.
-                store.take_commands(host.owner()).await?;
                 return Ok(Engaged::Taken(Box::new(Taken {
                     host,
                     heard,
@@ -97,11 +96,11 @@ pub async fn reread(store: &dyn RunStore, run: &RunRow) -> anyhow::Result<RunRow
         .ok_or_else(|| anyhow::anyhow!("run {} is gone", run.id))
 }
 
-/// Looks at a run until something holds, as long as its process may take to answer. `false`: it
-/// has not answered.
+/// Looks at a run until something holds. `false`: it doesn't after `patience`.
 pub async fn until(
     store: &dyn RunStore,
     run: &RunRow,
+    patience: std::time::Duration,
     holds: impl AsyncFn(&RunRow) -> anyhow::Result<bool>,
 ) -> anyhow::Result<bool> {
     let asked: Timestamp = now();
@@ -111,7 +110,7 @@ pub async fn until(
             return Ok(true);
         }
         let waited = (now() - asked).to_std().unwrap_or_default();
-        if waited > PATIENCE {
+        if waited > patience {
             return Ok(false);
         }
         tokio::time::sleep(LOOK).await;

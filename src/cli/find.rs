@@ -5,7 +5,7 @@ use std::path::Path;
 use anstyle::Style;
 
 use super::context::{Context, unknown};
-use super::{Mistake, look, moment};
+use super::{Mistake, engage, look, moment};
 use crate::daemon::clock::now;
 use crate::daemon::is_alive;
 use crate::model::{DagId, RunState, TaskIndex};
@@ -117,9 +117,19 @@ pub fn task(version: &DagVersion, name: &str) -> anyhow::Result<TaskIndex> {
         })
 }
 
-/// Whether a run isn't over although the process that carried it out is gone.
-pub fn is_interrupted(state: &Path, run: &RunRow) -> bool {
-    !run.state.is_finished() && !is_alive(state, &run.owner)
+/// A run as it is now, and whether it isn't over although the process that carried it out is gone.
+pub async fn look_at(
+    state: &Path,
+    store: &dyn RunStore,
+    run: RunRow,
+) -> anyhow::Result<(RunRow, bool)> {
+    if run.state.is_finished() || is_alive(state, &run.owner) {
+        return Ok((run, false));
+    }
+    // The process may have ended the run, and itself, since the run was read.
+    let now = engage::reread(store, &run).await?;
+    let interrupted = !now.state.is_finished() && !is_alive(state, &now.owner);
+    Ok((now, interrupted))
 }
 
 /// The word and the colour of a run's state.

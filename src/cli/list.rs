@@ -78,10 +78,10 @@ async fn entries<'a>(
                 limit: 1,
                 ..RunFilter::default()
             };
-            last = store.runs(&latest).await?.pop().map(|run| {
-                let interrupted = find::is_interrupted(&context.places.state, &run);
-                (run, interrupted)
-            });
+            if let Some(run) = store.runs(&latest).await?.pop() {
+                let state = &context.places.state;
+                last = Some(find::look_at(state, store.as_ref(), run).await?);
+            }
         }
         entries.push(Entry { pipeline, last });
     }

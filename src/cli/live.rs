@@ -18,6 +18,8 @@ use super::look;
 
 /// Tasks shown at work at a time; the others are counted.
 const SHOWN: usize = 12;
+/// Items of a group are shown one by one when it has at most so many.
+const SHOWN_ITEMS: u32 = 8;
 /// The longest column of names.
 const NAME_WIDTH: usize = 32;
 const SPINNER: [&str; 8] = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -366,6 +368,11 @@ impl<W: Write> View<W> {
             }
         }
         for (id, working) in &self.working {
+            // The line of a large group says enough.
+            let group = self.groups.get(&id.task).filter(|_| id.item.is_some());
+            if group.is_some_and(|group| group.items > SHOWN_ITEMS) {
+                continue;
+            }
             let name = look::fit(&self.name(*id), self.width);
             let since = (now - working.since).to_std().unwrap_or_default();
             let took = format_duration(Duration::from_millis(

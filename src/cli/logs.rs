@@ -169,8 +169,16 @@ impl Chosen<'_> {
         let mut run = self.run.clone();
         let mut files = self.files(store).await?;
         let mut looks = 0;
+        let mut run_ended = run.state.is_finished();
         loop {
-            let ended = run.state.is_finished() || find::is_interrupted(self.state, &run);
+            // First the state, then the files: what is written before the end is seen.
+            let (row, interrupted) = find::look_at(self.state, store, run).await?;
+            let ended = row.state.is_finished() || interrupted;
+            if ended != run_ended {
+                files = self.files(store).await?;
+                run_ended = ended;
+            }
+            run = row;
             let mut lines = Vec::new();
             for file in &files {
                 let from = followed.entry(file.path.clone()).or_insert(0);

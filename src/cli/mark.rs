@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::arguments::{Decision, Mark};
 use super::context::{Context, runtime};
-use super::engage::{self, Engaged, Taken, engage};
+use super::engage::{self, Engaged, PATIENCE, Taken, engage};
 use super::live::View;
 use super::output::Lenient;
 use super::trigger::{head, watch};
@@ -34,7 +34,7 @@ pub fn run(context: &Context, command: &Mark) -> anyhow::Result<u8> {
         let (_, word, style) = look::outcome(&outcome);
         match engage(context, &project, &store, &run, &wanted).await? {
             Engaged::Told(_) => {
-                engage::until(store.as_ref(), &run, async |row| {
+                engage::until(store.as_ref(), &run, PATIENCE, async |row| {
                     Ok(
                         is_so(store.as_ref(), row, task, &outcome).await?
                             || row.state.is_finished(),
@@ -42,7 +42,7 @@ pub fn run(context: &Context, command: &Mark) -> anyhow::Result<u8> {
                 })
                 .await?;
             }
-            Engaged::Taken(taken) => go_on(*taken, &run, wanted).await?,
+            Engaged::Taken(taken) => go_on(*taken, &run).await?,
         }
         let marked = is_so(store.as_ref(), &run, task, &outcome).await?;
         let state = engage::state_of(store.as_ref(), &run).await?;
@@ -76,7 +76,7 @@ pub fn run(context: &Context, command: &Mark) -> anyhow::Result<u8> {
 
 /// Marks in this process. A run that was interrupted can't be marked without going on: that is
 /// shown.
-async fn go_on(taken: Taken, run: &RunRow, wanted: CommandKind) -> anyhow::Result<()> {
+async fn go_on(taken: Taken, run: &RunRow) -> anyhow::Result<()> {
     let Taken {
         mut host,
         mut heard,
@@ -86,7 +86,6 @@ async fn go_on(taken: Taken, run: &RunRow, wanted: CommandKind) -> anyhow::Resul
     host.resume(stored)
         .await
         .map_err(|reason| Mistake::new(format!("run {} can't go on: {reason}", run.id)))?;
-    host.command(run.id.clone(), wanted);
     let first = heard.try_recv();
     match first {
         Ok(crate::daemon::News::Run { pipeline, .. }) if !run.state.is_finished() => {

@@ -7,7 +7,7 @@ use super::arguments::Resume;
 use super::context::{Context, runtime};
 use super::live::View;
 use super::output::Lenient;
-use super::trigger::{Signals, adopt, exit_code, head, watch};
+use super::trigger::{Signals, adopt, exit_code, head, kill, watch};
 use super::{Mistake, engage, exit, find, look, moment};
 use crate::daemon::clock::now;
 use crate::daemon::{Control, Host, News};
@@ -50,6 +50,7 @@ async fn take(
     store: &dyn RunStore,
     run: &RunRow,
 ) -> anyhow::Result<RunId> {
+    let (run, interrupted) = find::look_at(&context.places.state, store, run.clone()).await?;
     if run.state.is_finished() {
         let mistake = format!("run {} of {} has ended: {}", run.id, run.dag, run.state);
         return Err(Mistake::new(mistake)
@@ -63,7 +64,7 @@ async fn take(
         ))
         .help(format!("`runner logs {} --follow` shows it", run.id))
     };
-    if !find::is_interrupted(&context.places.state, run) {
+    if !interrupted {
         return Err(being().into());
     }
     let mut taken = store.adopt(&run.owner, host.owner(), Some(&run.id)).await?;
@@ -117,6 +118,7 @@ async fn watch_all(
     let control = host.control();
     let mut signals = Signals::new()?;
     let mut interrupts = 0;
+    let mut killed = false;
     {
         let work = host.run_until_idle();
         tokio::pin!(work);
@@ -130,14 +132,17 @@ async fn watch_all(
                 () = signals.interrupted() => {
                     interrupts += 1;
                     if interrupts > 1 {
-                        // Children go down with the process; the runs go on at the next start.
-                        std::process::exit(i32::from(exit::INTERRUPTED));
+                        killed = true;
+                        break;
                     }
                     writeln!(anstream::stderr(), "cancelling; ^C again kills")?;
                     let _ = control.send(Control::CancelAll);
                 }
             }
         }
+    }
+    if killed {
+        kill(host).await;
     }
     while let Ok(news) = heard.try_recv() {
         shown.news(news)?;

@@ -56,6 +56,16 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
             heard,
             stored,
         } = *taken;
+        let left_out = |name: &&String| {
+            let only = stored.spec.only.as_ref();
+            only.is_some_and(|only| !only.contains(*name))
+        };
+        if let Some(name) = command.tasks.iter().find(left_out) {
+            let mistake = format!("task `{name}` was left out of run {}", run.id);
+            return Err(Mistake::new(mistake)
+                .help("`runner trigger --only` or `--from` makes a new run of it")
+                .into());
+        }
         let pipeline = project
             .pinned(&version)
             .map_err(|reason| Mistake::new(format!("run {} can't go on: {reason}", run.id)))?;
@@ -72,19 +82,20 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
             let mistake = format!("run {} can't go on: {reason}", run.id);
             return Err(Mistake::new(mistake).into());
         }
-        host.command(run.id.clone(), wanted);
         let state = watch(host, &run.id, view, heard).await?;
         store.close().await;
         Ok(exit_code(state))
     })
 }
 
+/// Whether a task failed. Items of a group that a person has marked are of no concern.
 fn failed(row: &TaskRunRow) -> bool {
-    matches!(
-        &row.state,
-        TaskState::Finished {
-            outcome: Outcome::Failed(_) | Outcome::Cancelled | Outcome::UpstreamFailed,
-            ..
-        }
-    )
+    row.id.item.is_none()
+        && matches!(
+            &row.state,
+            TaskState::Finished {
+                outcome: Outcome::Failed(_) | Outcome::Cancelled | Outcome::UpstreamFailed,
+                ..
+            }
+        )
 }

@@ -240,7 +240,12 @@ fn stages(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
             few => few.iter().map(name).collect::<Vec<_>>().join(", "),
         };
         match shown.last_mut() {
-            Some((_, until, known, _)) if *known == shape => *until = at,
+            Some((_, until, known, first)) if *known == shape => {
+                *until = at;
+                let start = first.split(" … ").next().unwrap_or_default().to_owned();
+                let end = tasks.last().map(name).unwrap_or_default();
+                *first = format!("{start} … {end}");
+            }
             _ => shown.push((at, at, shape, names)),
         }
     }

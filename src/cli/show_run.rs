@@ -46,9 +46,11 @@ pub async fn show(
     run: &RunRow,
     command: &Show,
 ) -> anyhow::Result<u8> {
+    let (run, interrupted) = find::look_at(&context.places.state, store, run.clone()).await?;
+    let run = &run;
     let known = Known {
         run,
-        interrupted: find::is_interrupted(&context.places.state, run),
+        interrupted,
         version: find::version(store, run).await?,
         tasks: store.task_runs(&run.id).await?,
         now: now(),

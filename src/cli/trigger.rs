@@ -96,6 +96,10 @@ pub async fn adopt(
             continue;
         }
         for stored in store.adopt(&owner, host.owner(), Some(&run)).await? {
+            // Its process may have ended it, and itself, since the list was read.
+            if stored.state.is_finished() {
+                continue;
+            }
             let id = stored.spec.id.clone();
             match host.resume(stored).await {
                 Ok(()) => taken.push(id),
@@ -125,6 +129,7 @@ pub async fn watch<W: std::io::Write>(
     let mut frames = tokio::time::interval(FRAME);
     frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut signals = Signals::new()?;
+    let mut killed = false;
     {
         let work = host.run_until_idle();
         tokio::pin!(work);
@@ -143,8 +148,8 @@ pub async fn watch<W: std::io::Write>(
                 () = signals.interrupted() => {
                     interrupts += 1;
                     if interrupts > 1 {
-                        // Children go down with the process; the run goes on at the next start.
-                        std::process::exit(i32::from(exit::INTERRUPTED));
+                        killed = true;
+                        break;
                     }
                     writeln!(anstream::stderr(), "cancelling; ^C again kills")?;
                     let _ = control.send(Control::CancelAll);
@@ -152,12 +157,21 @@ pub async fn watch<W: std::io::Write>(
             }
         }
     }
+    if killed {
+        kill(host).await;
+    }
     while let Ok(news) = heard.try_recv() {
         view.news(news)?;
     }
     let _ = run;
     view.end()?;
     Ok(view.state())
+}
+
+/// Ends this process with all its children, at once; its runs can be resumed.
+pub async fn kill(mut host: Host) -> ! {
+    host.kill().await;
+    std::process::exit(i32::from(exit::INTERRUPTED))
 }
 
 /// ^C and SIGTERM.
@@ -203,7 +217,7 @@ pub fn params_text(params: &JsonText) -> String {
     };
     let words: Vec<String> = params
         .iter()
-        .filter(|(_, value)| !value.is_null())
+        .filter(|(_, value)| !value.is_null() && *value != "")
         .map(|(key, value)| match value {
             Json::String(text) => format!("{key}={text}"),
             other => format!("{key}={other}"),

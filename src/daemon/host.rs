@@ -10,23 +10,26 @@ use std::time::Duration;
 
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
 
 use super::owner::OwnerLock;
 use super::scope::RunValues;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Executor, Job, Local};
 use crate::model::{
-    AttemptId, Outcome, RunId, RunSpec, TaskIndex, TaskRunId, TaskState, Transition,
+    AttemptId, AttemptOutcome, Outcome, RunId, RunSpec, TaskIndex, TaskRunId, TaskState, Transition,
 };
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
-use crate::store::{CommandKind, Owner, RunStore, StoreError, StoredRun};
-use crate::task::{AttemptContext, Clock, Log, Progress, log_path};
+use crate::store::{Command, CommandKind, Owner, RunStore, StoreError, StoredRun};
+use crate::task::{AttemptContext, Clock, Log, Progress, log_path, shell};
 
 /// Most events taken in one turn: with more, a commit gets late.
 const TURN: usize = 4096;
 /// Wait between tries of a store that can't be used now.
 const STORE_PAUSE: Duration = Duration::from_millis(250);
+/// How long processes that a killed runner has left may take to end.
+const GRACE: Duration = Duration::from_secs(10);
 /// Tries of what a person waits for, before the error is shown.
 const STORE_TRIES: u32 = 12;
 
@@ -78,6 +81,8 @@ struct Held {
     spec: Arc<RunSpec>,
     pipeline: Arc<Pipeline>,
     values: RunValues,
+    /// It was begun by another process, or at another time.
+    taken_up: bool,
 }
 
 /// Carries out runs until none is left.
@@ -93,6 +98,10 @@ pub struct Host {
     /// Attempts of which an answer is expected.
     active: usize,
     events: Vec<Event>,
+    /// Commands that have become events, and are to be forgotten with the next commit.
+    heard: Vec<Command>,
+    /// What clears away after runs.
+    leaving: JoinSet<()>,
     answers: (UnboundedSender<Answer>, UnboundedReceiver<Answer>),
     control: (UnboundedSender<Control>, UnboundedReceiver<Control>),
     bell: pipe::Receiver,
@@ -125,6 +134,8 @@ impl Host {
             runs: HashMap::new(),
             active: 0,
             events: Vec::new(),
+            heard: Vec::new(),
+            leaving: JoinSet::new(),
             answers: unbounded_channel(),
             control: unbounded_channel(),
         })
@@ -164,7 +175,7 @@ impl Host {
             dag: run.pipeline.dag.clone(),
         });
         let values = RunValues::new(&spec);
-        self.hold(spec, run.pipeline, values);
+        self.hold(spec, run.pipeline, values, false);
         Ok(())
     }
 
@@ -174,6 +185,12 @@ impl Host {
     /// # Errors
     /// When its version can't be read any more, or the store can't be read.
     pub async fn resume(&mut self, stored: StoredRun) -> Result<(), String> {
+        self.take_up(stored).await?;
+        // What was left for the owner before that it didn't come to.
+        self.hear().await.map_err(|error| error.to_string())
+    }
+
+    async fn take_up(&mut self, stored: StoredRun) -> Result<(), String> {
         let hash = &stored.spec.version;
         let version = self
             .patiently(STORE_TRIES, async |store| store.version(hash).await)
@@ -196,7 +213,9 @@ impl Host {
                 .patiently(STORE_TRIES, async |store| store.results(run, task).await)
                 .await;
             for (id, result) in results.map_err(|error| error.to_string())? {
-                values.finished(id, result);
+                if result.outcome == AttemptOutcome::Success {
+                    values.finished(id, result);
+                }
             }
         }
         let spec = Arc::new(stored.spec);
@@ -206,20 +225,17 @@ impl Host {
             state: stored.state,
             tasks: stored.tasks,
         });
-        self.hold(spec, pipeline, values);
+        self.hold(spec, pipeline, values, true);
         Ok(())
     }
 
-    /// Takes in something a person decided about a run that is here.
-    pub fn command(&mut self, run: RunId, kind: CommandKind) {
-        self.events.push(match kind {
-            CommandKind::Cancel => Event::CancelRequested { run },
-            CommandKind::Retry { tasks } => Event::RetryRequested { run, tasks },
-            CommandKind::Mark { task, outcome } => Event::Marked { run, task, outcome },
-        });
-    }
-
-    fn hold(&mut self, spec: Arc<RunSpec>, pipeline: Arc<Pipeline>, values: RunValues) {
+    fn hold(
+        &mut self,
+        spec: Arc<RunSpec>,
+        pipeline: Arc<Pipeline>,
+        values: RunValues,
+        taken_up: bool,
+    ) {
         self.tell(News::Run {
             spec: spec.clone(),
             pipeline: pipeline.clone(),
@@ -230,6 +246,7 @@ impl Host {
                 spec,
                 pipeline,
                 values,
+                taken_up,
             },
         );
     }
@@ -247,10 +264,16 @@ impl Host {
     pub async fn run_until_idle(&mut self) -> Result<(), StoreError> {
         loop {
             if self.events.is_empty() {
-                if self.engine.runs().next().is_none() && self.active == 0 {
-                    return Ok(());
+                if self.engine.runs().next().is_some() || self.active > 0 {
+                    self.wait().await?;
+                } else {
+                    // A last look, so that nobody is told that he was heard and isn't.
+                    self.hear().await?;
+                    if self.events.is_empty() {
+                        while self.leaving.join_next().await.is_some() {}
+                        return Ok(());
+                    }
                 }
-                self.wait().await?;
             }
             self.turn().await?;
         }
@@ -307,14 +330,58 @@ impl Host {
     async fn belled(&mut self) -> Result<(), StoreError> {
         let mut bytes = [0; 64];
         while self.bell.try_read(&mut bytes).is_ok_and(|read| read > 0) {}
+        self.hear().await
+    }
+
+    /// Takes in what people have decided about runs that belong to this owner. It is forgotten when
+    /// what it leads to is durable.
+    async fn hear(&mut self) -> Result<(), StoreError> {
         let owner = self.owner.owner();
         let commands = self
-            .patiently(u32::MAX, async |store| store.take_commands(owner).await)
+            .patiently(u32::MAX, async |store| store.commands(owner).await)
             .await?;
         for command in commands {
-            self.command(command.run, command.kind);
+            if self.heard.contains(&command) {
+                continue;
+            }
+            if !self.runs.contains_key(&command.run) && !self.can_hear(&command).await? {
+                continue;
+            }
+            let run = command.run.clone();
+            self.events.push(match command.kind.clone() {
+                CommandKind::Cancel => Event::CancelRequested { run },
+                CommandKind::Retry { tasks } => Event::RetryRequested { run, tasks },
+                CommandKind::Mark { task, outcome } => Event::Marked { run, task, outcome },
+            });
+            self.heard.push(command);
         }
         Ok(())
+    }
+
+    /// Takes up a run that has ended for a command that may make it go on. `false`: the command is
+    /// for a run that can't be carried out here, and stays for whoever can.
+    async fn can_hear(&mut self, command: &Command) -> Result<bool, StoreError> {
+        let run = &command.run;
+        let stored = self
+            .patiently(u32::MAX, async |store| store.load(run).await)
+            .await?;
+        let Some(stored) = stored.filter(|stored| stored.owner == *self.owner.owner()) else {
+            return Ok(false);
+        };
+        if !stored.state.is_finished() {
+            return Ok(false);
+        }
+        // To cancel what has ended is done.
+        if command.kind == CommandKind::Cancel {
+            return Ok(true);
+        }
+        match self.take_up(stored).await {
+            Ok(()) => Ok(true),
+            Err(reason) => {
+                tracing::warn!(%run, %reason, "it can't go on");
+                Ok(false)
+            }
+        }
     }
 
     /// One turn: events in, transitions durable, actions out.
@@ -330,10 +397,11 @@ impl Host {
                 other => rest.push(other),
             }
         }
-        if !transitions.is_empty() {
+        let heard = std::mem::take(&mut self.heard);
+        if !transitions.is_empty() || !heard.is_empty() {
             let owner = self.owner.owner();
             self.patiently(u32::MAX, async |store| {
-                store.commit(owner, &transitions).await
+                store.commit_heard(owner, &transitions, &heard).await
             })
             .await?;
         }
@@ -396,12 +464,46 @@ impl Host {
                 } => held.values.finished(*task_run, ended.result.clone()),
                 Transition::Run { run, state, .. } if state.is_finished() => {
                     let run = run.clone();
-                    self.runs.remove(&run);
+                    if self.runs.remove(&run).is_some_and(|held| held.taken_up) {
+                        self.clear_away(run);
+                    }
                 }
                 _ => {}
             }
         }
         self.tell(News::Changed(transition));
+    }
+
+    /// Ends and removes what the attempts of a run have left behind whose process was killed, and
+    /// that no later attempt has cleared away.
+    fn clear_away(&mut self, run: RunId) {
+        let state = self.project.places.state.clone();
+        let log = self.log(state.join("logs").join(run.as_str()).join("recovery.log"));
+        self.leaving.spawn(async move {
+            if let Err(error) = shell::end_orphans(&format!("{run}/"), GRACE, &log).await {
+                tracing::warn!(%run, %error, "processes of it are left");
+            }
+            if let Err(error) = shell::remove_leftovers(&state, run.as_str()) {
+                tracing::warn!(%run, %error, "temporary files of it are left");
+            }
+        });
+    }
+
+    /// Ends all processes of all runs without further ado. The runs stay as they are, and can be
+    /// resumed; this host can't be used any more.
+    pub async fn kill(&mut self) {
+        for run in self.runs.keys() {
+            let state = &self.project.places.state;
+            let log = self.log(state.join("logs").join(run.as_str()).join("recovery.log"));
+            if let Err(error) = shell::end_orphans(&format!("{run}/"), Duration::ZERO, &log).await {
+                tracing::warn!(%run, %error, "processes of it are left");
+            }
+        }
+    }
+
+    fn log(&self, path: PathBuf) -> Log {
+        let limit = self.project.settings.log_limit;
+        Log::new(path, limit, self.masker.clone(), self.clock.clone())
     }
 
     async fn act(&mut self, action: Action) {
@@ -454,12 +556,7 @@ impl Host {
             connections: self.project.settings.connections.clone(),
             places: places.clone(),
             datasets: held.values.datasets(&held.pipeline, id.task),
-            log: Log::new(
-                log,
-                self.project.settings.log_limit,
-                self.masker.clone(),
-                self.clock.clone(),
-            ),
+            log: self.log(log),
             progress: progress.clone(),
             cancel: tokio_util::sync::CancellationToken::new(),
             clock: self.clock.clone(),

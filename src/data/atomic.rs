@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
+use crate::failpoint::{self, Point};
 
 /// How many writers may be busy with the same target at once.
 const MOST_WRITERS: u32 = 64;
@@ -64,7 +65,9 @@ impl AtomicFile {
     pub fn finish(mut self) -> Result<(), DataError> {
         let finish = || {
             self.file.sync_all()?;
+            failpoint::pass(Point::BeforeRename);
             std::fs::rename(&self.partial, &self.target)?;
+            failpoint::pass(Point::AfterRename);
             sync_folder(folder_of(&self.target))
         };
         finish().map_err(|error| DataError::file(&self.target, error))?;

@@ -62,6 +62,10 @@ pub enum EmbeddedError {
     #[error("{text}")]
     Refused { text: String },
 
+    /// The supervisor says how the server ended.
+    #[error("{text}")]
+    Ended { text: String },
+
     /// The server ended, or did not become ready.
     #[error("{server} {what}: see `{}`{}", log.display(), indented(tail))]
     Server {
@@ -85,6 +89,26 @@ pub enum EmbeddedError {
 }
 
 impl EmbeddedError {
+    /// Whether the same may go well a moment later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Locked { .. }
+            | Self::NoAnswer { .. }
+            | Self::Ended { .. }
+            | Self::Server { .. }
+            | Self::Database { .. } => true,
+            Self::File { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            Self::NoPrograms { .. }
+            | Self::OtherVersion { .. }
+            | Self::OtherOwner { .. }
+            | Self::UnsafeSocketFolder { .. }
+            | Self::SocketPathTooLong { .. }
+            | Self::Refused { .. }
+            | Self::DatabaseName { .. } => false,
+        }
+    }
+
     pub(super) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::File {

@@ -95,6 +95,7 @@ impl Request {
                     return Ok((lease, facts));
                 }
                 Some(Answer::Failed(text)) => return Err(EmbeddedError::Refused { text }),
+                Some(Answer::Ended(text)) => return Err(EmbeddedError::Ended { text }),
                 None => {}
             }
         }

@@ -12,6 +12,9 @@ pub(super) enum Answer {
     Ready(serde_json::Value),
     /// There will be no server. The text is for a person.
     Failed(String),
+    /// The server has ended by itself; the next supervisor may have more luck. The text is for a
+    /// person.
+    Ended(String),
 }
 
 /// No answer is longer, in bytes: what speaks longer is no supervisor.
@@ -46,6 +49,7 @@ mod tests {
         let answers = [
             Answer::Ready(serde_json::json!({ "port": 1 })),
             Answer::Failed("two\nlines".to_owned()),
+            Answer::Ended("again".to_owned()),
         ];
         for answer in answers {
             let line = answer.to_line();

@@ -47,6 +47,10 @@ const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
 const RESTARTS: usize = 5;
 const RESTART_WINDOW: Duration = Duration::from_mins(1);
 
+/// So many starts in a row that come to nothing are no accident. One may be: a killed process of
+/// the server that was recovering its data ends the server as a mistake in its settings does.
+const STARTS: usize = 2;
+
 /// Runs a supervisor until its last client is gone. `arguments` follow [`SUPERVISOR_ARGUMENT`]:
 /// the kind of server, its folder, and `--ephemeral` or nothing. The standard input is the
 /// socket to listen on and the standard output the file that is locked, both made by the client
@@ -144,7 +148,11 @@ async fn supervise(
         }
     };
     if let Err(error) = &outcome {
-        answers.send_replace(Some(Answer::Failed(error.to_string())));
+        let text = error.to_string();
+        answers.send_replace(Some(match error {
+            EmbeddedError::Server { .. } => Answer::Ended(text),
+            _ => Answer::Failed(text),
+        }));
     }
     clients.say_goodbye(outcome.is_err()).await;
     if let (Some(server), Some(running)) = (&server, running) {
@@ -169,6 +177,7 @@ async fn serve(
     let server: &dyn Server = &**prepared.insert(server);
     place::rotate(&setup.place.server_log())?;
     let mut crashes = VecDeque::new();
+    let mut stillborn = 0;
     loop {
         let process = running.insert(Running::start(server, &setup.place).await?);
         let ended = tokio::select! {
@@ -191,8 +200,13 @@ async fn serve(
             tail: place::tail(&setup.place.server_log()),
         };
         let how = ended.how;
-        if !was_ready && !ended.killed {
-            return Err(failed(format!("{how} while it was starting")));
+        if was_ready || ended.killed {
+            stillborn = 0;
+        } else {
+            stillborn += 1;
+            if stillborn == STARTS {
+                return Err(failed(format!("{how} while it was starting")));
+            }
         }
         if crashes.len() > RESTARTS {
             return Err(failed(format!("{how}, again and again")));

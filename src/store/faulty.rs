@@ -109,8 +109,14 @@ impl<S: RunStore> RunStore for Faulty<S> {
         self.call(self.inner.create_runs(runs)).await
     }
 
-    async fn commit(&self, owner: &Owner, transitions: &[Transition]) -> Result<(), StoreError> {
-        self.call(self.inner.commit(owner, transitions)).await
+    async fn commit_heard(
+        &self,
+        owner: &Owner,
+        transitions: &[Transition],
+        heard: &[Command],
+    ) -> Result<(), StoreError> {
+        let call = self.inner.commit_heard(owner, transitions, heard);
+        self.call(call).await
     }
 
     async fn adopt(
@@ -139,8 +145,8 @@ impl<S: RunStore> RunStore for Faulty<S> {
         self.call(self.inner.put_command(run, kind, at)).await
     }
 
-    async fn take_commands(&self, owner: &Owner) -> Result<Vec<Command>, StoreError> {
-        self.call(self.inner.take_commands(owner)).await
+    async fn commands(&self, owner: &Owner) -> Result<Vec<Command>, StoreError> {
+        self.call(self.inner.commands(owner)).await
     }
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError> {

@@ -56,7 +56,19 @@ pub trait RunStore: Send + Sync {
     /// ([`StoreError::Fenced`]) when what they lead to is older than what is stored: of an earlier
     /// generation, or of the same one with a smaller fence. An attempt that is in the history
     /// already stays as it is there.
-    async fn commit(&self, owner: &Owner, transitions: &[Transition]) -> Result<(), StoreError>;
+    async fn commit(&self, owner: &Owner, transitions: &[Transition]) -> Result<(), StoreError> {
+        self.commit_heard(owner, transitions, &[]).await
+    }
+
+    /// [`commit`](Self::commit) of what commands have led to, and the commands are forgotten in the
+    /// same transaction: each has its effect once, whoever is killed when. Commands that aren't
+    /// there (any more) are nobody's mistake.
+    async fn commit_heard(
+        &self,
+        owner: &Owner,
+        transitions: &[Transition],
+        heard: &[Command],
+    ) -> Result<(), StoreError>;
 
     /// Takes runs from an owner that ended, all that it had unfinished or, with `run`, one of any
     /// state. Gives what was taken; a run that has another owner meanwhile is left out. After
@@ -83,9 +95,10 @@ pub trait RunStore: Send + Sync {
         kind: &CommandKind,
         at: Timestamp,
     ) -> Result<(), StoreError>;
-    /// Takes the commands for an owner's runs, in the order in which they were left: each is given
-    /// once. Costs no commit when there is none.
-    async fn take_commands(&self, owner: &Owner) -> Result<Vec<Command>, StoreError>;
+    /// The commands for an owner's runs, in the order in which they were left. They stay until
+    /// they are named to [`commit_heard`](Self::commit_heard), and pass with their run to its next
+    /// owner.
+    async fn commands(&self, owner: &Owner) -> Result<Vec<Command>, StoreError>;
 
     /// Runs, newest first, which is by id from high to low.
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError>;
@@ -136,11 +149,12 @@ pub enum CommandKind {
     Mark { task: TaskIndex, outcome: Outcome },
 }
 
-/// A command and the run it is for.
+/// A command, the run it is for, and when it was given: all three are its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     pub run: RunId,
     pub kind: CommandKind,
+    pub at: Timestamp,
 }
 
 /// Which runs to list.

@@ -1,15 +1,20 @@
 //! One transaction that happens once, whatever is killed when.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use super::{AttemptContext, TaskFailure};
+use crate::failpoint::{self, Point};
 use crate::connection::{Claim, Database, DatabaseError, LedgerKey, Session};
 
 /// How long a COMMIT whose answer was lost is asked after. Afterwards the next attempt asks.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often one attempt begins again after a lost connection. Work that takes the server down
+/// with it must end some day.
+const FORGIVEN_LOSSES: u32 = 3;
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -17,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[async_trait]
 pub trait Work: Send {
     /// Does it, and gives the result that the ledger keeps. The transaction is begun and
-    /// committed by the caller.
+    /// committed by the caller. May be called again, after a transaction that came to nothing.
     async fn carry_out(&mut self, session: &mut dyn Session) -> Result<Json, TaskFailure>;
 
     /// The last moment before COMMIT: what is outside of the database and must be there when the
@@ -47,15 +52,58 @@ pub async fn exactly_once(
     database: &dyn Database,
     work: &mut dyn Work,
 ) -> Result<Settled, TaskFailure> {
+    let mut losses = 0;
+    loop {
+        match once(attempt, database, work).await {
+            Ok(settled) => return Ok(settled),
+            Err(Broken::Lost(failure)) if losses < FORGIVEN_LOSSES => {
+                losses += 1;
+                let message = &failure.cause.message;
+                attempt.log.warn(format!(
+                    "begins again, for the connection was lost: {message}"
+                ));
+            }
+            Err(Broken::Lost(failure) | Broken::Failed(failure)) => return Err(failure),
+        }
+    }
+}
+
+/// Why one try came to nothing.
+enum Broken {
+    /// The connection was lost: whether the server or the network ended it, the work is not to
+    /// blame, and the ledger knows whether it was done.
+    Lost(TaskFailure),
+    Failed(TaskFailure),
+}
+
+async fn once(
+    attempt: &AttemptContext,
+    database: &dyn Database,
+    work: &mut dyn Work,
+) -> Result<Settled, Broken> {
     let purpose = attempt.purpose();
     let mut session = tokio::select! {
-        session = database.session(&purpose) => session?,
-        () = attempt.cancel.cancelled() => return Err(cancelled()),
+        session = database.session(&purpose) => {
+            session.map_err(|error| Broken::Failed(error.into()))?
+        }
+        () = attempt.cancel.cancelled() => return Err(Broken::Failed(cancelled())),
     };
     let stopper = session.stopper();
-    let ended = tokio::select! {
-        ended = transaction(attempt, &mut *session, work) => Some(ended),
-        () = attempt.cancel.cancelled() => None,
+    let committing = AtomicBool::new(false);
+    let ended = {
+        let work = transaction(attempt, &mut *session, work, &committing);
+        tokio::pin!(work);
+        tokio::select! {
+            ended = &mut work => Some(ended),
+            () = attempt.cancel.cancelled() => {
+                if committing.load(Ordering::Relaxed) {
+                    // What may be done already isn't called cancelled: its answer is waited for.
+                    tokio::time::timeout(PATIENCE, work).await.ok()
+                } else {
+                    None
+                }
+            }
+        }
     };
     for notice in session.notices() {
         attempt
@@ -64,7 +112,7 @@ pub async fn exactly_once(
     }
     let Some(ended) = ended else {
         stopper.stop().await;
-        return Err(cancelled());
+        return Err(Broken::Failed(cancelled()));
     };
     match ended {
         Ok(settled) => Ok(settled),
@@ -79,15 +127,15 @@ pub async fn exactly_once(
                         earlier: false,
                     })
                 }
-                // It didn't, or the server can't be asked: the next attempt will know.
-                None => Err(error.into()),
+                // Perhaps the server is still at it: the claim of the next try waits for it.
+                None => Err(Broken::Lost(error.into())),
             }
         }
-        Err(Ended::Failed(failure)) => {
-            // The answer doesn't matter: dropping the session rolls back as well.
-            let _ = session.rollback().await;
-            Err(failure)
-        }
+        Err(Ended::Failed(failure)) => match session.rollback().await {
+            Err(DatabaseError::Connection { .. }) => Err(Broken::Lost(failure)),
+            // Otherwise the answer doesn't matter: dropping the session rolls back as well.
+            _ => Err(Broken::Failed(failure)),
+        },
     }
 }
 
@@ -107,6 +155,7 @@ async fn transaction(
     attempt: &AttemptContext,
     session: &mut dyn Session,
     work: &mut dyn Work,
+    committing: &AtomicBool,
 ) -> Result<Settled, Ended> {
     let key = attempt.ledger_key();
     session.begin().await?;
@@ -123,11 +172,16 @@ async fn transaction(
     let result = work.carry_out(session).await?;
     session.settle(&key, &result).await?;
     work.prepare().await?;
+    committing.store(true, Ordering::Relaxed);
+    failpoint::pass(Point::BeforeLoadCommit);
     match session.commit().await {
-        Ok(()) => Ok(Settled {
-            result,
-            earlier: false,
-        }),
+        Ok(()) => {
+            failpoint::pass(Point::AfterLoadCommit);
+            Ok(Settled {
+                result,
+                earlier: false,
+            })
+        }
         Err(error @ DatabaseError::UnknownCommit { .. }) => Err(Ended::Unknown(error)),
         Err(error) => Err(error.into()),
     }

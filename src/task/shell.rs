@@ -32,6 +32,7 @@ use super::{
     TaskResult,
 };
 use crate::document::Node;
+use crate::failpoint::{self, Point};
 
 pub(super) const KIND: TaskKind = TaskKind {
     name: "shell",
@@ -106,6 +107,7 @@ impl Task for Shell {
                 ))
             }
         })?;
+        failpoint::pass(Point::AfterSpawn);
         let mut output = Output::new(pipes, &attempt.log).map_err(broken)?;
         let ended = tokio::select! {
             ended = self.until_ended(&running, attempt) => ended,
@@ -229,6 +231,9 @@ impl Shell {
     }
 }
 
+/// The folder of temporary files, in the state folder.
+const TEMPORARY: &str = "tmp";
+
 /// The temporary files of an attempt: named after it, made when they are needed, removed with this.
 struct Files {
     outputs: PathBuf,
@@ -237,7 +242,7 @@ struct Files {
 
 impl Files {
     fn new(attempt: &AttemptContext) -> io::Result<Self> {
-        let folder = absolute(&attempt.places.state).join("tmp");
+        let folder = absolute(&attempt.places.state).join(TEMPORARY);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -257,6 +262,28 @@ impl Drop for Files {
         results::discard(&self.outputs);
         results::discard(&self.script);
     }
+}
+
+/// Removes what the attempts of a run have left in the state folder, whose runner was killed before
+/// it could. Only for runs of which no attempt is alive.
+///
+/// # Errors
+/// When the files can't be removed.
+pub fn remove_leftovers(state: &Path, run: &str) -> io::Result<()> {
+    let entries = match std::fs::read_dir(absolute(state).join(TEMPORARY)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let of_run = name.to_str().and_then(|name| name.strip_prefix(run));
+        if of_run.is_some_and(|rest| rest.starts_with('.')) {
+            let path = entry.path();
+            results::discard(&path);
+        }
+    }
+    Ok(())
 }
 
 /// Ends the processes that scripts have left running because their runner was killed (SIGKILL, a

@@ -3,12 +3,15 @@
 mod architecture;
 mod check;
 mod check_task;
+mod cli;
 mod copy;
+mod edited;
 mod embedded;
 mod engine;
 mod file;
 mod host;
 mod kill;
+mod kinds;
 mod oracle;
 mod pipelines;
 mod postgres_session;

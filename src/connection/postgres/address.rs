@@ -95,20 +95,24 @@ pub(super) async fn server(
     places: &Places,
     database: &str,
 ) -> Result<PostgresServer, DatabaseError> {
-    let failed = |error: EmbeddedError| DatabaseError::Statement {
-        retryable: matches!(
-            error,
+    let failed = |error: EmbeddedError| {
+        let message = error.to_string();
+        match error {
+            // It is starting, stopping or recovering.
             EmbeddedError::Locked { .. }
-                | EmbeddedError::NoAnswer { .. }
-                | EmbeddedError::Server { .. }
-                | EmbeddedError::Database { .. }
-        ),
-        message: error.to_string(),
-        code: None,
-        detail: None,
-        hint: None,
-        context: None,
-        place: None,
+            | EmbeddedError::NoAnswer { .. }
+            | EmbeddedError::Database { .. } => DatabaseError::Connection { message },
+            // It may have more luck the next time, but nothing is gained by waiting.
+            error => DatabaseError::Statement {
+                retryable: error.is_transient(),
+                message,
+                code: None,
+                detail: None,
+                hint: None,
+                context: None,
+                place: None,
+            },
+        }
     };
     let server = acquire(&places.state, &places.executable)
         .await
@@ -148,7 +152,8 @@ pub(super) fn access(url: &str, server: Option<PostgresServer>) -> Access {
     }
 }
 
-fn percent_decoded(text: &str) -> String {
+/// A text without its `%41`.
+pub(super) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::{Schema, json_schema};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-use super::address::{self, Address, Reached};
+use super::address::{self, Address};
+use super::error::of_connection;
 use super::ledger::Ledger;
+use super::reach::Reach;
 use super::session::PostgresSession;
 use crate::connection::{
     Access, Connection, ConnectionKind, Database, DatabaseError, Dialect, Places, Session,
@@ -42,7 +45,10 @@ crate::record! {
 const DEFAULT_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).expect("16 isn't 0");
 
 /// How long an attempt waits for one of the connection's sessions, and for the server to answer.
+/// Who needs longer has retries.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two tries of a server that is away for the moment.
+const PAUSE: Duration = Duration::from_millis(100);
 
 fn schema() -> Schema {
     json_schema!({
@@ -69,16 +75,15 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
             .expected("`embedded`, a URL or a map with `url`", node);
         return None;
     };
-    let (address, reached) = if *settings.url == "embedded" {
-        (Address::Embedded, None)
+    let database = surroundings.id.to_string();
+    let (address, reach) = if *settings.url == "embedded" {
+        let places = Arc::clone(surroundings.places);
+        (Address::Embedded, Reach::embedded(places, database.clone()))
     } else {
         match address::read_url(&settings.url) {
             Ok(options) => (
                 Address::Url(Secret::new(settings.url.value.clone())),
-                Some(Reached {
-                    options,
-                    _server: None,
-                }),
+                Reach::url(options),
             ),
             Err(message) => {
                 let diagnostic = Diagnostic::error("invalid-url", message, settings.url.span);
@@ -93,9 +98,9 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
         }
     };
     Some(Arc::new(PostgresConnection {
-        database: surroundings.id.to_string(),
+        database,
         address,
-        reached: Secret::new(OnceCell::new_with(reached)),
+        reach,
         places: Arc::clone(surroundings.places),
         statement_timeout: settings.statement_timeout,
         sessions: Arc::new(Semaphore::new(settings.max_connections.get() as usize)),
@@ -109,7 +114,7 @@ struct PostgresConnection {
     /// The database's name on an embedded server.
     database: String,
     address: Address,
-    reached: Secret<OnceCell<Reached>>,
+    reach: Reach,
     places: Arc<Places>,
     statement_timeout: Option<Duration>,
     sessions: Arc<Semaphore>,
@@ -125,12 +130,56 @@ impl Connection for PostgresConnection {
         let Address::Url(url) = &self.address else {
             return Vec::new();
         };
-        let password = address::password(url.reveal());
-        password.map(str::to_owned).into_iter().collect()
+        let Some(password) = address::password(url.reveal()) else {
+            return Vec::new();
+        };
+        // As it stands in the URL, and as the server gets it.
+        vec![password.to_owned(), address::percent_decoded(password)]
     }
 
     fn as_database(&self) -> Option<&dyn Database> {
         Some(self)
+    }
+}
+
+/// Why there is no session.
+enum Unopened {
+    /// The server is away for the moment: it may be back soon.
+    Away(DatabaseError),
+    Failed(DatabaseError),
+}
+
+impl PostgresConnection {
+    async fn open(
+        &self,
+        purpose: &str,
+        permit: &Arc<OwnedSemaphorePermit>,
+    ) -> Result<PostgresSession, Unopened> {
+        let reached = self.reach.get().await.map_err(|error| match error {
+            error @ DatabaseError::Connection { .. } => Unopened::Away(error),
+            error => Unopened::Failed(error),
+        })?;
+        let options = address::session_options(
+            reached.reveal().options.clone(),
+            purpose,
+            self.statement_timeout,
+        );
+        let ledger = self.ledger.clone();
+        match PostgresSession::open(options, ledger, Arc::clone(permit)).await {
+            Ok(session) => {
+                self.reach.answered();
+                Ok(session)
+            }
+            Err(error) => {
+                let away = self.reach.lost(&reached, &error).await;
+                let error = of_connection(&error);
+                Err(if away {
+                    Unopened::Away(error)
+                } else {
+                    Unopened::Failed(error)
+                })
+            }
+        }
     }
 }
 
@@ -152,19 +201,23 @@ impl Database for PostgresConnection {
                     PATIENCE.as_secs()
                 ),
             })?;
-        let reached = self
-            .reached
-            .reveal()
-            .get_or_try_init(|| address::embedded(&self.places, &self.database))
-            .await?;
-        let options =
-            address::session_options(reached.options.clone(), purpose, self.statement_timeout);
-        let opened = PostgresSession::open(options, self.ledger.clone(), permit);
-        match tokio::time::timeout(PATIENCE, opened).await {
-            Ok(session) => Ok(Box::new(session?)),
-            Err(_) => Err(DatabaseError::Connection {
-                message: format!("the server didn't answer for {} s", PATIENCE.as_secs()),
-            }),
+        let deadline = Instant::now() + PATIENCE;
+        let permit = Arc::new(permit);
+        loop {
+            let opened = tokio::time::timeout_at(deadline, self.open(purpose, &permit)).await;
+            match opened {
+                Ok(Ok(session)) => return Ok(Box::new(session)),
+                Ok(Err(Unopened::Away(error))) if Instant::now() + PAUSE > deadline => {
+                    return Err(error);
+                }
+                Ok(Err(Unopened::Away(_))) => tokio::time::sleep(PAUSE).await,
+                Ok(Err(Unopened::Failed(error))) => return Err(error),
+                Err(_) => {
+                    return Err(DatabaseError::Connection {
+                        message: format!("the server didn't answer for {} s", PATIENCE.as_secs()),
+                    });
+                }
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! One connection to the server, used by one attempt.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value as Json;
@@ -33,7 +35,7 @@ pub(super) struct PostgresSession {
     ledger: Ledger,
     /// A statement of the transaction has failed, so that COMMIT would roll back.
     pub(super) broken: bool,
-    _permit: OwnedSemaphorePermit,
+    _permit: Arc<OwnedSemaphorePermit>,
 }
 
 impl PostgresSession {
@@ -41,11 +43,10 @@ impl PostgresSession {
     pub(super) async fn open(
         options: PgConnectOptions,
         ledger: Ledger,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<Self, DatabaseError> {
+        permit: Arc<OwnedSemaphorePermit>,
+    ) -> Result<Self, sqlx::Error> {
         let notices = Notices::new();
-        let opened = notices.during(connect(&options)).await;
-        let (connection, backend) = opened.map_err(|error| of_connection(&error))?;
+        let (connection, backend) = notices.during(connect(&options)).await?;
         notices.take();
         Ok(Self {
             connection,

@@ -26,7 +26,7 @@ pub struct MemoryStore {
 struct State {
     versions: HashMap<String, DagVersion>,
     runs: BTreeMap<RunId, Run>,
-    commands: Vec<(Command, Timestamp)>,
+    commands: Vec<Command>,
 }
 
 impl MemoryStore {
@@ -175,10 +175,24 @@ impl RunStore for MemoryStore {
         Ok(())
     }
 
-    async fn commit(&self, owner: &Owner, transitions: &[Transition]) -> Result<(), StoreError> {
+    async fn commit_heard(
+        &self,
+        owner: &Owner,
+        transitions: &[Transition],
+        heard: &[Command],
+    ) -> Result<(), StoreError> {
         let mut state = self.state();
         let mut changed = state.applied(owner, transitions)?;
         state.runs.append(&mut changed);
+        let State { commands, runs, .. } = &mut *state;
+        let own = |run: &RunId| runs.get(run).is_some_and(|run| run.owner == *owner);
+        commands.retain(|command| {
+            let named = heard.iter().any(|heard| {
+                let at = precision::time(heard.at);
+                (&heard.run, &heard.kind, at) == (&command.run, &command.kind, command.at)
+            });
+            !(named && own(&command.run))
+        });
         Ok(())
     }
 
@@ -231,24 +245,19 @@ impl RunStore for MemoryStore {
         let command = Command {
             run: run.clone(),
             kind: kind.clone(),
+            at: precision::time(at),
         };
-        let command = (command, precision::time(at));
         if !state.commands.contains(&command) {
             state.commands.push(command);
         }
         Ok(())
     }
 
-    async fn take_commands(&self, owner: &Owner) -> Result<Vec<Command>, StoreError> {
-        let mut state = self.state();
-        let commands = std::mem::take(&mut state.commands);
-        let (taken, left) = commands.into_iter().partition(|(command, _)| {
-            let run = state.runs.get(&command.run);
-            run.is_some_and(|run| run.owner == *owner)
-        });
-        state.commands = left;
-        let taken: Vec<(Command, Timestamp)> = taken;
-        Ok(taken.into_iter().map(|(command, _)| command).collect())
+    async fn commands(&self, owner: &Owner) -> Result<Vec<Command>, StoreError> {
+        let state = self.state();
+        let own = |run| state.runs.get(run).is_some_and(|run| run.owner == *owner);
+        let commands = state.commands.iter();
+        Ok(commands.filter(|left| own(&left.run)).cloned().collect())
     }
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError> {

@@ -23,6 +23,8 @@ pub(super) enum Order {
     Commit {
         owner: Owner,
         transitions: Vec<Transition>,
+        /// To be forgotten with it.
+        heard: Vec<Command>,
     },
     CreateRuns {
         runs: Vec<NewRun>,
@@ -35,9 +37,6 @@ pub(super) enum Order {
         kind: CommandKind,
         at: Timestamp,
     },
-    TakeCommands {
-        owner: Owner,
-    },
     Adopt {
         from: Owner,
         to: Owner,
@@ -49,7 +48,6 @@ pub(super) enum Order {
 #[derive(Debug)]
 pub(super) enum Reply {
     Done,
-    Commands(Vec<Command>),
     Runs(Vec<StoredRun>),
 }
 
@@ -120,8 +118,16 @@ pub(super) async fn carry_out(
     order: &Order,
 ) -> Result<Reply, Trouble> {
     match order {
-        Order::Commit { owner, transitions } => {
-            commit(connection, savepoints, owner, transitions).await
+        Order::Commit {
+            owner,
+            transitions,
+            heard,
+        } => {
+            if !transitions.is_empty() {
+                commit(connection, savepoints, owner, transitions).await?;
+            }
+            forget(connection, owner, heard).await?;
+            Ok(Reply::Done)
         }
         Order::CreateRuns { runs } => create_runs(connection, savepoints, runs).await,
         Order::PutVersion { version } => {
@@ -135,7 +141,6 @@ pub(super) async fn carry_out(
             Ok(Reply::Done)
         }
         Order::PutCommand { run, kind, at } => put_command(connection, run, kind, *at).await,
-        Order::TakeCommands { owner } => take_commands(connection, owner).await,
         Order::Adopt { from, to, run } => adopt(connection, from, to, run.as_ref()).await,
     }
 }
@@ -275,21 +280,21 @@ async fn put_command(
     Ok(Reply::Done)
 }
 
-async fn take_commands(connection: &mut SqliteConnection, owner: &Owner) -> Result<Reply, Trouble> {
-    let rows = sqlx::query(statement::TAKE_COMMANDS)
-        .bind(&owner.0)
-        .fetch_all(connection)
-        .await?;
-    let mut taken: Vec<(i64, Command)> = Vec::with_capacity(rows.len());
-    for found in &rows {
-        let run = row::run_id(row::get(found, 1)?)?;
-        let kind = row::parse(row::get(found, 2)?)?;
-        taken.push((row::get(found, 0)?, Command { run, kind }));
+async fn forget(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    heard: &[Command],
+) -> Result<(), Trouble> {
+    for Command { run, kind, at } in heard {
+        sqlx::query(statement::FORGET_COMMAND)
+            .bind(&owner.0)
+            .bind(run.as_str())
+            .bind(json(kind)?)
+            .bind(micros(*at))
+            .execute(&mut *connection)
+            .await?;
     }
-    taken.sort_by_key(|(number, _)| *number);
-    Ok(Reply::Commands(
-        taken.into_iter().map(|(_, command)| command).collect(),
-    ))
+    Ok(())
 }
 
 /// A run that can't be read is an error of this order alone, so that it changes nothing either.

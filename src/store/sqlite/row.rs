@@ -12,7 +12,9 @@ use crate::model::{
     TaskRunId, TaskRunSnapshot, TaskState, Timestamp, TriggerKind,
 };
 use crate::store::words::{attempt_outcome, moment, run_state, task_state, trigger};
-use crate::store::{AttemptRow, DagVersion, Owner, RunRow, StoreError, StoredRun, TaskRunRow};
+use crate::store::{
+    AttemptRow, Command, DagVersion, Owner, RunRow, StoreError, StoredRun, TaskRunRow,
+};
 
 /// The number of columns of `run_columns!`.
 const RUN_COLUMNS: usize = 17;
@@ -39,6 +41,15 @@ fn text(row: &SqliteRow, column: usize) -> Result<Json, StoreError> {
 
 fn time(row: &SqliteRow, column: usize) -> Result<Timestamp, StoreError> {
     moment_of(get(row, column)?)
+}
+
+/// A row of `COMMANDS`.
+pub(super) fn command(row: &SqliteRow) -> Result<Command, StoreError> {
+    Ok(Command {
+        run: run_id(get(row, 0)?)?,
+        kind: parse(get(row, 1)?)?,
+        at: time(row, 2)?,
+    })
 }
 
 fn time_or_null(row: &SqliteRow, column: usize) -> Result<Option<Timestamp>, StoreError> {

@@ -143,13 +143,19 @@ impl RunStore for SqliteStore {
         self.write(Order::CreateRuns { runs }).await.map(|_| ())
     }
 
-    async fn commit(&self, owner: &Owner, transitions: &[Transition]) -> Result<(), StoreError> {
-        if transitions.is_empty() {
+    async fn commit_heard(
+        &self,
+        owner: &Owner,
+        transitions: &[Transition],
+        heard: &[Command],
+    ) -> Result<(), StoreError> {
+        if transitions.is_empty() && heard.is_empty() {
             return Ok(());
         }
         let order = Order::Commit {
             owner: owner.clone(),
             transitions: transitions.to_vec(),
+            heard: heard.to_vec(),
         };
         self.write(order).await.map(|_| ())
     }
@@ -167,7 +173,7 @@ impl RunStore for SqliteStore {
         };
         match self.write(order).await? {
             Reply::Runs(runs) => Ok(runs),
-            Reply::Done | Reply::Commands(_) => Ok(Vec::new()),
+            Reply::Done => Ok(Vec::new()),
         }
     }
 
@@ -204,17 +210,9 @@ impl RunStore for SqliteStore {
         self.write(order).await.map(|_| ())
     }
 
-    async fn take_commands(&self, owner: &Owner) -> Result<Vec<Command>, StoreError> {
-        // An owner asks again and again: it shall cost no commit when there is nothing.
-        let query = sqlx::query(statement::HAS_COMMANDS).bind(&owner.0);
-        if self.row(query).await?.is_none() {
-            return Ok(Vec::new());
-        }
-        let owner = owner.clone();
-        match self.write(Order::TakeCommands { owner }).await? {
-            Reply::Commands(commands) => Ok(commands),
-            Reply::Done | Reply::Runs(_) => Ok(Vec::new()),
-        }
+    async fn commands(&self, owner: &Owner) -> Result<Vec<Command>, StoreError> {
+        let query = sqlx::query(statement::COMMANDS).bind(&owner.0);
+        self.rows(query).await?.iter().map(row::command).collect()
     }
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError> {

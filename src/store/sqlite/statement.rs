@@ -167,13 +167,16 @@ ON CONFLICT (run, at, kind) DO NOTHING";
 
 pub(super) const HAS_RUN: &str = "SELECT 1 FROM run WHERE id = $1";
 
-/// Whether an owner has commands. Most of the time there is none in the whole queue.
-pub(super) const HAS_COMMANDS: &str = "
-SELECT 1 FROM command CROSS JOIN run ON run.id = command.run WHERE run.owner = $1 LIMIT 1";
+/// Most of the time there is none in the whole queue.
+pub(super) const COMMANDS: &str = "
+SELECT command.run, command.kind, command.at
+FROM command CROSS JOIN run ON run.id = command.run
+WHERE run.owner = $1
+ORDER BY command.number";
 
-pub(super) const TAKE_COMMANDS: &str = "
-DELETE FROM command WHERE (SELECT owner FROM run WHERE id = command.run) = $1
-RETURNING number, run, kind";
+pub(super) const FORGET_COMMAND: &str = "
+DELETE FROM command WHERE run = $2 AND kind = $3 AND at = $4
+AND (SELECT owner FROM run WHERE id = command.run) = $1";
 
 pub(super) const ADOPT_UNFINISHED: &str = "
 UPDATE run SET owner = $2 WHERE owner = $1 AND finished IS NULL RETURNING id";

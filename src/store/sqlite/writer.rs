@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::failpoint::{self, Point};
 use crate::store::StoreError;
 use crate::store::change::Change;
 
@@ -54,6 +55,7 @@ impl Writer {
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut group = Vec::new();
         while requests.recv_many(&mut group, MAX_GROUP).await > 0 {
+            failpoint::pass(Point::BeforeStoreWrite);
             self.write(std::mem::take(&mut group)).await;
         }
         if let Some(connection) = self.connection {
@@ -66,6 +68,7 @@ impl Writer {
         if let Some(encoded) = merge(&group) {
             match self.write_at_once(encoded).await {
                 Ok(()) => {
+                    failpoint::pass(Point::AfterStoreWrite);
                     for request in group {
                         request.answer(Ok(Reply::Done));
                     }
@@ -78,6 +81,7 @@ impl Writer {
         }
         match self.write_each(&group).await {
             Ok(replies) => {
+                failpoint::pass(Point::AfterStoreWrite);
                 for (request, reply) in group.into_iter().zip(replies) {
                     request.answer(reply);
                 }
@@ -150,7 +154,11 @@ fn merge(group: &[Request]) -> Option<Encoded> {
     let mut new_runs = Vec::new();
     for request in group {
         match &request.order {
-            Order::Commit { owner, transitions } => change.add(owner, transitions).ok()?,
+            Order::Commit {
+                owner,
+                transitions,
+                heard,
+            } if heard.is_empty() => change.add(owner, transitions).ok()?,
             Order::CreateRuns { runs } => new_runs.extend(runs),
             _ => return None,
         }

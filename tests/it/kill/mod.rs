@@ -5,6 +5,10 @@
 //! what the program says about itself.
 
 mod daily_batch;
+mod failpoints;
+mod interrupts;
 mod machine;
+mod outage;
 mod project;
+mod together;
 mod truth;

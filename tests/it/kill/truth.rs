@@ -1,9 +1,11 @@
 //! What is true, read past the program: in the database, and in the file of the run state.
 
+use std::path::Path;
+
 use futures_util::TryStreamExt as _;
-use runner::embedded::postgres::{PostgresServer, acquire};
+use runner::embedded::postgres::{PostgresServer, acquire, ensure_database};
 use sqlx::postgres::PgConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::project::Project;
@@ -15,13 +17,29 @@ pub(super) struct Database {
     _server: PostgresServer,
 }
 
+/// Connects; the server is started and the database made if need be.
 pub(super) async fn database(project: &Project, name: &str) -> Database {
-    let server = acquire(&project.state(), runner()).await.expect("a server");
-    let connection = PgConnection::connect_with(&server.options(name)).await;
-    Database {
-        connection: connection.expect("a connection"),
+    try_database(project, name).await.expect("a database")
+}
+
+/// The same, if it can be done now.
+pub(super) async fn try_database(
+    project: &Project,
+    name: &str,
+) -> Result<Database, Box<dyn std::error::Error>> {
+    let server = acquire(&project.state(), runner()).await?;
+    ensure_database(&server, name).await?;
+    let connection = PgConnection::connect_with(&server.options(name)).await?;
+    Ok(Database {
+        connection,
         _server: server,
-    }
+    })
+}
+
+/// The URL of a database of the project's own server, for others.
+pub(super) async fn url(project: &Project, name: &str) -> String {
+    let server = acquire(&project.state(), runner()).await.expect("a server");
+    server.url(name)
 }
 
 impl Database {
@@ -50,7 +68,14 @@ pub(super) async fn state(project: &Project, query: &str) -> Vec<Vec<String>> {
     if !path.is_file() {
         return Vec::new();
     }
-    let options = SqliteConnectOptions::new().filename(path);
+    sqlite(&path, query).await
+}
+
+/// What an SQLite file says to a query of texts. A table that isn't there has no rows.
+pub(super) async fn sqlite(path: &Path, query: &str) -> Vec<Vec<String>> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true);
     let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
     let rows = sqlx::query(AssertSqlSafe(query))
         .fetch_all(&mut connection)
@@ -62,7 +87,7 @@ pub(super) async fn state(project: &Project, query: &str) -> Vec<Vec<String>> {
         Err(error) => panic!("{query}: {error}"),
     };
     connection.close().await.unwrap();
-    let texts = |row: &sqlx::sqlite::SqliteRow| {
+    let texts = |row: &SqliteRow| {
         (0..row.len())
             .map(|column| row.get::<String, _>(column))
             .collect()

@@ -57,7 +57,7 @@ scenarios! {
     refuses_one_of_many_callers
     hands_runs_over_once
     hands_over_a_run_that_has_ended
-    gives_commands_once
+    keeps_commands_until_they_are_heard
     lists_runs_page_by_page
     finds_runs_by_a_part_of_the_id
     answers_about_unknown_runs

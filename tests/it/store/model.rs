@@ -22,7 +22,7 @@ enum Operation {
     Commit(&'static str, Vec<Transition>),
     Adopt(&'static str, &'static str, Option<&'static str>),
     Command(&'static str, bool),
-    Take(&'static str),
+    Hear(&'static str),
     /// Ends without goodbye and opens again.
     Reopen,
 }
@@ -85,7 +85,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (owner(), owner(), proptest::option::of(run()))
             .prop_map(|(from, to, run)| Operation::Adopt(from, to, run)),
         1 => (run(), any::<bool>()).prop_map(|(run, cancel)| Operation::Command(run, cancel)),
-        1 => owner().prop_map(Operation::Take),
+        1 => owner().prop_map(Operation::Hear),
         1 => Just(Operation::Reopen),
     ]
 }
@@ -112,7 +112,11 @@ async fn answer(store: &dyn RunStore, operation: &Operation) -> Result<String, S
             };
             format!("{:?}", store.put_command(&id(run), &kind, at(0)).await?)
         }
-        Operation::Take(who) => format!("{:?}", store.take_commands(&owner(who)).await?),
+        Operation::Hear(who) => {
+            let heard = store.commands(&owner(who)).await?;
+            store.commit_heard(&owner(who), &[], &heard).await?;
+            format!("{heard:?}")
+        }
         Operation::Reopen => String::new(),
     })
 }
@@ -186,7 +190,7 @@ async fn check_repeated(operations: &[Operation], seed: u64) {
     shaky.inner().put_version(&version()).await.unwrap();
     for operation in operations {
         // What these two give is taken by the call, answered or not.
-        if matches!(operation, Operation::Adopt(..) | Operation::Take(_)) {
+        if matches!(operation, Operation::Adopt(..) | Operation::Hear(_)) {
             continue;
         }
         let expected = answer(&plain, operation).await;

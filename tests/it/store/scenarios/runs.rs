@@ -158,7 +158,7 @@ pub async fn shares_a_commit_among_callers(store: Store) {
         ..RunFilter::default()
     };
     assert_eq!(store.runs(&filter).await.unwrap().len(), names.len());
-    let commands = store.take_commands(&owner("a")).await.unwrap();
+    let commands = store.commands(&owner("a")).await.unwrap();
     assert_eq!(commands.len(), names.len());
     for name in names {
         assert_eq!(load(&store, &name).await.tasks[0].attempts, 3);
@@ -240,7 +240,7 @@ pub async fn hands_over_a_run_that_has_ended(store: Store) {
     assert_eq!(load(&store, "r2").await.owner, a);
 }
 
-pub async fn gives_commands_once(store: Store) {
+pub async fn keeps_commands_until_they_are_heard(store: Store) {
     create(&store, &["r1", "r2"]).await;
     store
         .adopt(&owner("a"), &owner("b"), Some(&id("r2")))
@@ -261,11 +261,51 @@ pub async fn gives_commands_once(store: Store) {
             store.put_command(&id(run), kind, at(3)).await.unwrap();
         }
     }
-    let of = |run: &str| kinds.clone().map(|kind| Command { run: id(run), kind });
-    assert_eq!(store.take_commands(&owner("a")).await.unwrap(), of("r1"));
-    assert_eq!(store.take_commands(&owner("a")).await.unwrap(), []);
-    assert_eq!(store.take_commands(&owner("c")).await.unwrap(), []);
-    assert_eq!(store.take_commands(&owner("b")).await.unwrap(), of("r2"));
+    let of = |run: &str| {
+        kinds.clone().map(|kind| Command {
+            run: id(run),
+            kind,
+            at: at(3),
+        })
+    };
+    for _ in 0..2 {
+        assert_eq!(store.commands(&owner("a")).await.unwrap(), of("r1"));
+    }
+    assert_eq!(store.commands(&owner("c")).await.unwrap(), []);
+    assert_eq!(store.commands(&owner("b")).await.unwrap(), of("r2"));
+
+    // A batch that is refused forgets nothing; nor does one of somebody else.
+    let [first, second, third] = of("r1");
+    let heard = [second.clone(), first.clone()];
+    let batch = [run_is("r2", RunState::Running, 9)];
+    let refused = store.commit_heard(&owner("a"), &batch, &heard).await;
+    assert!(
+        matches!(refused, Err(StoreError::NotOwner { .. })),
+        "{refused:?}"
+    );
+    store.commit_heard(&owner("b"), &[], &heard).await.unwrap();
+    assert_eq!(store.commands(&owner("a")).await.unwrap(), of("r1"));
+
+    let batch = [run_is("r1", RunState::Running, 9)];
+    for _ in 0..2 {
+        store
+            .commit_heard(&owner("a"), &batch, &heard)
+            .await
+            .unwrap();
+        assert_eq!(store.commands(&owner("a")).await.unwrap(), [third.clone()]);
+    }
+    assert_eq!(load(&store, "r1").await.state, RunState::Running);
+
+    // What is left passes to the next owner.
+    let taken = store.adopt(&owner("a"), &owner("c"), Some(&id("r1"))).await;
+    assert_eq!(taken.unwrap().len(), 1);
+    assert_eq!(store.commands(&owner("a")).await.unwrap(), []);
+    assert_eq!(store.commands(&owner("c")).await.unwrap(), [third.clone()]);
+    store
+        .commit_heard(&owner("c"), &[], &[third])
+        .await
+        .unwrap();
+    assert_eq!(store.commands(&owner("c")).await.unwrap(), []);
     let unknown = store.put_command(&id("r9"), &kinds[1], at(3)).await;
     assert_eq!(unknown, Err(StoreError::UnknownRun(id("r9"))));
 }
