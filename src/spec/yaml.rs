@@ -8,6 +8,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::options::DuplicateKeyPolicy;
 use serde_yaml::{Error, Location, Options, Spanned as Located};
 
+use super::syntax::explain;
 use crate::document::nesting::{open_blocks, open_brackets};
 use crate::document::{Diagnostic, Entry, Node, Report, SourceId, Span, Spanned, Value};
 
