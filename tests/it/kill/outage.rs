@@ -46,10 +46,11 @@ enum Server {
 }
 
 struct Scene {
+    /// First, because a project waits for the end of its server.
+    database: Database,
     project: Project,
     /// The project whose server it is.
     host: Option<Project>,
-    database: Database,
 }
 
 impl Scene {
@@ -74,9 +75,9 @@ impl Scene {
         let mut database = database(host.as_ref().unwrap_or(&project), "warehouse").await;
         database.execute(GATE).await;
         Self {
+            database,
             project,
             host,
-            database,
         }
     }
 
@@ -156,12 +157,18 @@ async fn held_by(gate: &str, server: Server) {
     let child = scene.project.start(&["trigger", "load"]);
     scene.until(WAITING).await;
     let stopped = scene.stop();
+    drop(holds);
     scene.goes_on(stopped, child).await;
 }
 
 /// The server goes away when COMMIT has taken effect, and before it could say so.
 async fn unanswered(server: Server) {
     let mut scene = Scene::new(server).await;
+    for setting in ["wal_level = replica", "max_wal_senders = 1"] {
+        scene.database.execute(&format!("ALTER SYSTEM SET {setting}")).await;
+    }
+    drop(scene.stop());
+    scene.database = reconnect(scene.of_server()).await;
     // The ledger's own table is made before, so that it isn't what waits.
     let standby = "ALTER SYSTEM SET synchronous_standby_names = 'nobody'";
     scene.database.execute("SET synchronous_commit = local").await;

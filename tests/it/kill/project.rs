@@ -15,7 +15,7 @@ use super::machine::wait_until_none;
 use crate::support::postgres::runner;
 
 /// Longer than anything takes that works, on a machine that does much else.
-pub(super) const DEADLINE: Duration = Duration::from_mins(2);
+pub(super) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A project. Its processes have ended before the folder is removed.
 pub(super) struct Project {
