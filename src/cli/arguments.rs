@@ -88,6 +88,9 @@ pub enum Format {
 pub struct Check {
     /// Only what is found in these files or DAGs
     pub names: Vec<String>,
+    /// Also what is worth knowing, such as which tasks act at least once
+    #[arg(long)]
+    pub notes: bool,
     /// How to print what is found
     #[arg(long, default_value = "text")]
     pub format: Format,

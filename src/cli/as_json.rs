@@ -1,14 +1,17 @@
 //! Runs and tasks for programs.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::moment::utc;
+use super::show_run::cause_of;
 use crate::daemon::trigger_word;
-use crate::model::{FailureCause, Json as JsonText, Outcome, TaskState, Timestamp};
-use crate::store::RunRow;
+use crate::model::{FailureCause, Json as JsonText, Outcome, TaskIndex, TaskState, Timestamp};
+use crate::store::{RunRow, TaskRunRow};
 
 /// The value of a text that is JSON.
-pub fn parsed(text: &JsonText) -> Json {
+fn parsed(text: &JsonText) -> Json {
     serde_json::from_str(&text.0).unwrap_or(Json::Null)
 }
 
@@ -17,7 +20,7 @@ fn moment(at: Option<Timestamp>) -> Json {
 }
 
 /// Seconds with milliseconds.
-pub fn seconds(from: Timestamp, until: Timestamp) -> Json {
+fn seconds(from: Timestamp, until: Timestamp) -> Json {
     #[expect(
         clippy::cast_precision_loss,
         reason = "milliseconds of days fit exactly"
@@ -49,12 +52,11 @@ pub fn run(row: &RunRow, interrupted: bool) -> Json {
 }
 
 /// The word of a task's state.
-pub fn task_state(state: &TaskState) -> &'static str {
+fn task_state(state: &TaskState) -> &'static str {
     match state {
         TaskState::Waiting => "waiting",
-        TaskState::Expanded { .. } => "running",
         TaskState::Ready => "ready",
-        TaskState::Running { .. } => "running",
+        TaskState::Running { .. } | TaskState::Expanded { .. } => "running",
         TaskState::RetryWait { .. } => "retry_wait",
         TaskState::Finished { outcome, .. } => match outcome {
             Outcome::Success => "success",
@@ -67,6 +69,71 @@ pub fn task_state(state: &TaskState) -> &'static str {
 }
 
 /// Why something failed.
-pub fn cause(cause: &FailureCause) -> Json {
+fn cause(cause: &FailureCause) -> Json {
     json!({ "kind": cause.kind, "message": cause.message })
+}
+
+/// A run with its tasks, `names` by their index.
+pub fn run_with_tasks(
+    row: &RunRow,
+    interrupted: bool,
+    names: &[String],
+    tasks: &[TaskRunRow],
+) -> Json {
+    let mut by_task: BTreeMap<TaskIndex, (Option<&TaskRunRow>, Vec<Json>)> = BTreeMap::new();
+    for row in tasks {
+        let (own, items) = by_task.entry(row.id.task).or_default();
+        match row.id.item {
+            None => *own = Some(row),
+            Some(item) => {
+                let mut json = task_run_json(Some(row));
+                if let Json::Object(json) = &mut json {
+                    json.shift_insert(0, "item".to_owned(), item.into());
+                }
+                items.push(json);
+            }
+        }
+    }
+    let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+    let tasks = (0..count).map(TaskIndex).map(|task| {
+        let (own, items) = by_task.remove(&task).unwrap_or_default();
+        let mut json = task_run_json(own);
+        if let Json::Object(json) = &mut json {
+            json.shift_insert(0, "task".to_owned(), names[task.get()].as_str().into());
+            if !items.is_empty() {
+                json.insert("items".to_owned(), items.into());
+            }
+        }
+        json
+    });
+    let tasks: Vec<Json> = tasks.collect();
+    let mut json = run(row, interrupted);
+    if let Json::Object(json) = &mut json {
+        json.insert("tasks".to_owned(), tasks.into());
+    }
+    json
+}
+
+fn task_run_json(row: Option<&TaskRunRow>) -> Json {
+    let Some(row) = row else {
+        return json!({ "state": "waiting", "attempts": 0 });
+    };
+    let finished = match &row.state {
+        TaskState::Finished { at, .. } => Some(*at),
+        _ => None,
+    };
+    let took = row.started.zip(finished);
+    let result = row.result.as_ref();
+    json!({
+        "state": task_state(&row.state),
+        "attempts": row.attempts,
+        "generation": row.generation,
+        "started": row.started.map(utc),
+        "finished": finished.map(utc),
+        "seconds": took.map(|(started, finished)| seconds(started, finished)),
+        "cause": cause_of(row).map(cause),
+        "outputs": result.map(|result| parsed(&result.outputs)),
+        "dataset": result.and_then(|result| result.dataset.as_ref()).map(parsed),
+        "metrics": result.and_then(|result| result.metrics.as_ref()).map(parsed),
+    })
 }

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use super::arguments::Cancel;
 use super::context::{Context, runtime};
-use super::engage::{self, Engaged, Taken, engage};
+use super::engage::{self, Engaged, PATIENCE, Taken, engage};
 use super::{Mistake, exit, find, look};
 use crate::daemon::clock::now;
 use crate::model::{Budget, Outcome, RunState, TaskIndex, TaskRunId, TaskState, Transition};
 use crate::store::{CommandKind, RunRow, RunStore, StoredRun};
+
+/// How long what runs is waited for.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(3);
 
 pub fn run(context: &Context, command: &Cancel) -> anyhow::Result<u8> {
     let (project, _) = context.project()?;
@@ -26,12 +29,17 @@ pub fn run(context: &Context, command: &Cancel) -> anyhow::Result<u8> {
         let cancel = CommandKind::Cancel;
         let state = match engage(context, &project, &store, &run, &cancel).await? {
             Engaged::Told(owner) => {
-                let heard = engage::until(store.as_ref(), &run, async |row| {
+                let heard = engage::until(store.as_ref(), &run, PATIENCE, async |row| {
                     Ok(row.state == RunState::Cancelling || row.state.is_finished())
                 });
                 if !heard.await? {
                     anyhow::bail!("process {} hasn't answered yet; it was told", owner.0);
                 }
+                // Most tasks end at once; who waits for a slow one is told.
+                engage::until(store.as_ref(), &run, GRACE, async |row| {
+                    Ok(row.state.is_finished())
+                })
+                .await?;
                 engage::state_of(store.as_ref(), &run).await?
             }
             Engaged::Taken(taken) => end(*taken, &store, &run).await?,

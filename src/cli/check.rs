@@ -9,7 +9,10 @@ use crate::document::{Diagnostic, Severity};
 use crate::spec::{Loaded, render_json, render_text};
 
 pub fn run(context: &Context, command: &Check) -> anyhow::Result<u8> {
-    let loaded = context.load()?;
+    let mut loaded = context.load()?;
+    if command.notes {
+        loaded.diagnostics.append(&mut loaded.notes);
+    }
     let diagnostics = chosen(&loaded, &command.names)?;
     let mut out = anstream::stdout().lock();
     let errors = count(&diagnostics, Severity::Error);
@@ -80,13 +83,11 @@ fn chosen(loaded: &Loaded, names: &[String]) -> anyhow::Result<Vec<Diagnostic>> 
         let found = known
             .iter()
             .find(|(dag, path)| dag == name || path.ends_with(name));
-        match found {
-            Some((_, path)) => paths.push(path.clone()),
-            None => {
-                let names = known.iter().map(|(dag, _)| dag.as_str());
-                return Err(unknown("DAG", name, names).into());
-            }
-        }
+        let Some((_, path)) = found else {
+            let names = known.iter().map(|(dag, _)| dag.as_str());
+            return Err(unknown("DAG", name, names).into());
+        };
+        paths.push(path.clone());
     }
     let in_paths = |diagnostic: &&Diagnostic| {
         let labels = std::iter::once(&diagnostic.primary).chain(&diagnostic.related);

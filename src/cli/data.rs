@@ -185,22 +185,20 @@ async fn print_table(out: &mut dyn Write, rows: &mut Rows, total: u64) -> anyhow
     let faint = look::FAINT;
     let printed = cells.len() as u64;
     let noun = if total == 1 { "row" } else { "rows" };
-    let mut foot = if printed < total {
-        format!(
-            "{} of {} {noun}; --limit 0 shows all",
-            look::count(printed),
-            look::count(total)
-        )
-    } else {
-        format!("{} {noun}", look::count(total))
-    };
-    if shown < columns.len() {
-        foot.push_str(&format!(
-            "; {} more columns: --format csv or json shows all",
-            columns.len() - shown
-        ));
+    let mut foot = look::count(total);
+    let mut more = Vec::new();
+    if printed < total {
+        foot = format!("{} of {foot}", look::count(printed));
+        more.push("--limit 0 shows all rows");
     }
-    writeln!(out, "{faint}({foot}){faint:#}")?;
+    foot = format!("{foot} {noun}");
+    if shown < columns.len() {
+        foot.push_str(&format!(", {shown} of {} columns", columns.len()));
+        more.push("--format csv all columns");
+    }
+    for text in std::iter::once(foot).chain(more.into_iter().map(str::to_owned)) {
+        writeln!(out, "{faint}{text}{faint:#}")?;
+    }
     Ok(())
 }
 

@@ -96,11 +96,11 @@ pub async fn reread(store: &dyn RunStore, run: &RunRow) -> anyhow::Result<RunRow
         .ok_or_else(|| anyhow::anyhow!("run {} is gone", run.id))
 }
 
-/// Looks at a run until something holds, as long as its process may take to answer. `false`: it
-/// has not answered.
+/// Looks at a run until something holds. `false`: it doesn't after `patience`.
 pub async fn until(
     store: &dyn RunStore,
     run: &RunRow,
+    patience: std::time::Duration,
     holds: impl AsyncFn(&RunRow) -> anyhow::Result<bool>,
 ) -> anyhow::Result<bool> {
     let asked: Timestamp = now();
@@ -110,7 +110,7 @@ pub async fn until(
             return Ok(true);
         }
         let waited = (now() - asked).to_std().unwrap_or_default();
-        if waited > PATIENCE {
+        if waited > patience {
             return Ok(false);
         }
         tokio::time::sleep(LOOK).await;

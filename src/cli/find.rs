@@ -5,7 +5,7 @@ use std::path::Path;
 use anstyle::Style;
 
 use super::context::{Context, unknown};
-use super::{Mistake, look, moment};
+use super::{Mistake, engage, look, moment};
 use crate::daemon::clock::now;
 use crate::daemon::is_alive;
 use crate::model::{DagId, RunState, TaskIndex};
@@ -22,9 +22,10 @@ pub async fn run(context: &Context, store: &dyn RunStore, name: &str) -> anyhow:
     if let Some(found) = run_if_any(store, name).await? {
         return Ok(found);
     }
-    let project = context.load()?.project;
-    let dags = project.iter().flat_map(|project| project.pipelines.keys());
-    let dags: Vec<&str> = dags.map(DagId::as_str).collect();
+    let loaded = context.load()?;
+    let read = loaded.project.iter().flat_map(|p| p.pipelines.keys());
+    let broken = loaded.broken.iter().filter_map(|(_, dag)| dag.as_deref());
+    let dags: Vec<&str> = read.map(DagId::as_str).chain(broken).collect();
     if name == LATEST {
         let trigger = dags.first().unwrap_or(&"NAME");
         return Err(Mistake::new("there is no run yet")
@@ -43,7 +44,10 @@ pub async fn run(context: &Context, store: &dyn RunStore, name: &str) -> anyhow:
     let runs = store.runs(&latest).await?;
     let ids = runs.iter().map(|run| run.id.as_str());
     let known = dags.into_iter().chain(ids).chain([LATEST]);
-    Err(match crate::document::nearest(name, known) {
+    let known: Vec<&str> = known.collect();
+    let near = crate::document::nearest(name, known.iter().copied());
+    let longer = || known.iter().copied().find(|known| known.contains(name));
+    Err(match near.or_else(longer) {
         Some(near) => Mistake::new(format!("there is no run or DAG `{name}`"))
             .help(format!("did you mean `{near}`?")),
         None => Mistake::new(format!("there is no run or DAG `{name}`"))
@@ -113,9 +117,19 @@ pub fn task(version: &DagVersion, name: &str) -> anyhow::Result<TaskIndex> {
         })
 }
 
-/// Whether a run isn't over although the process that carried it out is gone.
-pub fn is_interrupted(state: &Path, run: &RunRow) -> bool {
-    !run.state.is_finished() && !is_alive(state, &run.owner)
+/// A run as it is now, and whether it isn't over although the process that carried it out is gone.
+pub async fn look_at(
+    state: &Path,
+    store: &dyn RunStore,
+    run: RunRow,
+) -> anyhow::Result<(RunRow, bool)> {
+    if run.state.is_finished() || is_alive(state, &run.owner) {
+        return Ok((run, false));
+    }
+    // The process may have ended the run, and itself, since the run was read.
+    let now = engage::reread(store, &run).await?;
+    let interrupted = !now.state.is_finished() && !is_alive(state, &now.owner);
+    Ok((now, interrupted))
 }
 
 /// The word and the colour of a run's state.

@@ -74,15 +74,12 @@ impl Tree {
             let first = needs.next();
             let parent = needs.fold(first, |common, need| tree.common(common, need, &depth));
             tree.parents[at] = parent;
-            match parent {
-                Some(parent) => {
-                    depth[at] = depth[parent] + 1;
-                    tree.children[parent].push(at);
-                }
-                None => {
-                    depth[at] = 1;
-                    tree.roots.push(at);
-                }
+            if let Some(parent) = parent {
+                depth[at] = depth[parent] + 1;
+                tree.children[parent].push(at);
+            } else {
+                depth[at] = 1;
+                tree.roots.push(at);
             }
         }
         tree

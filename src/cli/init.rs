@@ -13,6 +13,10 @@ use super::{Mistake, exit, look};
 const FILES: &[(&str, &str)] = &[
     ("runner.yaml", include_str!("init/runner.yaml")),
     ("pipelines/hello.yaml", include_str!("init/hello.yaml")),
+    (
+        "sql/create_table.sql",
+        include_str!("init/create_table.sql"),
+    ),
     ("sql/by_country.sql", include_str!("init/by_country.sql")),
     ("samples/orders.csv", include_str!("init/orders.csv")),
     (".gitignore", include_str!("init/gitignore")),
@@ -22,7 +26,9 @@ pub fn run(context: &Context, command: &Init) -> anyhow::Result<u8> {
     let folder = context.start.join(&command.folder);
     for name in ["runner.yaml", "pipelines/hello.yaml"] {
         if folder.join(name).exists() {
-            let mistake = format!("`{}` is there already", command.folder.join(name).display());
+            let path = command.folder.join(name);
+            let path = path.strip_prefix(".").unwrap_or(&path).display();
+            let mistake = format!("`{path}` is there already");
             return Err(Mistake::new(mistake)
                 .help("nothing was changed; `runner init FOLDER` makes a project elsewhere")
                 .into());

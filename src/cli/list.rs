@@ -29,13 +29,13 @@ struct Broken {
 }
 
 const COLUMNS: &[Column<'_>] = &[
-    Column::left("DAG"),
+    Column::left("DAG").shrinking(),
     Column::left("schedule").shrinking(),
     Column::right("tasks"),
     Column::left("last run"),
     Column::left(""),
-    Column::left("tags").shrinking(),
-    Column::left("description").shrinking(),
+    Column::left("tags").optional(),
+    Column::left("description").optional(),
 ];
 
 pub fn run(context: &Context, command: &List) -> anyhow::Result<u8> {
@@ -78,10 +78,10 @@ async fn entries<'a>(
                 limit: 1,
                 ..RunFilter::default()
             };
-            last = store.runs(&latest).await?.pop().map(|run| {
-                let interrupted = find::is_interrupted(&context.places.state, &run);
-                (run, interrupted)
-            });
+            if let Some(run) = store.runs(&latest).await?.pop() {
+                let state = &context.places.state;
+                last = Some(find::look_at(state, store.as_ref(), run).await?);
+            }
         }
         entries.push(Entry { pipeline, last });
     }
@@ -132,7 +132,7 @@ fn print(
             Cell::styled("broken", look::BAD),
             Cell::plain(""),
             Cell::plain(""),
-            Cell::styled(format!("{}: {}", file.path, file.error), look::BAD),
+            Cell::plain(""),
         ];
         (file.name.clone(), cells)
     }));
@@ -148,10 +148,14 @@ fn print(
     let rows: Vec<Vec<Cell>> = rows.into_iter().map(|(_, cells)| cells).collect();
     table::print(out, COLUMNS, &rows, output::columns())?;
     if !broken.is_empty() {
-        let faint = look::FAINT;
+        let (faint, bad) = (look::FAINT, look::BAD);
+        writeln!(out)?;
+        for Broken { path, error, .. } in broken {
+            writeln!(out, "{bad}broken{bad:#}  {path}: {error}")?;
+        }
         writeln!(
             out,
-            "\n{faint}all mistakes, with their lines: runner check{faint:#}"
+            "{faint}all mistakes, with their lines: runner check{faint:#}"
         )?;
     }
     Ok(())

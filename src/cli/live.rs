@@ -18,6 +18,8 @@ use super::look;
 
 /// Tasks shown at work at a time; the others are counted.
 const SHOWN: usize = 12;
+/// Items of a group are shown one by one when it has at most so many.
+const SHOWN_ITEMS: u32 = 8;
 /// The longest column of names.
 const NAME_WIDTH: usize = 32;
 const SPINNER: [&str; 8] = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -217,6 +219,10 @@ impl<W: Write> View<W> {
         (since, at): (Timestamp, Timestamp),
     ) -> std::io::Result<()> {
         let took = at - since;
+        if id.item.is_some() {
+            // A run that goes on may have been expanded before anybody looked.
+            self.groups.entry(id.task).or_default();
+        }
         if let Some(group) = self.groups.get_mut(&id.task) {
             if id.item.is_some() {
                 group.ended += 1;
@@ -232,7 +238,10 @@ impl<W: Write> View<W> {
             }
             let group = &self.groups[&id.task];
             let took = group.started.map_or(took, |started| at - started);
-            let mut facts = vec![format!("{} items", look::count(u64::from(group.items)))];
+            let mut facts = Vec::new();
+            if group.items > 0 {
+                facts.push(format!("{} items", look::count(u64::from(group.items))));
+            }
             facts.extend(moved(group.rows, group.bytes, Duration::ZERO));
             return self.ended_line(id, &outcome, took, &facts.join("  "));
         }
@@ -359,6 +368,11 @@ impl<W: Write> View<W> {
             }
         }
         for (id, working) in &self.working {
+            // The line of a large group says enough.
+            let group = self.groups.get(&id.task).filter(|_| id.item.is_some());
+            if group.is_some_and(|group| group.items > SHOWN_ITEMS) {
+                continue;
+            }
             let name = look::fit(&self.name(*id), self.width);
             let since = (now - working.since).to_std().unwrap_or_default();
             let took = format_duration(Duration::from_millis(

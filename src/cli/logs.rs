@@ -54,8 +54,7 @@ pub fn run(context: &Context, command: &Logs) -> anyhow::Result<u8> {
             chosen
                 .follow(store.as_ref(), &mut followed, &mut printer)
                 .await?;
-        } else if printer.name_width.is_some() || command.format == Format::Json {
-        } else if files.iter().all(|file| !file.path.exists()) {
+        } else if followed.is_empty() && command.format == Format::Text {
             let faint = look::FAINT;
             writeln!(anstream::stderr(), "{faint}it has logged nothing{faint:#}")?;
         }
@@ -170,14 +169,22 @@ impl Chosen<'_> {
         let mut run = self.run.clone();
         let mut files = self.files(store).await?;
         let mut looks = 0;
+        let mut run_ended = run.state.is_finished();
         loop {
-            let ended = run.state.is_finished() || find::is_interrupted(self.state, &run);
+            // First the state, then the files: what is written before the end is seen.
+            let (row, interrupted) = find::look_at(self.state, store, run).await?;
+            let ended = row.state.is_finished() || interrupted;
+            if ended != run_ended {
+                files = self.files(store).await?;
+                run_ended = ended;
+            }
+            run = row;
             let mut lines = Vec::new();
             for file in &files {
                 let from = followed.entry(file.path.clone()).or_insert(0);
                 *from = grown(file, *from, &mut lines)?;
             }
-            lines.sort_by(|a, b| a.at.cmp(&b.at));
+            lines.sort_by_key(|line| line.at);
             for line in &lines {
                 printer.print(line)?;
             }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::arguments::{Decision, Mark};
 use super::context::{Context, runtime};
-use super::engage::{self, Engaged, Taken, engage};
+use super::engage::{self, Engaged, PATIENCE, Taken, engage};
 use super::live::View;
 use super::output::Lenient;
 use super::trigger::{head, watch};
@@ -34,7 +34,7 @@ pub fn run(context: &Context, command: &Mark) -> anyhow::Result<u8> {
         let (_, word, style) = look::outcome(&outcome);
         match engage(context, &project, &store, &run, &wanted).await? {
             Engaged::Told(_) => {
-                engage::until(store.as_ref(), &run, async |row| {
+                engage::until(store.as_ref(), &run, PATIENCE, async |row| {
                     Ok(
                         is_so(store.as_ref(), row, task, &outcome).await?
                             || row.state.is_finished(),

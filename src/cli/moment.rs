@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike as _, Local, SecondsFormat, TimeZone};
 use crate::document::units::format_duration;
 use crate::model::Timestamp;
 
-/// A moment of the past, as short as its age allows: `12s ago`, `3m ago`, `today 14:02`,
+/// A moment of the past, as short as its age allows: `now`, `12s ago`, `3m ago`, `today 14:02`,
 /// `yesterday 14:02`, `12 Aug 14:02`, `2025-08-12`.
 pub fn short(at: Timestamp, now: Timestamp) -> String {
     short_in(at, now, &Local)
@@ -16,8 +16,11 @@ where
     Z::Offset: std::fmt::Display,
 {
     let age = now - at;
+    if age.num_seconds() < 1 {
+        return "now".to_owned();
+    }
     if age.num_seconds() < 60 {
-        return format!("{}s ago", age.num_seconds().max(0));
+        return format!("{}s ago", age.num_seconds());
     }
     if age.num_minutes() < 60 {
         return format!("{}m ago", age.num_minutes());
@@ -71,7 +74,7 @@ mod tests {
         let now: Timestamp = "2026-08-20T12:30:00Z".parse().unwrap();
         let zone = chrono::FixedOffset::east_opt(2 * 3600).unwrap();
         for (at, expected) in [
-            ("2026-08-20T12:30:05Z", "0s ago"),
+            ("2026-08-20T12:30:05Z", "now"),
             ("2026-08-20T12:29:12Z", "48s ago"),
             ("2026-08-20T11:31:00Z", "59m ago"),
             ("2026-08-20T11:30:00Z", "today 13:30"),

@@ -2,6 +2,8 @@
 
 use std::io::{ErrorKind, IsTerminal as _, Result, Write};
 
+use unicode_width::UnicodeWidthStr as _;
+
 /// A writer for what must go on when nobody reads it any more: after `| head -1` it takes
 /// everything and says nothing.
 pub struct Lenient<W: Write> {
@@ -57,6 +59,29 @@ pub fn columns() -> Option<usize> {
     Some(usize::from(width.0).max(40))
 }
 
+/// A text in lines that fit the terminal, each after `indent` spaces.
+pub fn wrapped(text: &str, indent: usize) -> Vec<String> {
+    let Some(width) = columns() else {
+        return vec![format!("{}{text}", " ".repeat(indent))];
+    };
+    wrapped_at(text, indent, width)
+}
+
+fn wrapped_at(text: &str, indent: usize, width: usize) -> Vec<String> {
+    let start = " ".repeat(indent);
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{start}{word}")),
+        }
+    }
+    lines
+}
+
 /// Standard output in large pieces, without what a file can't show.
 pub fn stdout() -> std::io::BufWriter<anstream::AutoStream<std::io::StdoutLock<'static>>> {
     std::io::BufWriter::with_capacity(64 * 1024, anstream::stdout().lock())
@@ -75,6 +100,14 @@ mod tests {
         fn flush(&mut self) -> Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn long_texts_are_wrapped() {
+        assert_eq!(
+            wrapped_at("one two three four", 2, 10),
+            ["  one two", "  three", "  four"]
+        );
     }
 
     #[test]

@@ -50,6 +50,7 @@ async fn take(
     store: &dyn RunStore,
     run: &RunRow,
 ) -> anyhow::Result<RunId> {
+    let (run, interrupted) = find::look_at(&context.places.state, store, run.clone()).await?;
     if run.state.is_finished() {
         let mistake = format!("run {} of {} has ended: {}", run.id, run.dag, run.state);
         return Err(Mistake::new(mistake)
@@ -63,7 +64,7 @@ async fn take(
         ))
         .help(format!("`runner logs {} --follow` shows it", run.id))
     };
-    if !find::is_interrupted(&context.places.state, run) {
+    if !interrupted {
         return Err(being().into());
     }
     let mut taken = store.adopt(&run.owner, host.owner(), Some(&run.id)).await?;

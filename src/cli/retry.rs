@@ -56,6 +56,16 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
             heard,
             stored,
         } = *taken;
+        let left_out = |name: &&String| {
+            let only = stored.spec.only.as_ref();
+            only.is_some_and(|only| !only.contains(*name))
+        };
+        if let Some(name) = command.tasks.iter().find(left_out) {
+            let mistake = format!("task `{name}` was left out of run {}", run.id);
+            return Err(Mistake::new(mistake)
+                .help("`runner trigger --only` or `--from` makes a new run of it")
+                .into());
+        }
         let pipeline = project
             .pinned(&version)
             .map_err(|reason| Mistake::new(format!("run {} can't go on: {reason}", run.id)))?;
@@ -78,12 +88,14 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
     })
 }
 
+/// Whether a task failed. Items of a group that a person has marked are of no concern.
 fn failed(row: &TaskRunRow) -> bool {
-    matches!(
-        &row.state,
-        TaskState::Finished {
-            outcome: Outcome::Failed(_) | Outcome::Cancelled | Outcome::UpstreamFailed,
-            ..
-        }
-    )
+    row.id.item.is_none()
+        && matches!(
+            &row.state,
+            TaskState::Finished {
+                outcome: Outcome::Failed(_) | Outcome::Cancelled | Outcome::UpstreamFailed,
+                ..
+            }
+        )
 }

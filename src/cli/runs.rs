@@ -1,7 +1,6 @@
 //! `runner runs`: runs, newest first.
 
 use std::io::Write as _;
-use std::path::Path;
 
 use serde_json::Value as Json;
 
@@ -17,12 +16,12 @@ use crate::store::{RunFilter, RunRow, RunStore};
 
 const COLUMNS: &[Column<'_>] = &[
     Column::left("run"),
-    Column::left("DAG"),
+    Column::left("DAG").shrinking(),
     Column::left("state"),
     Column::left("created"),
     Column::right("took"),
     Column::left("trigger"),
-    Column::left("params").shrinking(),
+    Column::left("params").optional(),
 ];
 
 pub fn run(context: &Context, command: &Runs) -> anyhow::Result<u8> {
@@ -36,25 +35,33 @@ pub fn run(context: &Context, command: &Runs) -> anyhow::Result<u8> {
         store.close().await;
         found
     })?;
-    let state = &context.places.state;
     let mut out = output::stdout();
     if command.format == Format::Json {
         let runs = found
             .iter()
-            .map(|run| as_json::run(run, find::is_interrupted(state, run)));
+            .map(|(run, interrupted)| as_json::run(run, *interrupted));
         writeln!(out, "{:#}", Json::Array(runs.collect()))?;
         out.flush()?;
         return Ok(exit::OK);
     }
     if found.is_empty() {
         let faint = look::FAINT;
-        writeln!(out, "{faint}no such run{faint:#}")?;
+        let chosen = command.dag.is_some() || command.before.is_some();
+        let words = if chosen || !command.state.is_empty() {
+            "no such run"
+        } else {
+            "no run yet"
+        };
+        writeln!(out, "{faint}{words}{faint:#}")?;
     } else {
         let now = now();
-        let rows: Vec<Vec<Cell>> = found.iter().map(|run| row(state, run, now)).collect();
+        let rows: Vec<Vec<Cell>> = found
+            .iter()
+            .map(|(run, interrupted)| row(run, *interrupted, now))
+            .collect();
         table::print(&mut out, COLUMNS, &rows, output::columns())?;
     }
-    if let Some(last) = found.last()
+    if let Some((last, _)) = found.last()
         && command.limit > 0
         && found.len() == command.limit as usize
         && output::columns().is_some()
@@ -70,7 +77,7 @@ async fn chosen(
     context: &Context,
     store: &dyn RunStore,
     command: &Runs,
-) -> anyhow::Result<Vec<RunRow>> {
+) -> anyhow::Result<Vec<(RunRow, bool)>> {
     let before = match &command.before {
         Some(name) => Some(find::run(context, store, name).await?.id),
         None => None,
@@ -85,29 +92,23 @@ async fn chosen(
         // Only looking at the processes tells what was interrupted; what isn't over is never much.
         limit: if interrupted { 0 } else { command.limit },
     };
-    let mut found = store.runs(&filter).await?;
-    if found.is_empty() {
+    let rows = store.runs(&filter).await?;
+    if rows.is_empty() {
         known_dag(context, command)?;
     }
-    if interrupted {
-        let is = |run: &RunRow, word: StateWord| {
-            command.state.contains(&word) && { run_states(word).contains(&run.state) }
+    let mut found = Vec::with_capacity(rows.len());
+    for run in rows {
+        let (run, gone) = find::look_at(&context.places.state, store, run).await?;
+        let asked = |word: &StateWord| match word {
+            StateWord::Interrupted => gone,
+            word => run_states(*word).contains(&run.state),
         };
-        found.retain(|run| {
-            let plain = [
-                StateWord::Queued,
-                StateWord::Running,
-                StateWord::Cancelling,
-                StateWord::Success,
-                StateWord::Failed,
-                StateWord::Cancelled,
-            ];
-            plain.into_iter().any(|word| is(run, word))
-                || find::is_interrupted(&context.places.state, run)
-        });
-        if command.limit > 0 {
-            found.truncate(command.limit as usize);
+        if command.state.is_empty() || command.state.iter().any(asked) {
+            found.push((run, gone));
         }
+    }
+    if command.limit > 0 {
+        found.truncate(command.limit as usize);
     }
     Ok(found)
 }
@@ -141,8 +142,7 @@ fn run_states(word: StateWord) -> Vec<RunState> {
     }
 }
 
-fn row(state: &Path, run: &RunRow, now: Timestamp) -> Vec<Cell> {
-    let interrupted = find::is_interrupted(state, run);
+fn row(run: &RunRow, interrupted: bool, now: Timestamp) -> Vec<Cell> {
     let (word, style) = find::state_word(run.state, interrupted);
     let took = match (run.started, run.finished) {
         (Some(started), Some(finished)) => moment::took(started, finished),

@@ -13,6 +13,7 @@ use crate::document::units::format_duration;
 use crate::model::{Schedule, TaskIndex, TriggerRule};
 use crate::spec::{Foreach, Param, Pipeline, TaskSpec};
 use crate::task::Guarantee;
+use crate::template::Template;
 
 /// A DAG with more tasks is shown by its stages.
 const DRAWN: usize = 200;
@@ -161,14 +162,12 @@ fn draw(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
         let facts = room.map_or_else(|| facts.clone(), |room| look::fit(&facts, room));
         let (faint, bold) = (look::FAINT, look::BOLD);
         let space = " ".repeat(names - width(line));
-        let text = format!(
-            "{faint}{}{faint:#}{bold}{}{bold:#}{space}  {:<kinds$}  {faint}{}{faint:#}",
-            line.before,
-            name(line.task),
-            spec.kind,
-            facts.trim_end()
-        );
-        writeln!(out, "{}", text.trim_end())?;
+        let (before, name) = (&line.before, name(line.task));
+        write!(out, "{faint}{before}{faint:#}{bold}{name}{bold:#}{space}  ")?;
+        match facts.trim_end() {
+            "" => writeln!(out, "{}", spec.kind)?,
+            facts => writeln!(out, "{:<kinds$}  {faint}{facts}{faint:#}", spec.kind)?,
+        }
     }
     Ok(())
 }
@@ -241,7 +240,12 @@ fn stages(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
             few => few.iter().map(name).collect::<Vec<_>>().join(", "),
         };
         match shown.last_mut() {
-            Some((_, until, known, _)) if *known == shape => *until = at,
+            Some((_, until, known, first)) if *known == shape => {
+                *until = at;
+                let start = first.split(" … ").next().unwrap_or_default().to_owned();
+                let end = tasks.last().map(name).unwrap_or_default();
+                *first = format!("{start} … {end}");
+            }
             _ => shown.push((at, at, shape, names)),
         }
     }
@@ -302,7 +306,7 @@ fn guarantees(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
     }
     writeln!(
         out,
-        "\nat least once, and once more after a crash in the wrong moment:"
+        "\nat least once {faint}(the others: exactly once){faint:#}"
     )?;
     for (reason, tasks) in reasons {
         let shown: Vec<&str> = tasks.iter().take(6).copied().collect();
@@ -310,11 +314,10 @@ fn guarantees(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
             0 => String::new(),
             more => format!(" and {} more", look::count(more as u64)),
         };
-        writeln!(
-            out,
-            "  {}{more}{faint}: {reason}{faint:#}",
-            shown.join(", ")
-        )?;
+        writeln!(out, "  {}{more}", shown.join(", "))?;
+        for line in output::wrapped(&reason, 4) {
+            writeln!(out, "{faint}{line}{faint:#}")?;
+        }
     }
     Ok(())
 }
@@ -370,7 +373,7 @@ fn task_json(pipeline: &Pipeline, at: TaskIndex, spec: &TaskSpec) -> Json {
         "description": spec.description,
         "needs": needs,
         "when": shape.rule,
-        "if": spec.condition.as_ref().map(|condition| condition.source()),
+        "if": spec.condition.as_ref().map(Template::source),
         "foreach": spec.foreach.is_some(),
         "concurrency": shape.concurrency,
         "retries": shape.retry.retries,

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
-use serde_json::{Value as Json, json};
-
 use super::arguments::{Format, Show};
 use super::as_json;
 use super::context::Context;
@@ -48,16 +46,21 @@ pub async fn show(
     run: &RunRow,
     command: &Show,
 ) -> anyhow::Result<u8> {
+    let (run, interrupted) = find::look_at(&context.places.state, store, run.clone()).await?;
+    let run = &run;
     let known = Known {
         run,
-        interrupted: find::is_interrupted(&context.places.state, run),
+        interrupted,
         version: find::version(store, run).await?,
         tasks: store.task_runs(&run.id).await?,
         now: now(),
     };
     let mut out = output::stdout();
     if command.format == Format::Json {
-        writeln!(out, "{:#}", known.as_json())?;
+        let (run, interrupted) = (known.run, known.interrupted);
+        let names = &known.version.tasks;
+        let json = as_json::run_with_tasks(run, interrupted, names, &known.tasks);
+        writeln!(out, "{json:#}")?;
     } else {
         known.head(&mut out)?;
         writeln!(out)?;
@@ -76,6 +79,8 @@ struct Items {
     failed: u64,
     rows: u64,
     bytes: u64,
+    /// When the first of them started.
+    started: Option<Timestamp>,
 }
 
 impl Known<'_> {
@@ -147,6 +152,9 @@ impl Known<'_> {
                 items.ended += 1;
                 items.failed += u64::from(matches!(outcome, Outcome::Failed(_)));
             }
+            if let Some(started) = row.started {
+                items.started = Some(items.started.map_or(started, |first| first.min(started)));
+            }
             let metrics = metrics(row);
             items.rows += metrics.rows.unwrap_or(0);
             items.bytes += metrics.bytes.unwrap_or(0);
@@ -211,8 +219,10 @@ impl Known<'_> {
             Some(item) => format!("  [{item}]"),
             None => self.name(row.id.task).to_owned(),
         };
-        let (start, took) = self.times(row);
-        let facts = self.facts(row, group.filter(|_| row.id.item.is_none()));
+        let group = group.filter(|_| row.id.item.is_none());
+        let started = group.map_or(row.started, |items| items.started);
+        let (start, took) = self.times(started, &row.state);
+        let facts = facts(row, group);
         let attempts = if row.attempts > 1 {
             row.attempts.to_string()
         } else {
@@ -229,51 +239,17 @@ impl Known<'_> {
         ]
     }
 
-    fn times(&self, row: &TaskRunRow) -> (String, String) {
-        let Some(started) = row.started else {
+    fn times(&self, started: Option<Timestamp>, state: &TaskState) -> (String, String) {
+        let Some(started) = started else {
             return (String::new(), String::new());
         };
-        let end = match &row.state {
+        let end = match state {
             TaskState::Finished { at, .. } => Some(*at),
             _ if self.interrupted => None,
             _ => Some(self.now),
         };
         let took = end.map_or_else(String::new, |end| moment::took(started, end));
         (moment::exact(started, self.now), took)
-    }
-
-    fn facts(&self, row: &TaskRunRow, group: Option<&Items>) -> Cell {
-        if let Some(items) = group {
-            let total = match &row.state {
-                TaskState::Expanded { items } => u64::from(*items),
-                _ => items.ended,
-            };
-            let mut facts = vec![if items.ended < total {
-                format!(
-                    "{} of {} items",
-                    look::count(items.ended),
-                    look::count(total)
-                )
-            } else {
-                format!("{} items", look::count(total))
-            }];
-            if items.failed > 0 {
-                facts.push(format!("{} failed", look::count(items.failed)));
-            }
-            facts.extend(moved(items.rows, items.bytes, std::time::Duration::ZERO));
-            return Cell::plain(facts.join("  "));
-        }
-        if let Some(cause) = cause(row) {
-            let first = cause.message.lines().next().unwrap_or_default();
-            return Cell::styled(first, look::BAD);
-        }
-        let metrics = metrics(row);
-        let (rows, bytes) = (metrics.rows.unwrap_or(0), metrics.bytes.unwrap_or(0));
-        let mut facts = Vec::new();
-        facts.extend(moved(rows, bytes, std::time::Duration::ZERO));
-        facts.extend(metrics.summary);
-        facts.extend(metrics.made.iter().map(|made| format!("→ {made}")));
-        Cell::plain(facts.join("  "))
     }
 
     fn foot(&self, out: &mut dyn Write) -> std::io::Result<()> {
@@ -284,7 +260,7 @@ impl Known<'_> {
             .iter()
             // A group's failure repeats that of its first item.
             .filter(|row| row.id.item.is_some() || !groups.contains_key(&row.id.task))
-            .filter_map(|row| Some((row, cause(row)?)))
+            .filter_map(|row| Some((row, cause_of(row)?)))
             .collect();
         for (row, cause) in failed.iter().take(CAUSES) {
             let task = self.name(row.id.task);
@@ -336,41 +312,41 @@ impl Known<'_> {
         }
         Ok(())
     }
+}
 
-    fn as_json(&self) -> Json {
-        let mut by_task: BTreeMap<TaskIndex, (Option<&TaskRunRow>, Vec<Json>)> = BTreeMap::new();
-        for row in &self.tasks {
-            let (own, items) = by_task.entry(row.id.task).or_default();
-            match row.id.item {
-                None => *own = Some(row),
-                Some(item) => {
-                    let mut json = task_run_json(Some(row));
-                    if let Json::Object(json) = &mut json {
-                        json.shift_insert(0, "item".to_owned(), item.into());
-                    }
-                    items.push(json);
-                }
-            }
+/// What a task did, or why it didn't.
+fn facts(row: &TaskRunRow, group: Option<&Items>) -> Cell {
+    if let Some(items) = group {
+        let total = match &row.state {
+            TaskState::Expanded { items } => u64::from(*items),
+            _ => items.ended,
+        };
+        let mut facts = vec![if items.ended < total {
+            format!(
+                "{} of {} items",
+                look::count(items.ended),
+                look::count(total)
+            )
+        } else {
+            format!("{} items", look::count(total))
+        }];
+        if items.failed > 0 {
+            facts.push(format!("{} failed", look::count(items.failed)));
         }
-        let count = u32::try_from(self.version.tasks.len()).unwrap_or(u32::MAX);
-        let tasks = (0..count).map(TaskIndex).map(|task| {
-            let (own, items) = by_task.remove(&task).unwrap_or_default();
-            let mut json = task_run_json(own);
-            if let Json::Object(json) = &mut json {
-                json.shift_insert(0, "task".to_owned(), self.name(task).into());
-                if !items.is_empty() {
-                    json.insert("items".to_owned(), items.into());
-                }
-            }
-            json
-        });
-        let tasks: Vec<Json> = tasks.collect();
-        let mut json = as_json::run(self.run, self.interrupted);
-        if let Json::Object(json) = &mut json {
-            json.insert("tasks".to_owned(), tasks.into());
-        }
-        json
+        facts.extend(moved(items.rows, items.bytes, std::time::Duration::ZERO));
+        return Cell::plain(facts.join("  "));
     }
+    if let Some(cause) = cause_of(row) {
+        let first = cause.message.lines().next().unwrap_or_default();
+        return Cell::styled(first, look::BAD);
+    }
+    let metrics = metrics(row);
+    let (rows, bytes) = (metrics.rows.unwrap_or(0), metrics.bytes.unwrap_or(0));
+    let mut facts = Vec::new();
+    facts.extend(moved(rows, bytes, std::time::Duration::ZERO));
+    facts.extend(metrics.summary);
+    facts.extend(metrics.made.iter().map(|made| format!("→ {made}")));
+    Cell::plain(facts.join("  "))
 }
 
 fn metrics(row: &TaskRunRow) -> Metrics {
@@ -384,7 +360,7 @@ fn metrics(row: &TaskRunRow) -> Metrics {
 }
 
 /// Why it failed, or why its last attempt did while the next one waits.
-fn cause(row: &TaskRunRow) -> Option<&FailureCause> {
+pub fn cause_of(row: &TaskRunRow) -> Option<&FailureCause> {
     match (&row.state, &row.result) {
         (
             TaskState::Finished {
@@ -399,28 +375,4 @@ fn cause(row: &TaskRunRow) -> Option<&FailureCause> {
         },
         _ => None,
     }
-}
-
-fn task_run_json(row: Option<&TaskRunRow>) -> Json {
-    let Some(row) = row else {
-        return json!({ "state": "waiting", "attempts": 0 });
-    };
-    let finished = match &row.state {
-        TaskState::Finished { at, .. } => Some(*at),
-        _ => None,
-    };
-    let took = row.started.zip(finished);
-    let result = row.result.as_ref();
-    json!({
-        "state": as_json::task_state(&row.state),
-        "attempts": row.attempts,
-        "generation": row.generation,
-        "started": row.started.map(moment::utc),
-        "finished": finished.map(moment::utc),
-        "seconds": took.map(|(started, finished)| as_json::seconds(started, finished)),
-        "cause": cause(row).map(as_json::cause),
-        "outputs": result.map(|result| as_json::parsed(&result.outputs)),
-        "dataset": result.and_then(|result| result.dataset.as_ref()).map(as_json::parsed),
-        "metrics": result.and_then(|result| result.metrics.as_ref()).map(as_json::parsed),
-    })
 }

@@ -11,6 +11,8 @@ use super::look;
 const GAP: usize = 2;
 /// No column that may be cut gets narrower.
 const NARROWEST: usize = 8;
+/// A column that may be left out is, before it gets narrower.
+const WORTHWHILE: usize = 16;
 
 /// A cell: a text on one line and its style.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct Column<'a> {
     pub right: bool,
     /// It may be cut where the terminal is narrow.
     pub shrinks: bool,
+    /// It is the first to be cut, and left out when little of it would be seen.
+    pub optional: bool,
 }
 
 impl<'a> Column<'a> {
@@ -51,6 +55,7 @@ impl<'a> Column<'a> {
             name,
             right: false,
             shrinks: false,
+            optional: false,
         }
     }
 
@@ -60,6 +65,7 @@ impl<'a> Column<'a> {
             name,
             right: true,
             shrinks: false,
+            optional: false,
         }
     }
 
@@ -68,6 +74,15 @@ impl<'a> Column<'a> {
     pub const fn shrinking(self) -> Self {
         Self {
             shrinks: true,
+            ..self
+        }
+    }
+
+    /// The same, left out where the terminal is too narrow.
+    #[must_use]
+    pub const fn optional(self) -> Self {
+        Self {
+            optional: true,
             ..self
         }
     }
@@ -81,10 +96,10 @@ pub fn print(
     rows: &[Vec<Cell>],
     columns: Option<usize>,
 ) -> std::io::Result<()> {
-    let used: Vec<bool> = (0..layout.len())
+    let used = (0..layout.len())
         .map(|at| rows.iter().any(|row| !row[at].text.is_empty()))
         .collect();
-    print_columns(out, layout, rows, &used, columns)
+    print_columns(out, layout, rows, used, columns)
 }
 
 /// The same with every column, empty ones too.
@@ -95,14 +110,14 @@ pub fn print_all(
     columns: Option<usize>,
 ) -> std::io::Result<()> {
     let used = vec![true; layout.len()];
-    print_columns(out, layout, rows, &used, columns)
+    print_columns(out, layout, rows, used, columns)
 }
 
 fn print_columns(
     out: &mut dyn Write,
     layout: &[Column<'_>],
     rows: &[Vec<Cell>],
-    used: &[bool],
+    mut used: Vec<bool>,
     columns: Option<usize>,
 ) -> std::io::Result<()> {
     let mut widths: Vec<usize> = layout
@@ -114,7 +129,7 @@ fn print_columns(
         })
         .collect();
     if let Some(columns) = columns {
-        shrink(layout, &mut widths, used, columns);
+        shrink(layout, &mut widths, &mut used, columns);
     }
     let headings: Vec<Cell> = layout
         .iter()
@@ -132,13 +147,13 @@ fn print_columns(
             } else {
                 (0, space)
             };
-            if !text.is_empty() {
+            if text.is_empty() {
+                blank += before;
+            } else {
                 let style = cell.style;
                 line.push_str(&" ".repeat(blank + before));
                 line.push_str(&format!("{style}{text}{style:#}"));
                 blank = 0;
-            } else {
-                blank += before;
             }
             blank += after + GAP;
         }
@@ -147,20 +162,39 @@ fn print_columns(
     Ok(())
 }
 
-/// Takes from the widest of the columns that may be cut until all fit.
-fn shrink(layout: &[Column<'_>], widths: &mut [usize], used: &[bool], columns: usize) {
+/// Makes all fit: takes from what is optional, leaves that out, takes from the others that may be
+/// cut.
+fn shrink(layout: &[Column<'_>], widths: &mut [usize], used: &mut [bool], columns: usize) {
+    let least = |at: usize| {
+        if layout[at].optional {
+            WORTHWHILE
+        } else {
+            NARROWEST
+        }
+    };
     loop {
-        let shown = (0..widths.len()).filter(|at| used[*at]);
-        let total: usize = shown.clone().map(|at| widths[at] + GAP).sum();
+        let shown: Vec<usize> = (0..widths.len()).filter(|at| used[*at]).collect();
+        let total: usize = shown.iter().map(|at| widths[*at] + GAP).sum();
         let Some(over) = total.checked_sub(columns + GAP).filter(|over| *over > 0) else {
             return;
         };
-        let widest = shown
-            .filter(|at| layout[*at].shrinks && widths[*at] > NARROWEST)
-            .max_by_key(|at| widths[*at]);
-        let Some(widest) = widest else { return };
-        let step = over.div_ceil(4).min(widths[widest] - NARROWEST);
-        widths[widest] -= step;
+        let widest = |optional: bool| {
+            let may = shown.iter().copied().filter(|at| {
+                let column = layout[*at];
+                let kind = column.optional == optional && (column.shrinks || optional);
+                kind && widths[*at] > least(*at)
+            });
+            may.max_by_key(|at| widths[*at])
+        };
+        if let Some(at) = widest(true) {
+            widths[at] -= over.div_ceil(4).min(widths[at] - least(at));
+        } else if let Some(at) = shown.iter().rfind(|at| layout[**at].optional) {
+            used[*at] = false;
+        } else if let Some(at) = widest(false) {
+            widths[at] -= over.div_ceil(4).min(widths[at] - least(at));
+        } else {
+            return;
+        }
     }
 }
 
@@ -174,9 +208,12 @@ mod tests {
             Column::left("empty"),
             Column::right("n"),
             Column::left("last"),
+            Column::left("more").optional(),
         ];
         let row = |name: &str, number: &str, last: &str| {
-            [name, "", number, last].map(Cell::plain).to_vec()
+            [name, "", number, last, "more and more"]
+                .map(Cell::plain)
+                .to_vec()
         };
         let rows = [row("a", "1", "x"), row("a_long_name_日本", "1,000", "")];
         let mut out = Vec::new();
@@ -191,9 +228,9 @@ mod tests {
     fn columns_are_aligned_and_lines_end_with_their_text() {
         assert_eq!(
             printed(None),
-            "name                  n  last\n\
-             a                     1  x\n\
-             a_long_name_日本  1,000\n"
+            "name                  n  last  more\n\
+             a                     1  x     more and more\n\
+             a_long_name_日本  1,000        more and more\n"
         );
     }
 

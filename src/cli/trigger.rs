@@ -96,6 +96,10 @@ pub async fn adopt(
             continue;
         }
         for stored in store.adopt(&owner, host.owner(), Some(&run)).await? {
+            // Its process may have ended it, and itself, since the list was read.
+            if stored.state.is_finished() {
+                continue;
+            }
             let id = stored.spec.id.clone();
             match host.resume(stored).await {
                 Ok(()) => taken.push(id),
@@ -213,7 +217,7 @@ pub fn params_text(params: &JsonText) -> String {
     };
     let words: Vec<String> = params
         .iter()
-        .filter(|(_, value)| !value.is_null())
+        .filter(|(_, value)| !value.is_null() && *value != "")
         .map(|(key, value)| match value {
             Json::String(text) => format!("{key}={text}"),
             other => format!("{key}={other}"),

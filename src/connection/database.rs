@@ -233,11 +233,11 @@ pub enum DatabaseError {
     Statement {
         message: String,
         /// SQLSTATE, or SQLite's extended code.
-        code: Option<String>,
-        detail: Option<String>,
-        hint: Option<String>,
+        code: Option<Box<str>>,
+        detail: Option<Box<str>>,
+        hint: Option<Box<str>>,
         /// PostgreSQL's CONTEXT, such as `COPY deposit, line 5`.
-        context: Option<String>,
+        context: Option<Box<str>>,
         place: Option<ErrorPlace>,
         /// Worth another attempt: a deadlock, a serialization failure, too many connections.
         retryable: bool,
@@ -255,12 +255,14 @@ impl DatabaseError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Connection { .. } | Self::UnknownCommit { .. } | Self::Stopped => true,
+            Self::Connection { .. }
+            | Self::UnknownCommit { .. }
+            | Self::Stopped
+            | Self::Data(DataError::File { .. }) => true,
             Self::Statement { retryable, .. }
             | Self::Data(
                 DataError::Source { retryable, .. } | DataError::Foreign { retryable, .. },
             ) => *retryable,
-            Self::Data(DataError::File { .. }) => true,
             Self::Data(DataError::Record { .. }) => false,
         }
     }

@@ -41,8 +41,8 @@ impl TableShape {
             None => format!("it has {}", listed(names)),
         };
         Err(refused_with_hint(
-            format!("table `{}` has no column `{name}`", self.name),
-            hint,
+            &format!("table `{}` has no column `{name}`", self.name),
+            &hint,
         ))
     }
 
@@ -54,11 +54,11 @@ impl TableShape {
         for name in names {
             if self.column(name)?.generated {
                 return Err(refused_with_hint(
-                    format!(
+                    &format!(
                         "column `{name}` of table `{}` is computed by the database",
                         self.name
                     ),
-                    "leave it out of `columns:`".to_owned(),
+                    "leave it out of `columns:`",
                 ));
             }
         }
@@ -77,16 +77,16 @@ impl TableShape {
         };
         if key.is_empty() {
             return Err(refused_with_hint(
-                format!("table `{}` has no primary key", self.name),
-                "add `key: [column, …]`, the columns of a unique index".to_owned(),
+                &format!("table `{}` has no primary key", self.name),
+                "add `key: [column, …]`, the columns of a unique index",
             ));
         }
         for name in key {
             self.column(name)?;
             if !loaded.contains(&name.as_str()) {
                 return Err(refused_with_hint(
-                    format!("the records have no `{name}`, which is part of the key"),
-                    format!("the records have {}", listed(loaded.iter().copied())),
+                    &format!("the records have no `{name}`, which is part of the key"),
+                    &format!("the records have {}", listed(loaded.iter().copied())),
                 ));
             }
         }
@@ -103,19 +103,11 @@ pub(super) fn missing_table(name: &str, known: &[String]) -> DatabaseError {
         None if known().count() == 0 => "the database has no tables".to_owned(),
         None => format!("there is {}", listed(known())),
     };
-    refused_with_hint(format!("table `{name}` doesn't exist"), hint)
+    refused_with_hint(&format!("table `{name}` doesn't exist"), &hint)
 }
 
-fn refused_with_hint(message: String, hint: String) -> DatabaseError {
-    DatabaseError::Statement {
-        message: format!("{message}: {hint}"),
-        code: None,
-        detail: None,
-        hint: None,
-        context: None,
-        place: None,
-        retryable: false,
-    }
+fn refused_with_hint(message: &str, hint: &str) -> DatabaseError {
+    DatabaseError::refused(format!("{message}: {hint}"))
 }
 
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -17,7 +17,7 @@ use super::scope::RunValues;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Executor, Job, Local};
 use crate::model::{
-    AttemptId, Outcome, RunId, RunSpec, TaskIndex, TaskRunId, TaskState, Transition,
+    AttemptId, AttemptOutcome, Outcome, RunId, RunSpec, TaskIndex, TaskRunId, TaskState, Transition,
 };
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
@@ -213,7 +213,9 @@ impl Host {
                 .patiently(STORE_TRIES, async |store| store.results(run, task).await)
                 .await;
             for (id, result) in results.map_err(|error| error.to_string())? {
-                values.finished(id, result);
+                if result.outcome == AttemptOutcome::Success {
+                    values.finished(id, result);
+                }
             }
         }
         let spec = Arc::new(stored.spec);

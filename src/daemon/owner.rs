@@ -126,7 +126,9 @@ fn sweep(state: &Path) {
         if let Some(name) = name {
             let _ = is_alive(state, &Owner(name.to_owned()));
         }
-        if path.extension().is_some_and(|extension| extension == "bell")
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "bell")
             && !path.with_extension("lock").exists()
         {
             // Its lock is made first and removed last: this is nobody's bell any more.

@@ -64,6 +64,15 @@ impl Diagnostic {
         }
     }
 
+    /// Something worth knowing at a place.
+    #[must_use]
+    pub fn note(code: &'static str, message: impl Into<String>, span: Span) -> Self {
+        Self {
+            severity: Severity::Note,
+            ..Self::error(code, message, span)
+        }
+    }
+
     /// Text beside the carets.
     #[must_use]
     pub fn label(mut self, text: impl Into<String>) -> Self {
@@ -106,7 +115,11 @@ impl Diagnostic {
             [only] => self.help(format!("the only {what} is `{only}`")),
             names if names.len() <= 24 => {
                 let list: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-                self.help(format!("known {what}s: {}", list.join(", ")))
+                let plural = match what.strip_suffix('y') {
+                    Some(stem) => format!("{stem}ies"),
+                    None => format!("{what}s"),
+                };
+                self.help(format!("known {plural}: {}", list.join(", ")))
             }
             _ => self,
         }
@@ -117,12 +130,16 @@ impl Diagnostic {
 #[must_use]
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = wrong.to_lowercase();
+    let length = lower.chars().count();
     known
         .into_iter()
         .filter_map(|name| {
-            let other = name.to_lowercase();
-            let distance = strsim::damerau_levenshtein(&lower, &other);
-            let allowed = (lower.chars().count().max(other.chars().count()) / 3).clamp(1, 4);
+            let other_length = name.chars().count();
+            let allowed = (length.max(other_length) / 3).clamp(1, 4);
+            if length.abs_diff(other_length) > allowed {
+                return None;
+            }
+            let distance = strsim::damerau_levenshtein(&lower, &name.to_lowercase());
             (distance <= allowed).then_some((distance, name))
         })
         .min_by_key(|(distance, _)| *distance)

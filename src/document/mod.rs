@@ -5,6 +5,7 @@
 //! JSON Schema from the same definition ([`record!`](crate::record)).
 
 mod diagnostic;
+pub mod nesting;
 mod node;
 mod read;
 mod record;
@@ -14,7 +15,7 @@ pub mod units;
 pub use diagnostic::{Diagnostic, Label, Severity, nearest};
 pub use node::{Entry, Node, Value};
 pub use read::{
-    ByteSize, FromNode, Map, OneOrMany, Report, read_field, read_map, read_unit,
+    ByteSize, FromNode, Map, OneOrMany, Report, correct_key, read_field, read_map, read_unit,
     refuse_unknown_keys,
 };
 pub use record::{Field, doc_text, key_name, read_choice, record_schema};

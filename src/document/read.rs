@@ -1,11 +1,12 @@
 //! Reading typed values out of nodes, collecting every mistake on the way.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use schemars::{Schema, json_schema};
 
-use super::{Diagnostic, Entry, Node, Span, Spanned, Value, units};
+use super::{Diagnostic, Entry, Node, Span, Spanned, Value, nearest, units};
 
 /// Collects mistakes while values are read.
 #[derive(Debug, Default)]
@@ -31,9 +32,25 @@ impl Report {
         &self.diagnostics
     }
 
+    /// Whether so much was found that looking for the nearest of many names takes too long.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        self.diagnostics.len() > 100
+    }
+
+    /// Changes what was found so far, such as a place that is known better now.
+    pub fn revise(&mut self, from: usize, change: impl FnMut(&mut Diagnostic)) {
+        self.diagnostics.iter_mut().skip(from).for_each(change);
+    }
+
     /// "expected …, found …" at a node.
     pub fn expected(&mut self, what: &str, node: &Node) {
-        let found = node.kind();
+        // A text may be a secret from the environment: it isn't repeated.
+        let found = match &node.value {
+            Value::Number(digits) => format!("`{digits}`"),
+            Value::Bool(value) => format!("`{value}`"),
+            _ => node.kind().to_owned(),
+        };
         let mut diagnostic = Diagnostic::error(
             "wrong-type",
             format!("expected {what}, found {found}"),
@@ -59,6 +76,12 @@ pub trait FromNode: Sized {
     fn absent() -> Option<Self> {
         None
     }
+
+    /// Takes the place of a value that has mistakes, which have been reported, so that what stands
+    /// beside it can be read on; `None` when there is nothing to read on without it.
+    fn stand_in() -> Option<Self> {
+        Self::absent()
+    }
 }
 
 impl<T: FromNode> FromNode for Option<T> {
@@ -82,6 +105,9 @@ impl<T: FromNode> FromNode for Box<T> {
     }
     fn schema() -> Schema {
         T::schema()
+    }
+    fn stand_in() -> Option<Self> {
+        T::stand_in().map(Box::new)
     }
 }
 
@@ -328,38 +354,63 @@ pub fn read_map<'a>(node: &'a Node, report: &mut Report) -> Option<&'a [Entry]> 
 }
 
 /// Reports every key of a map that isn't in `known`. `what` is the thing the map describes, with
-/// its article: "a task".
-pub fn refuse_unknown_keys(entries: &[Entry], known: &[&str], what: &str, report: &mut Report) {
-    for entry in entries {
-        if !known.contains(&&*entry.key.value) {
-            report.push(
-                Diagnostic::error(
-                    "unknown-key",
-                    format!("unknown key `{}` in {what}", entry.key.value),
-                    entry.key.span,
-                )
-                .suggest(&entry.key.value, known.iter().copied(), "key"),
-            );
+/// its article: "a task". Gives the entries with each such key replaced by the nearest known one,
+/// so that one slip of the pen isn't also a missing key and an unread value.
+pub fn refuse_unknown_keys<'a>(
+    entries: &'a [Entry],
+    known: &[&'static str],
+    what: &str,
+    report: &mut Report,
+) -> Cow<'a, [Entry]> {
+    let mut corrected = Cow::Borrowed(entries);
+    for (at, entry) in entries.iter().enumerate() {
+        let key = &*entry.key.value;
+        if known.contains(&key) {
+            continue;
         }
+        report.push(
+            Diagnostic::error(
+                "unknown-key",
+                format!("unknown key `{key}` in {what}"),
+                entry.key.span,
+            )
+            .suggest(key, known.iter().copied(), "key"),
+        );
+        correct_key(&mut corrected, at, known);
+    }
+    corrected
+}
+
+/// Replaces an unknown key by the nearest known one that the map doesn't have.
+pub fn correct_key(entries: &mut Cow<'_, [Entry]>, at: usize, known: &[&str]) {
+    let Some(near) = nearest(&entries[at].key.value, known.iter().copied()) else {
+        return;
+    };
+    if entries.iter().all(|entry| &*entry.key.value != near) {
+        entries.to_mut()[at].key.value = near.into();
     }
 }
 
-/// Reads one field of a record; called by [`record!`](crate::record).
+/// Reads one field of a record; called by [`record!`](crate::record). With `recover`, a value that
+/// has mistakes is replaced by its stand-in.
 pub fn read_field<T: FromNode>(
     entries: &[Entry],
     name: &str,
     default: Option<fn() -> T>,
-    what: &str,
-    span: Span,
+    record: (&str, Span),
+    recover: bool,
     report: &mut Report,
 ) -> Option<T> {
-    match entries.iter().find(|entry| &*entry.key.value == name) {
-        Some(entry) if entry.value.value == Value::Null && default.is_some() => {
-            default.map(|default| default())
+    let (what, span) = record;
+    let absent = || default.map_or_else(T::absent, |default| Some(default()));
+    let value = match entries.iter().find(|entry| &*entry.key.value == name) {
+        // `key:` with nothing behind it counts as left out, where that is possible.
+        Some(entry) if entry.value.value == Value::Null => {
+            absent().or_else(|| read_named(name, &entry.value, report))
         }
-        Some(entry) => T::from_node(&entry.value, report),
+        Some(entry) => read_named(name, &entry.value, report),
         None => {
-            let value = default.map_or_else(T::absent, |default| Some(default()));
+            let value = absent();
             if value.is_none() {
                 report.push(
                     Diagnostic::error("missing-key", format!("{what} needs `{name}`"), span)
@@ -368,5 +419,24 @@ pub fn read_field<T: FromNode>(
             }
             value
         }
+    };
+    if value.is_none() && recover {
+        return default.map_or_else(T::stand_in, |default| Some(default()));
     }
+    value
+}
+
+/// Reads a key's value; a mistake that is of the value as a whole says the key.
+fn read_named<T: FromNode>(name: &str, node: &Node, report: &mut Report) -> Option<T> {
+    let before = report.diagnostics.len();
+    let value = T::from_node(node, report);
+    for diagnostic in &mut report.diagnostics[before..] {
+        if diagnostic.code == "wrong-type"
+            && diagnostic.primary.span == node.span
+            && diagnostic.message.starts_with("expected ")
+        {
+            diagnostic.message.insert_str(0, &format!("`{name}`: "));
+        }
+    }
+    value
 }

@@ -100,14 +100,24 @@ macro_rules! record {
             pub const KEYS: &'static [&'static str] =
                 &[$( $crate::document::key_name(stringify!($field)) ),*];
 
-            /// Reads the known keys of a map that may have others.
+            /// Reads the known keys of a map that may have others. A value that has mistakes is
+            /// replaced by its stand-in: the mistakes of the others are found, too.
             pub fn from_entries(
                 entries: &[$crate::document::Entry],
                 span: $crate::document::Span,
                 report: &mut $crate::document::Report,
             ) -> Option<Self> {
+                Self::read_entries(entries, span, true, report)
+            }
+
+            fn read_entries(
+                entries: &[$crate::document::Entry],
+                span: $crate::document::Span,
+                recover: bool,
+                report: &mut $crate::document::Report,
+            ) -> Option<Self> {
                 // A record without fields reads nothing.
-                let _ = (entries, &report);
+                let _ = (entries, recover, &report);
                 $(
                     let $field: Option<$type> = {
                         let default: &[fn() -> $type] = &[$( || $default )?];
@@ -115,8 +125,8 @@ macro_rules! record {
                             entries,
                             const { $crate::document::key_name(stringify!($field)) },
                             default.first().copied(),
-                            $what,
-                            span,
+                            ($what, span),
+                            recover,
                             report,
                         )
                     };
@@ -125,14 +135,22 @@ macro_rules! record {
             }
         }
 
+        // Most records are read as a whole: that isn't dead code.
+        const _: fn(
+            &[$crate::document::Entry],
+            $crate::document::Span,
+            &mut $crate::document::Report,
+        ) -> Option<$name> = $name::from_entries;
+
         impl $crate::document::FromNode for $name {
             fn from_node(
                 node: &$crate::document::Node,
                 report: &mut $crate::document::Report,
             ) -> Option<Self> {
                 let entries = $crate::document::read_map(node, report)?;
-                $crate::document::refuse_unknown_keys(entries, Self::KEYS, $what, report);
-                Self::from_entries(entries, node.span, report)
+                let entries =
+                    $crate::document::refuse_unknown_keys(entries, Self::KEYS, $what, report);
+                Self::read_entries(&entries, node.span, false, report)
             }
 
             fn schema() -> schemars::Schema {

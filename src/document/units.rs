@@ -18,8 +18,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
     let mut total = Duration::ZERO;
     while !rest.is_empty() {
-        let (number, unit, after) = number_and_unit(rest)
-            .ok_or_else(|| format!("`{text}` is no duration: expected a number at `{rest}`"))?;
+        let (number, unit, after) = number_and_unit(rest).ok_or_else(|| match rest == text {
+            true => format!("`{text}` is no duration: it begins with a number"),
+            false => format!("`{text}` is no duration: expected a number at `{rest}`"),
+        })?;
         let seconds = match unit {
             "ms" => 0.001,
             "s" => 1.0,
@@ -164,9 +166,10 @@ mod tests {
             ("", "empty"),
             ("5", "no unit"),
             ("5x", "`x` is no unit"),
-            ("m", "expected a number"),
-            ("-5s", "expected a number"),
-            ("1..5s", "expected a number"),
+            ("m", "begins with a number"),
+            ("-5s", "begins with a number"),
+            ("1..5s", "begins with a number"),
+            ("5m-3s", "expected a number at `-3s`"),
             ("999999999w", "hundred years"),
             ("1e400s", "no unit of time"),
         ] {

@@ -88,16 +88,19 @@ impl Local {
 fn to_result(result: TaskResult, cancel: &CancellationToken, log: &Log) -> AttemptResult {
     match result {
         Ok(output) => success(output),
-        Err(failure) => AttemptResult {
-            outcome: failed(failure, cancel.is_cancelled(), log),
+        Err(mut failure) => AttemptResult {
+            dataset: failure
+                .dataset
+                .take()
+                .and_then(|dataset| as_json(&*dataset)),
+            outcome: failed(&failure, cancel.is_cancelled(), log),
             outputs: JsonText::null(),
-            dataset: None,
             metrics: None,
         },
     }
 }
 
-fn failed(failure: TaskFailure, cancelled: bool, log: &Log) -> AttemptOutcome {
+fn failed(failure: &TaskFailure, cancelled: bool, log: &Log) -> AttemptOutcome {
     // Which of cancel and timeout it was, the engine knows.
     if cancelled {
         return AttemptOutcome::Cancelled;
@@ -109,9 +112,13 @@ fn failed(failure: TaskFailure, cancelled: bool, log: &Log) -> AttemptOutcome {
     }
 }
 
+/// A value as JSON text. What tasks leave always has one.
+fn as_json(value: &impl serde::Serialize) -> Option<JsonText> {
+    let text = serde_json::to_string(value).ok()?;
+    Some(JsonText(text.into()))
+}
+
 fn success(output: TaskOutput) -> AttemptResult {
-    let text = |value: &Json| JsonText(value.to_string().into());
-    let as_json = |value: serde_json::Result<Json>| value.ok().map(|value| text(&value));
     AttemptResult {
         outcome: if output.skipped {
             AttemptOutcome::Skipped
@@ -121,14 +128,12 @@ fn success(output: TaskOutput) -> AttemptResult {
         outputs: if output.outputs.is_empty() {
             JsonText::null()
         } else {
-            text(&Json::Object(output.outputs))
+            JsonText(Json::Object(output.outputs).to_string().into())
         },
-        dataset: output
-            .dataset
-            .and_then(|dataset| as_json(serde_json::to_value(dataset))),
+        dataset: output.dataset.and_then(|dataset| as_json(&dataset)),
         metrics: Some(output.metrics)
             .filter(|metrics| *metrics != crate::task::Metrics::default())
-            .and_then(|metrics| as_json(serde_json::to_value(metrics))),
+            .and_then(|metrics| as_json(&metrics)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The files a project is read from: on disk, or as a version kept them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ pub enum Origin<'a> {
 pub struct Files<'a> {
     pub origin: Origin<'a>,
     pub sources: Sources,
+    known: HashMap<PathBuf, SourceId>,
     /// The files that define the DAG being read.
     pub used: BTreeMap<String, String>,
 }
@@ -33,6 +34,7 @@ impl<'a> Files<'a> {
         Self {
             origin,
             sources: Sources::default(),
+            known: HashMap::new(),
             used: BTreeMap::new(),
         }
     }
@@ -42,28 +44,27 @@ impl<'a> Files<'a> {
     /// # Errors
     /// Why it can't be read.
     pub fn read(&mut self, path: &Path) -> Result<(SourceId, Arc<str>), String> {
-        let known = self
-            .sources
-            .iter()
-            .find(|(_, source)| source.path == path)
-            .map(|(id, source)| (id, source.text.clone()));
-        let (id, text) = if let Some(known) = known {
-            known
+        let (id, text) = if let Some(id) = self.known.get(path) {
+            (*id, self.sources.get(*id).text.clone())
         } else {
-            let text: Arc<str> = self.text(path)?.into();
-            (self.sources.add(path, text.clone()), text)
+            let bytes = self.bytes(path)?;
+            let text = String::from_utf8(bytes).map_err(|_| "it isn't UTF-8".to_owned())?;
+            let text: Arc<str> = text.into();
+            let id = self.sources.add(path, text.clone());
+            self.known.insert(path.to_owned(), id);
+            (id, text)
         };
         self.used
             .insert(path.to_string_lossy().into_owned(), text.to_string());
         Ok((id, text))
     }
 
-    fn text(&self, path: &Path) -> Result<String, String> {
+    fn bytes(&self, path: &Path) -> Result<Vec<u8>, String> {
         let root = match &self.origin {
             Origin::Kept(files) => {
                 return files
                     .get(&*path.to_string_lossy())
-                    .cloned()
+                    .map(|text| text.clone().into_bytes())
                     .ok_or_else(|| "it isn't in the version of the run".to_owned());
             }
             Origin::Disk(root) => root,
@@ -76,91 +77,12 @@ impl<'a> Files<'a> {
         if metadata.len() > MAX_FILE {
             return Err(format!("it is larger than {} MiB", MAX_FILE >> 20));
         }
-        let bytes = std::fs::read(&full).map_err(|error| reason(&error))?;
-        String::from_utf8(bytes).map_err(|error| {
-            let valid = error.utf8_error().valid_up_to();
-            let before = &error.as_bytes()[..valid];
-            let line = memchr::memchr_iter(b'\n', before).count() + 1;
-            format!("it isn't UTF-8 (byte {valid}, line {line})")
-        })
+        std::fs::read(&full).map_err(|error| reason(&error))
     }
 
-    /// Reads a YAML file; when that fails the reason is reported at its first byte.
-    pub fn read_or_report(
-        &mut self,
-        path: &Path,
-        report: &mut Report,
-    ) -> Option<(SourceId, Arc<str>)> {
-        match self.read(path) {
-            Ok(found) => Some(found),
-            Err(reason) => {
-                let source = self.sources.add(path, "");
-                report.push(Diagnostic::error(
-                    "unreadable-file",
-                    format!("`{}` can't be read: {reason}", path.display()),
-                    Span::new(source, 0..0),
-                ));
-                None
-            }
-        }
-    }
-}
-
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-/// A project as a task's row sees it.
-pub struct View<'a, 'b> {
-    pub files: &'a mut Files<'b>,
-    pub connections: &'a Connections,
-}
-
-impl ProjectView for View<'_, '_> {
-    fn connection_kind(&self, name: &str) -> Option<&'static str> {
-        self.connections
-            .get(name)
-            .map(|connection| connection.kind())
-    }
-
-    fn dialect(&self, name: &str) -> Option<Dialect> {
-        self.connections
-            .database(name)
-            .map(crate::connection::Database::dialect)
-    }
-
-    fn connection_names(&self) -> Vec<&str> {
-        self.connections
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect()
-    }
-
-    fn read_code(&mut self, path: &Path) -> Result<(SourceId, Arc<str>), String> {
-        self.files.read(&tidy(path))
-    }
-
-    fn source_text(&self, source: SourceId) -> Option<Arc<str>> {
-        let mut sources = self.files.sources.iter();
-        sources
-            .find(|(id, _)| *id == source)
-            .map(|(_, found)| Arc::clone(&found.text))
-    }
-
-    fn exists(&self, path: &Path) -> bool {
-        match &self.files.origin {
-            // What stood beside a kept version isn't known; it was checked when it was accepted.
-            Origin::Kept(_) => true,
-            Origin::Disk(root) => root.join(path).exists(),
-        }
-    }
-
-    fn siblings(&self, path: &Path) -> Vec<String> {
-        let Origin::Disk(root) = &self.files.origin else {
+    /// The files beside a file, for "did you mean".
+    pub fn siblings(&self, path: &Path) -> Vec<String> {
+        let Origin::Disk(root) = &self.origin else {
             return Vec::new();
         };
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -180,8 +102,105 @@ impl ProjectView for View<'_, '_> {
         names.sort();
         names
     }
+
+    /// Reads a YAML file; when that fails the reason is reported at its first byte.
+    pub fn read_or_report(
+        &mut self,
+        path: &Path,
+        report: &mut Report,
+    ) -> Option<(SourceId, Arc<str>)> {
+        match self.read(path) {
+            Ok(found) => Some(found),
+            Err(reason) => {
+                let diagnostic = self.unreadable(path, &reason);
+                report.push(diagnostic);
+                None
+            }
+        }
+    }
+
+    fn unreadable(&mut self, path: &Path, reason: &str) -> Diagnostic {
+        // A text with strange bytes can be shown, with a sign in their place.
+        let bytes = self.bytes(path).unwrap_or_default();
+        let valid = std::str::from_utf8(&bytes).map_or_else(|error| error.valid_up_to(), str::len);
+        let text = String::from_utf8_lossy(&bytes);
+        let source = self.sources.add(path, text);
+        let shown = self.sources.get(source).text[valid..].chars().next();
+        let end = valid + shown.map_or(0, char::len_utf8);
+        let diagnostic = Diagnostic::error(
+            "unreadable-file",
+            format!("`{}` can't be read: {reason}", path.display()),
+            Span::new(source, valid..end),
+        );
+        match bytes.get(valid) {
+            Some(byte) => diagnostic
+                .label(format!("byte {byte:#04x} begins no character"))
+                .help("save the file as UTF-8"),
+            None => diagnostic,
+        }
+    }
 }
 
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A project as a task's row sees it.
+pub struct View<'a, 'b> {
+    pub files: &'a mut Files<'b>,
+    pub connections: &'a Connections,
+    /// Connections with mistakes, and their kind where it is known.
+    pub broken_connections: &'a BTreeMap<String, Option<&'static str>>,
+}
+
+impl ProjectView for View<'_, '_> {
+    fn connection_kind(&self, name: &str) -> Option<&'static str> {
+        self.connections
+            .get(name)
+            .map(|connection| connection.kind())
+            .or_else(|| *self.broken_connections.get(name)?)
+    }
+
+    fn dialect(&self, name: &str) -> Option<Dialect> {
+        self.connections
+            .database(name)
+            .map(crate::connection::Database::dialect)
+    }
+
+    fn connection_names(&self) -> Vec<&str> {
+        let broken = self.broken_connections.keys().map(String::as_str);
+        let names = self.connections.iter().map(|(name, _)| name.as_str());
+        names.chain(broken).collect()
+    }
+
+    fn read_code(&mut self, path: &Path) -> Result<(SourceId, Arc<str>), String> {
+        self.files.read(&tidy(path))
+    }
+
+    fn source_text(&self, source: SourceId) -> Option<Arc<str>> {
+        Some(Arc::clone(&self.files.sources.get(source).text))
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        match &self.files.origin {
+            // What stood beside a kept version isn't known; it was checked when it was accepted.
+            Origin::Kept(_) => true,
+            Origin::Disk(root) => root.join(path).exists(),
+        }
+    }
+
+    fn is_broken_connection(&self, name: &str) -> bool {
+        self.broken_connections.contains_key(name)
+    }
+
+    fn siblings(&self, path: &Path) -> Vec<String> {
+        self.files.siblings(path)
+    }
+}
 /// The path without `.` parts, so that one file has one name.
 fn tidy(path: &Path) -> PathBuf {
     path.components()

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use crate::document::{Diagnostic, Report, Spanned};
-use crate::model::TaskId;
+use super::task::TaskHead;
+use crate::document::{Diagnostic, Report};
+use crate::model::{TaskId, TriggerRule};
 use crate::task::GraphView;
 
 /// The tasks of a DAG and what each needs, by their place in the document.
@@ -14,24 +15,26 @@ pub struct Graph {
     names: Vec<TaskId>,
     by_name: HashMap<String, usize>,
     needs: Vec<Vec<usize>>,
+    /// `needs` has mistakes: any task may come before.
+    incomplete: Vec<bool>,
+    foreach: Vec<bool>,
 }
 
 impl Graph {
-    /// Builds the graph; unknown, doubled and circular `needs` are reported. `None` with a cycle.
-    pub fn build(
-        names: Vec<TaskId>,
-        needs: &[&[Spanned<String>]],
-        report: &mut Report,
-    ) -> Option<Self> {
-        let by_name: HashMap<String, usize> = names
+    /// Builds the graph; unknown, doubled and circular `needs` are reported.
+    pub fn build(heads: &[TaskHead<'_>], report: &mut Report) -> Self {
+        let by_name: HashMap<String, usize> = heads
             .iter()
             .enumerate()
-            .map(|(at, name)| (name.to_string(), at))
+            .map(|(at, head)| (head.name.value.clone(), at))
             .collect();
-        let mut resolved: Vec<Vec<usize>> = Vec::with_capacity(names.len());
-        for (at, wanted) in needs.iter().enumerate() {
+        let mut resolved: Vec<Vec<usize>> = Vec::with_capacity(heads.len());
+        let mut incomplete = Vec::with_capacity(heads.len());
+        for (at, head) in heads.iter().enumerate() {
+            let wanted = &head.record.needs.0;
             let mut own = Vec::with_capacity(wanted.len());
-            for need in *wanted {
+            let mut unknown = head.needs_unknown;
+            for need in wanted {
                 match by_name.get(&need.value) {
                     Some(&found) if found == at => report.push(
                         Diagnostic::error(
@@ -50,35 +53,44 @@ impl Graph {
                         .label("remove it"),
                     ),
                     Some(found) => own.push(*found),
-                    None => report.push(
-                        Diagnostic::error(
-                            "unknown-task",
-                            format!("task `{}` doesn't exist", need.value),
-                            need.span,
-                        )
-                        .suggest(
-                            &need.value,
-                            names
-                                .iter()
-                                .enumerate()
-                                .filter(|(other, _)| *other != at)
-                                .map(|(_, name)| name.as_str()),
-                            "task",
-                        ),
-                    ),
+                    None => {
+                        unknown = true;
+                        let long = heads.len() > 500 && report.is_long();
+                        let others = heads
+                            .iter()
+                            .filter(|other| !long && other.name != head.name);
+                        let known = others.map(|other| other.name.value.as_str());
+                        report.push(
+                            Diagnostic::error(
+                                "unknown-task",
+                                format!("task `{}` doesn't exist", need.value),
+                                need.span,
+                            )
+                            .suggest(&need.value, known, "task"),
+                        );
+                    }
                 }
             }
             resolved.push(own);
+            incomplete.push(unknown);
         }
         let graph = Self {
-            names,
+            names: heads.iter().map(|head| head.id.clone()).collect(),
             by_name,
             needs: resolved,
+            incomplete,
+            foreach: heads
+                .iter()
+                .map(|head| head.record.foreach.is_some())
+                .collect(),
         };
-        graph.refuse_cycles(needs, report).then_some(graph)
+        graph.refuse_cycles(heads, report);
+        warn_of_similar(heads, report);
+        graph.warn_of_no_failure(heads, report);
+        graph
     }
 
-    fn refuse_cycles(&self, needs: &[&[Spanned<String>]], report: &mut Report) -> bool {
+    fn refuse_cycles(&self, heads: &[TaskHead<'_>], report: &mut Report) {
         let mut graph = DiGraph::<(), ()>::with_capacity(self.names.len(), 0);
         let nodes: Vec<NodeIndex> = self.names.iter().map(|_| graph.add_node(())).collect();
         for (at, own) in self.needs.iter().enumerate() {
@@ -86,7 +98,6 @@ impl Graph {
                 graph.add_edge(nodes[*need], nodes[at], ());
             }
         }
-        let mut acyclic = true;
         let mut cycles: Vec<Vec<usize>> = tarjan_scc(&graph)
             .into_iter()
             .filter(|component| component.len() > 1)
@@ -94,24 +105,41 @@ impl Graph {
             .collect();
         cycles.sort_by_key(|component| component.iter().min().copied());
         for component in cycles {
-            acyclic = false;
-            let path = self.cycle_within(&component);
-            let names: Vec<&str> = path.iter().map(|at| self.names[*at].as_str()).collect();
-            let first = path[0];
-            // The edge that closes the circle is shown: the first task and what it needs.
-            let last = self.names[path[path.len() - 2]].as_str();
-            let edge = needs[first].iter().find(|need| need.value == last);
-            let Some(edge) = edge else { continue };
-            report.push(
-                Diagnostic::error(
-                    "cycle",
-                    format!("these tasks wait for each other: {}", names.join(" → ")),
-                    edge.span,
-                )
-                .label("this need closes the circle"),
-            );
+            report_cycle(heads, &self.cycle_within(&component), report);
         }
-        acyclic
+    }
+
+    /// Warns of tasks that wait for a failure which counts as success.
+    fn warn_of_no_failure(&self, heads: &[TaskHead<'_>], report: &mut Report) {
+        for (at, head) in heads.iter().enumerate() {
+            let Some(when) = &head.record.when else {
+                continue;
+            };
+            // What comes further up may fail, and with it what is needed here.
+            let forgiven = |need: &usize| {
+                heads[*need].record.continue_on_failure == Some(true)
+                    && self.needs[*need].is_empty()
+            };
+            let waits = matches!(when.value, TriggerRule::OneFailed | TriggerRule::AllFailed);
+            let needs = &self.needs[at];
+            if waits && !self.incomplete[at] && !needs.is_empty() && needs.iter().all(forgiven) {
+                report.push(
+                    Diagnostic::warning(
+                        "never-runs",
+                        format!(
+                            "task `{}` never runs: what it needs can't fail",
+                            head.name.value
+                        ),
+                        when.span,
+                    )
+                    .label("waits for a failure")
+                    .related(
+                        heads[needs[0]].key_span("continue_on_failure"),
+                        "this failure counts as success",
+                    ),
+                );
+            }
+        }
     }
 
     /// A circle among the tasks of a strongly connected component, in the order they would run:
@@ -186,6 +214,64 @@ impl Graph {
     }
 }
 
+/// Warns of names that only case tells apart: people and some file systems take them for one.
+fn warn_of_similar(heads: &[TaskHead<'_>], report: &mut Report) {
+    let mut seen: HashMap<String, &TaskHead<'_>> = HashMap::with_capacity(heads.len());
+    for head in heads {
+        if let Some(first) = seen.insert(head.name.to_lowercase(), head)
+            && first.name.value != head.name.value
+        {
+            report.push(
+                Diagnostic::warning(
+                    "similar-names",
+                    format!(
+                        "only case tells task `{}` and `{}` apart",
+                        head.name.value, first.name.value
+                    ),
+                    head.name.span,
+                )
+                .label("easily taken for the other")
+                .related(first.name.span, "first here"),
+            );
+        }
+    }
+}
+
+/// A circle, from its first task to itself. The edge that closes it is shown, and the others that
+/// are few enough to be read.
+fn report_cycle(heads: &[TaskHead<'_>], path: &[usize], report: &mut Report) {
+    let name = |at: usize| heads[at].name.value.as_str();
+    let need = |edge: &[usize]| {
+        let needs = &heads[edge[1]].record.needs.0;
+        needs.iter().find(|need| need.value == name(edge[0]))
+    };
+    let mut edges: Vec<&[usize]> = path.windows(2).collect();
+    let Some(last) = edges.pop().and_then(need) else {
+        return;
+    };
+    let names: Vec<&str> = path.iter().map(|at| name(*at)).collect();
+    let shown = if names.len() <= 20 {
+        names.join(" → ")
+    } else {
+        let (first, rest) = (&names[..10], &names[names.len() - 9..]);
+        format!("{} → … → {}", first.join(" → "), rest.join(" → "))
+    };
+    let mut diagnostic = Diagnostic::error(
+        "cycle",
+        format!("these tasks wait for each other: {shown}"),
+        last.span,
+    )
+    .label("this need closes the circle")
+    .help("remove one of these needs");
+    for edge in edges.iter().filter(|_| edges.len() <= 5) {
+        if let Some(need) = need(edge) {
+            let text = format!("`{}` waits for `{}`", name(edge[1]), name(edge[0]));
+            diagnostic = diagnostic.related(need.span, text);
+        }
+    }
+    report.push(diagnostic);
+}
+
 /// A graph seen from one task. What is upstream is found when it is asked for: most tasks of a
 /// large DAG never ask.
 pub struct Around<'a> {
@@ -197,10 +283,16 @@ impl Around<'_> {
     fn ancestors(&self) -> HashSet<usize> {
         let mut seen = HashSet::new();
         let mut stack: Vec<usize> = self.graph.needs[self.at].clone();
+        let mut incomplete = self.graph.incomplete[self.at];
         while let Some(at) = stack.pop() {
             if seen.insert(at) {
+                incomplete |= self.graph.incomplete[at];
                 stack.extend(&self.graph.needs[at]);
             }
+        }
+        if incomplete {
+            // What is missing is reported where it is missing, not at each task that reads it.
+            seen.extend((0..self.graph.names.len()).filter(|at| *at != self.at));
         }
         seen
     }
@@ -216,6 +308,11 @@ impl GraphView for Around<'_> {
             return false;
         };
         self.graph.needs[self.at].contains(target) || self.ancestors().contains(target)
+    }
+
+    fn is_foreach(&self, name: &str) -> bool {
+        let place = self.graph.by_name.get(name);
+        place.is_some_and(|at| self.graph.foreach[*at])
     }
 
     fn upstream(&self) -> Vec<String> {

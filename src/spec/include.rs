@@ -1,12 +1,15 @@
 //! Files that a pipeline includes.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::files::Files;
 use super::pipeline::PipelineRecord;
+use super::placement::point_at_keys;
 use super::yaml::read_yaml;
-use crate::document::{Diagnostic, FromNode, Map, Node, Report, SourceId, Spanned};
+use crate::document::{
+    Diagnostic, Map, Node, Report, SourceId, Spanned, read_map, refuse_unknown_keys,
+};
+use crate::task::unreadable;
 
 crate::record! {
     /// A file that is included.
@@ -27,23 +30,24 @@ pub fn with_includes(
     files: &mut Files<'_>,
     report: &mut Report,
 ) -> (Tasks, Map<Node>) {
-    let mut tasks = record.tasks.value.0.clone();
+    let own = record.tasks.0.as_ref();
+    let mut tasks: Tasks = own.map(|tasks| tasks.0.clone()).unwrap_or_default();
     let mut params = record.params.clone();
-    for include in &record.include.0 {
-        let (source, text): (SourceId, Arc<str>) = match files.read(Path::new(&include.value)) {
-            Ok(found) => found,
-            Err(reason) => {
-                report.push(Diagnostic::error(
-                    "unreadable-file",
-                    format!("`{}` can't be read: {reason}", include.value),
+    for (at, include) in record.include.0.iter().enumerate() {
+        let earlier = &record.include.0[..at];
+        if let Some(first) = earlier.iter().find(|first| first.value == include.value) {
+            report.push(
+                Diagnostic::error(
+                    "duplicate-include",
+                    format!("`{}` is included twice", include.value),
                     include.span,
-                ));
-                continue;
-            }
-        };
-        let Some(included) = read_yaml(source, &text, report)
-            .and_then(|node| IncludeRecord::from_node(&node, report))
-        else {
+                )
+                .label("remove it")
+                .related(first.span, "first here"),
+            );
+            continue;
+        }
+        let Some(included) = read_include(include, record.span.source, files, report) else {
             continue;
         };
         for (name, node) in included.tasks.0 {
@@ -54,6 +58,7 @@ pub fn with_includes(
                         format!("task `{}` is in two files", name.value),
                         name.span,
                     )
+                    .label("give it another name")
                     .related(first.span, "first here"),
                 );
             } else {
@@ -68,4 +73,45 @@ pub fn with_includes(
         }
     }
     (tasks, params)
+}
+
+/// Reads an included file for a pipeline in `home`.
+fn read_include(
+    include: &Spanned<String>,
+    home: SourceId,
+    files: &mut Files<'_>,
+    report: &mut Report,
+) -> Option<IncludeRecord> {
+    let path = Path::new(&include.value);
+    let (source, text) = match files.read(path) {
+        Ok(found) => found,
+        Err(reason) => {
+            let diagnostic = unreadable(include, &reason, &files.siblings(path));
+            report.push(diagnostic);
+            return None;
+        }
+    };
+    let before = report.diagnostics().len();
+    let node = read_yaml(source, &text, report)?;
+    if source == home || node.get("dag").is_some() {
+        let what = if source == home {
+            "itself"
+        } else {
+            "another pipeline"
+        };
+        report.push(
+            Diagnostic::error(
+                "wrong-include",
+                format!("a pipeline can't include {what}"),
+                include.span,
+            )
+            .label("expected a file that has only `params` and `tasks`"),
+        );
+        return None;
+    }
+    let entries = read_map(&node, report)?;
+    let entries = refuse_unknown_keys(entries, IncludeRecord::KEYS, "an included file", report);
+    let record = IncludeRecord::from_entries(&entries, node.span, report);
+    point_at_keys(&node, before, report);
+    record
 }

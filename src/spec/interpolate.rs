@@ -1,6 +1,8 @@
 //! `${NAME}` and `${NAME:-default}` in the texts of `runner.yaml`.
 
-use crate::document::{Diagnostic, Node, Report, Value, nearest};
+use std::ops::Range;
+
+use crate::document::{Diagnostic, Node, Report, Span, Value, nearest};
 use crate::secret::Environment;
 
 /// Replaces every reference to an environment variable below a node. `$${` is a literal `${`.
@@ -8,18 +10,7 @@ pub fn interpolate(node: &mut Node, environment: &Environment, report: &mut Repo
     match &mut node.value {
         Value::Text(text) if text.contains("${") => match expand(text, environment) {
             Ok(expanded) => *text = expanded.into(),
-            Err((name, message)) => {
-                let mut diagnostic = Diagnostic::error("unset-variable", message, node.span);
-                if let Some(name) = name {
-                    diagnostic = match nearest(&name, environment.names()) {
-                        Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
-                        None => diagnostic.help(format!(
-                            "set it in the environment or in `.env`, or give a default: `${{{name}:-…}}`"
-                        )),
-                    };
-                }
-                report.push(diagnostic);
-            }
+            Err(failure) => report.push(failure.diagnostic(text, node.span, environment)),
         },
         Value::List(items) => {
             for item in items {
@@ -35,8 +26,38 @@ pub fn interpolate(node: &mut Node, environment: &Environment, report: &mut Repo
     }
 }
 
-/// The variable that is missing, if that is the reason, and the message.
-type Failure = (Option<String>, String);
+/// Why a reference can't be replaced.
+#[derive(Debug)]
+struct Failure {
+    /// Bytes of the text.
+    place: Range<usize>,
+    /// The variable that is missing, if that is the reason.
+    missing: Option<String>,
+    message: String,
+}
+
+impl Failure {
+    fn diagnostic(self, text: &str, span: Span, environment: &Environment) -> Diagnostic {
+        // In quotes without escapes, or plain.
+        let quote = span.range().len().saturating_sub(text.len()) / 2;
+        let span = if span.range().len() <= text.len() + 2 {
+            span.slice(self.place.start + quote..self.place.end + quote)
+        } else {
+            span
+        };
+        let Some(name) = self.missing else {
+            return Diagnostic::error("invalid-value", self.message, span)
+                .help("a reference is `${NAME}` or `${NAME:-default}`; `$${` is a plain `${`");
+        };
+        let diagnostic = Diagnostic::error("unset-variable", self.message, span);
+        match nearest(&name, environment.names()) {
+            Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
+            None => diagnostic.help(format!(
+                "set it in the environment or in `.env`, or give a default: `${{{name}:-…}}`"
+            )),
+        }
+    }
+}
 
 fn expand(text: &str, environment: &Environment) -> Result<String, Failure> {
     let mut expanded = String::with_capacity(text.len());
@@ -50,22 +71,33 @@ fn expand(text: &str, environment: &Environment) -> Result<String, Failure> {
         }
         expanded.push_str(&rest[..at]);
         let inner = &rest[at + 2..];
+        let start = text.len() - rest.len() + at;
+        let failure = |length: usize, missing: Option<&str>, message: String| Failure {
+            place: start..start + length,
+            missing: missing.map(str::to_owned),
+            message,
+        };
         let end = inner
             .find('}')
-            .ok_or_else(|| (None, format!("`${{` isn't closed in `{text}`")))?;
+            .ok_or_else(|| failure(rest.len() - at, None, "`${` isn't closed".to_owned()))?;
         let (name, default) = match inner[..end].split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (&inner[..end], None),
         };
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if name.is_empty() || !name.chars().all(word) {
-            return Err((None, format!("`{name}` is no name of a variable")));
+            return Err(failure(
+                end + 3,
+                None,
+                format!("`{name}` is no name of a variable"),
+            ));
         }
         match environment.get(name).or(default) {
             Some(value) => expanded.push_str(value),
             None => {
-                return Err((
-                    Some(name.to_owned()),
+                return Err(failure(
+                    end + 3,
+                    Some(name),
                     format!("the environment variable `{name}` isn't set"),
                 ));
             }
@@ -95,7 +127,7 @@ mod tests {
         ] {
             match (expand(text, &environment), expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text}"),
-                (Err((_, message)), Err(part)) => assert!(message.contains(part), "{text}"),
+                (Err(failure), Err(part)) => assert!(failure.message.contains(part), "{text}"),
                 (found, _) => panic!("{text}: {found:?}"),
             }
         }

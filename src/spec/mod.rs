@@ -1,20 +1,27 @@
 //! From YAML text to a checked [`Project`]. Only this room knows that the language is YAML.
 
+mod connections;
 mod files;
 mod graph;
 mod include;
 mod interpolate;
+mod names;
 mod params;
 mod pipeline;
+mod placement;
 mod project;
+mod read_pipeline;
 mod reading;
 mod reference;
 mod render;
+mod retry;
 mod schedule;
 mod schema;
 mod settings;
+mod syntax;
 mod task;
 mod unquoted;
+mod unused;
 mod version;
 mod yaml;
 

@@ -2,7 +2,9 @@
 
 use serde_json::{Map as JsonMap, Value as Json};
 
-use crate::document::{Diagnostic, FromNode, Map, Node, Report, Span, Spanned, nearest};
+use crate::document::{
+    Diagnostic, Entry, FromNode, Map, Node, Report, Span, Spanned, nearest, refuse_unknown_keys,
+};
 
 /// A DAG's parameters, in the order of the document.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,6 +16,8 @@ pub struct Params {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Param {
     pub name: String,
+    /// Where its name stands.
+    pub(super) span: Span,
     pub description: Option<String>,
     /// `None`: it must be given with every run.
     pub default: Option<Json>,
@@ -61,9 +65,9 @@ crate::record! {
         /// The values it may have.
         r#enum: Option<Spanned<Vec<Node>>>,
         /// Smallest number.
-        minimum: Option<f64>,
+        minimum: Option<Spanned<f64>>,
         /// Largest number.
-        maximum: Option<f64>,
+        maximum: Option<Spanned<f64>>,
         /// What it is for.
         description: Option<String>,
     }
@@ -80,7 +84,7 @@ impl Params {
         let list = map
             .0
             .iter()
-            .filter_map(|(name, node)| read_param(name, node, report))
+            .map(|(name, node)| read_param(name, node, report))
             .collect();
         Self { list }
     }
@@ -94,6 +98,12 @@ impl Params {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.list.iter().map(|param| param.name.clone()).collect()
+    }
+
+    /// Whether there is such a parameter.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.list.iter().any(|param| param.name == name)
     }
 
     /// Replaces a default, as a profile does.
@@ -164,7 +174,9 @@ impl Params {
     }
 }
 
-fn read_param(name: &Spanned<String>, node: &Node, report: &mut Report) -> Option<Param> {
+/// Reads a parameter. One that has mistakes is there all the same, so that what reads it is no
+/// mistake, too.
+fn read_param(name: &Spanned<String>, node: &Node, report: &mut Report) -> Param {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty() || !name.chars().all(word) || name.starts_with(|c: char| c.is_ascii_digit())
     {
@@ -178,30 +190,30 @@ fn read_param(name: &Spanned<String>, node: &Node, report: &mut Report) -> Optio
                 "use letters, digits and `_`, beginning with a letter: templates and SQL name it",
             ),
         );
-        return None;
     }
-    let spelled_out = node.as_map().is_some_and(|entries| {
-        !entries.is_empty()
-            && entries
-                .iter()
-                .any(|entry| matches!(&*entry.key.value, "type" | "default" | "enum"))
-    });
-    if !spelled_out {
+    let param = |default: Option<Json>, rules: Rules, description: Option<String>| Param {
+        name: name.value.clone(),
+        span: name.span,
+        description,
+        default,
+        rules,
+    };
+    let Some(entries) = node.as_map().filter(|entries| is_spelled_out(entries)) else {
         let default = node.to_json();
-        return Some(Param {
-            name: name.value.clone(),
-            description: None,
-            rules: Rules {
-                kind: ParamType::of(&default),
-                nullable: default.is_null(),
-                ..Rules::default()
-            },
-            default: Some(default),
-        });
-    }
-    let record = ParamRecord::from_node(node, report)?;
-    let has_default = node.get("default").is_some();
-    let default = match (&record.default, has_default) {
+        let rules = Rules {
+            kind: ParamType::of(&default),
+            nullable: default.is_null(),
+            ..Rules::default()
+        };
+        return param(Some(default), rules, None);
+    };
+    let before = report.diagnostics().len();
+    let entries = refuse_unknown_keys(entries, ParamRecord::KEYS, "a parameter", report);
+    let Some(record) = ParamRecord::from_entries(&entries, node.span, report) else {
+        return param(None, Rules::default(), None);
+    };
+    let fine = report.diagnostics().len() == before;
+    let default = match (&record.default, node.get("default").is_some()) {
         (Some(default), _) => Some(default.to_json()),
         (None, true) => Some(Json::Null),
         (None, false) => None,
@@ -215,31 +227,90 @@ fn read_param(name: &Spanned<String>, node: &Node, report: &mut Report) -> Optio
             .r#enum
             .as_ref()
             .map(|choices| choices.iter().map(Node::to_json).collect()),
-        minimum: record.minimum,
-        maximum: record.maximum,
+        minimum: record.minimum.map(|minimum| minimum.value),
+        maximum: record.maximum.map(|maximum| maximum.value),
     };
-    if let Some(value) = &default {
-        let span = record.default.as_ref().map_or(node.span, |node| node.span);
-        report_misfit(&rules, value, span, report);
+    // With a mistake in the rules, what fits them isn't known.
+    if fine {
+        check_rules(&record, &rules, default.as_ref(), node, report);
     }
-    for choice in record.r#enum.iter().flat_map(|choices| &choices.value) {
-        let without_choices = Rules {
-            choices: None,
-            ..rules.clone()
-        };
-        report_misfit(&without_choices, &choice.to_json(), choice.span, report);
-    }
-    Some(Param {
-        name: name.value.clone(),
-        description: record.description,
-        default,
-        rules,
-    })
+    param(default, rules, record.description)
 }
 
-fn report_misfit(rules: &Rules, value: &Json, span: Span, report: &mut Report) {
+/// Whether a map spells a parameter out: otherwise it is the default of one.
+fn is_spelled_out(entries: &[Entry]) -> bool {
+    let telling = |key: &str| matches!(key, "type" | "default" | "enum");
+    let known = |key: &str| ParamRecord::KEYS.contains(&key);
+    entries.iter().any(|entry| telling(&entry.key.value))
+        || !entries.is_empty() && entries.iter().all(|entry| known(&entry.key.value))
+}
+
+/// The rules must not exclude each other, the default or a choice.
+fn check_rules(
+    record: &ParamRecord,
+    rules: &Rules,
+    default: Option<&Json>,
+    node: &Node,
+    report: &mut Report,
+) {
+    if let (Some(minimum), Some(maximum)) = (&record.minimum, &record.maximum)
+        && minimum.value > maximum.value
+    {
+        report.push(
+            Diagnostic::error(
+                "contradiction",
+                format!("no number is from {} to {}", minimum.value, maximum.value),
+                maximum.span,
+            )
+            .label("`maximum` is less than `minimum`")
+            .related(minimum.span, "the minimum"),
+        );
+        return;
+    }
+    let numeric = matches!(
+        rules.kind,
+        None | Some(ParamType::Number | ParamType::Integer)
+    );
+    if let Some(limit) = record.minimum.or(record.maximum)
+        && !numeric
+    {
+        let kind = rules.kind.map_or("", ParamType::word);
+        report.push(
+            Diagnostic::error(
+                "contradiction",
+                format!("a limit is of numbers, the parameter is of type `{kind}`"),
+                limit.span,
+            )
+            .label("remove it")
+            .help("or set `type: number`"),
+        );
+        return;
+    }
+    if let Some(value) = default {
+        let place = record.default.as_ref().unwrap_or(node);
+        report_misfit("the default", rules, value, place, report);
+    }
+    let without_choices = Rules {
+        choices: None,
+        ..rules.clone()
+    };
+    for choice in record.r#enum.iter().flat_map(|choices| &choices.value) {
+        report_misfit(
+            "the choice",
+            &without_choices,
+            &choice.to_json(),
+            choice,
+            report,
+        );
+    }
+}
+
+fn report_misfit(what: &str, rules: &Rules, value: &Json, node: &Node, report: &mut Report) {
     if let Err(reason) = rules.check(value) {
-        report.push(Diagnostic::error("wrong-type", reason, span));
+        report.push(
+            Diagnostic::error("wrong-type", format!("{what} {reason}"), node.span)
+                .label("it doesn't fit the parameter's own rules"),
+        );
     }
 }
 
@@ -349,92 +420,4 @@ fn shown(value: &Json) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::document::SourceId;
-    use serde_json::json;
-
-    fn params(text: &str) -> (Params, Vec<String>) {
-        let mut report = Report::default();
-        let node = crate::spec::read_yaml(SourceId(0), text, &mut report).unwrap();
-        let map = Map::from_node(&node, &mut report).unwrap();
-        let params = Params::read(&map, &mut report);
-        let messages = report
-            .into_diagnostics()
-            .into_iter()
-            .map(|diagnostic| diagnostic.message)
-            .collect();
-        (params, messages)
-    }
-
-    fn bind(params: &Params, given: &[(&str, &str)]) -> Result<Json, Vec<String>> {
-        let given: Vec<(String, String)> = given
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        params.bind(&given).map(Json::Object)
-    }
-
-    #[test]
-    fn values_are_typed_by_their_default() {
-        let (params, found) = params(
-            "coins: [a, b]\nthreshold: { type: number, default: 2.0, minimum: 0 }\nday: { type: date }\nstatus: ~\nn: 3\n",
-        );
-        assert!(found.is_empty(), "{found:?}");
-        assert_eq!(
-            bind(
-                &params,
-                &[
-                    ("day", "2020-08-20"),
-                    ("coins", "x,y"),
-                    ("threshold", "2.50")
-                ]
-            ),
-            Ok(serde_json::from_str(
-                r#"{"coins":["x","y"],"threshold":2.50,"day":"2020-08-20","status":null,"n":3}"#
-            )
-            .unwrap())
-        );
-        assert_eq!(
-            bind(
-                &params,
-                &[
-                    ("day", "tomorrow"),
-                    ("n", "x"),
-                    ("coin", "1"),
-                    ("threshold", "-1")
-                ]
-            ),
-            Err(vec![
-                "parameter `coin` doesn't exist: did you mean `coins`?".to_owned(),
-                "parameter `threshold`: `-1` is less than 0".to_owned(),
-                "parameter `day`: `tomorrow` isn't a date".to_owned(),
-                "parameter `n`: `x` isn't an integer".to_owned(),
-            ])
-        );
-        assert_eq!(
-            bind(&params, &[]).unwrap_err(),
-            ["parameter `day`: it has no default: give `-p day=…`"]
-        );
-        assert_eq!(
-            bind(&params, &[("day", "2020-08-20")]).unwrap()["n"],
-            json!(3)
-        );
-    }
-
-    #[test]
-    fn defaults_must_fit() {
-        let (_, found) = params(
-            "a: { type: integer, default: x }\nb: { enum: [1, 2], default: 3 }\nc: { type: strin }\n2x: 1\n",
-        );
-        assert_eq!(
-            found,
-            [
-                "`x` isn't an integer",
-                "`3` isn't one of `1`, `2`",
-                "unknown type `strin`",
-                "`2x` can't be the name of a parameter"
-            ]
-        );
-    }
-}
+mod tests;

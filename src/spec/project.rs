@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::connections::Around;
 use super::files::{Files, Origin};
-use super::pipeline::{Context, Pipeline, read_pipeline};
+use super::pipeline::Pipeline;
+use super::read_pipeline::{Context, read_pipeline};
 use super::settings::{Settings, read_settings};
 use super::version::PROFILE;
 use super::yaml::read_yaml;
 use crate::connection::Places;
-use crate::document::{Diagnostic, Report, Severity, Sources, Span};
+use crate::document::{Diagnostic, Report, Severity, Sources, Span, Spanned};
 use crate::model::DagId;
 use crate::secret::Environment;
 use crate::store::DagVersion;
@@ -38,6 +40,8 @@ pub struct Loaded {
     pub broken: Vec<(PathBuf, Option<String>)>,
     /// Everything that was found, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
+    /// What is worth knowing of pipelines without mistakes, such as where a guarantee is weaker.
+    pub notes: Vec<Diagnostic>,
     pub sources: Sources,
 }
 
@@ -72,48 +76,109 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
             .help("`runner init` makes a project that runs"),
         );
     }
-    // With a broken `runner.yaml` every connection would be unknown: one mistake, not hundreds.
-    for path in paths.iter().filter(|_| settings.is_some()) {
-        let Some(settings) = &settings else { break };
+    let mut names: BTreeMap<String, Spanned<String>> = BTreeMap::new();
+    for path in &paths {
+        // When `runner.yaml` can't be read at all, every connection would be unknown: one mistake,
+        // not hundreds.
+        let Some((settings, _)) = &settings else {
+            broken.push((path.clone(), None));
+            continue;
+        };
         let context = Context {
             settings,
             environment: &environment,
         };
-        let Some(pipeline) = read_pipeline(path, &mut files, &context, &mut report) else {
-            broken.push((path.clone(), dag_name(&files, path)));
-            continue;
-        };
-        if let Some(first) = pipelines.get(&pipeline.id) {
-            let name = pipeline.id.clone();
-            let source = |path: &Path| {
-                files
-                    .sources
-                    .iter()
-                    .find(|(_, source)| source.path == path)
-                    .map(|(id, _)| Span::new(id, 0..0))
-            };
-            if let (Some(here), Some(there)) = (source(path), source(&first.path)) {
-                report.push(
-                    Diagnostic::error("duplicate-dag", format!("two files are DAG `{name}`"), here)
-                        .related(there, "first here")
-                        .help("give one of them another name"),
-                );
+        let read = read_pipeline(path, &mut files, &context, &mut report);
+        let name = read.name.as_ref().map(|name| name.value.clone());
+        let unique = read
+            .name
+            .is_none_or(|name| is_new(name, &mut names, &mut report));
+        match read.pipeline {
+            Some(pipeline) if unique => {
+                pipelines.insert(pipeline.id.clone(), Arc::new(pipeline));
             }
-            broken.push((path.clone(), Some(name.to_string())));
-            continue;
+            _ => broken.push((path.clone(), name)),
         }
-        pipelines.insert(pipeline.id.clone(), Arc::new(pipeline));
     }
+    if let Some((settings, _)) = &settings {
+        warn_of_unknown_params(settings, &pipelines, &broken, &mut report);
+    }
+    let found = in_order(report.into_diagnostics(), &files.sources);
+    let (notes, diagnostics) = found
+        .into_iter()
+        .partition(|diagnostic| diagnostic.severity == Severity::Note);
     Loaded {
-        project: settings.map(|settings| Project {
-            places: places.clone(),
-            environment,
-            settings,
-            pipelines,
-        }),
+        project: settings
+            .filter(|(_, fine)| *fine)
+            .map(|(settings, _)| Project {
+                places: places.clone(),
+                environment,
+                settings,
+                pipelines,
+            }),
         broken,
-        diagnostics: report.into_diagnostics(),
+        diagnostics,
+        notes,
         sources: files.sources,
+    }
+}
+
+/// Whether no other file is the DAG of this name.
+fn is_new(
+    name: Spanned<String>,
+    names: &mut BTreeMap<String, Spanned<String>>,
+    report: &mut Report,
+) -> bool {
+    let Some(first) = names.get(&name.to_lowercase()) else {
+        names.insert(name.to_lowercase(), name);
+        return true;
+    };
+    let same = first.value == name.value;
+    let diagnostic = if same {
+        Diagnostic::error(
+            "duplicate-dag",
+            format!("two files are DAG `{}`", name.value),
+            name.span,
+        )
+        .label("give it another name")
+    } else {
+        Diagnostic::warning(
+            "similar-names",
+            format!(
+                "only case tells DAG `{}` and `{}` apart",
+                name.value, first.value
+            ),
+            name.span,
+        )
+        .label("easily taken for the other")
+    };
+    report.push(diagnostic.related(first.span, "first here"));
+    !same
+}
+
+/// A profile's parameter that no DAG has is probably misspelled.
+fn warn_of_unknown_params(
+    settings: &Settings,
+    pipelines: &BTreeMap<DagId, Arc<Pipeline>>,
+    broken: &[(PathBuf, Option<String>)],
+    report: &mut Report,
+) {
+    // A broken pipeline may have it.
+    for (name, _) in settings.params.iter().filter(|_| broken.is_empty()) {
+        if !pipelines.values().any(|pipeline| pipeline.params.has(name)) {
+            let known = pipelines
+                .values()
+                .flat_map(|pipeline| pipeline.params.names());
+            let known: std::collections::BTreeSet<String> = known.collect();
+            report.push(
+                Diagnostic::warning(
+                    "no-effect",
+                    format!("no DAG has a parameter `{}`", name.value),
+                    name.span,
+                )
+                .suggest(name, known.iter().map(String::as_str), "parameter"),
+            );
+        }
     }
 }
 
@@ -138,7 +203,8 @@ impl Project {
             &mut files,
             &mut report,
         );
-        let settings = kept.map(|kept| Settings {
+        // Of the kept file only what holds for tasks counts: its connections may be of the past.
+        let settings = kept.map(|(kept, _)| Settings {
             connections: self.settings.connections.clone(),
             limits: self.settings.limits.clone(),
             ..kept
@@ -154,7 +220,7 @@ impl Project {
                 .keys()
                 .map(Path::new)
                 .find(|path| path.starts_with(PIPELINES_FOLDER) && is_yaml(path))?;
-            read_pipeline(path, &mut files, &context, &mut report)
+            read_pipeline(path, &mut files, &context, &mut report).pipeline
         });
         pipeline.map(Arc::new).ok_or_else(|| {
             let first = report
@@ -172,6 +238,24 @@ impl Project {
     }
 }
 
+/// In the order of the files, each mistake once: pipelines may share a file.
+fn in_order(mut diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
+    for diagnostic in &mut diagnostics {
+        // What is missing at the end of a file is missing behind its last word.
+        let span = &mut diagnostic.primary.span;
+        let end = sources.get(span.source).text.trim_end().len();
+        if span.range().start > end {
+            *span = Span::new(span.source, end..end);
+        }
+    }
+    diagnostics.sort_by_key(|diagnostic| {
+        let span = diagnostic.primary.span;
+        (span.source, span.start)
+    });
+    diagnostics.dedup();
+    diagnostics
+}
+
 fn with_dotenv(
     mut environment: Environment,
     files: &mut Files<'_>,
@@ -184,47 +268,79 @@ fn with_dotenv(
     if !root.join(path).is_file() {
         return environment;
     }
-    if let Some((source, text)) = files.read_or_report(path, report)
-        && let Err((line, message)) = environment.add_dotenv(&text)
-    {
-        let start: usize = text
-            .split_inclusive('\n')
-            .take(line - 1)
-            .map(str::len)
-            .sum();
-        // The line may hold a secret: only its beginning is shown.
-        report.push(Diagnostic::error(
-            "invalid-value",
-            format!("`.env` line {line}: {message}"),
-            Span::new(source, start..start),
-        ));
+    let text = match files.read(path) {
+        Ok((_, text)) => text,
+        Err(reason) => {
+            let source = files.sources.add(path, "");
+            report.push(Diagnostic::error(
+                "unreadable-file",
+                format!("`.env` can't be read: {reason}"),
+                Span::new(source, 0..0),
+            ));
+            return environment;
+        }
+    };
+    if let Err((line, message)) = environment.add_dotenv(&text) {
+        // It may hold secrets: its lines are shown without what may be one.
+        let shown: String = text.split_inclusive('\n').map(masked).collect();
+        let mut lines = shown.split_inclusive('\n');
+        let start: usize = lines.by_ref().take(line - 1).map(str::len).sum();
+        let length = lines.next().unwrap_or_default().trim_end().len();
+        let source = files.sources.add(path, shown);
+        report.push(
+            Diagnostic::error(
+                "invalid-dotenv",
+                message,
+                Span::new(source, start..start + length),
+            )
+            .help("each line is `NAME=value`, a `# comment` or empty; what may be a secret isn't shown"),
+        );
     }
     environment
 }
 
+/// A line of `.env` without its value.
+fn masked(line: &str) -> String {
+    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | ' ');
+    match line.split_once('=') {
+        Some((name, _)) if name.chars().all(word) => format!("{name}=…\n"),
+        _ if line.trim_start().starts_with('#') || line.trim().is_empty() => line.to_owned(),
+        _ => match line.trim_start().strip_prefix("export ") {
+            Some(_) => "export …\n".to_owned(),
+            None => "…\n".to_owned(),
+        },
+    }
+}
+
+/// Reads `runner.yaml`: the settings, and whether they have no mistakes.
 fn load_settings(
     places: &Arc<Places>,
     profile: Option<&str>,
     environment: &Environment,
     files: &mut Files<'_>,
     report: &mut Report,
-) -> Option<Settings> {
+) -> Option<(Settings, bool)> {
     let path = Path::new(SETTINGS_FILE);
     let exists = match &files.origin {
         Origin::Disk(root) => root.join(path).exists(),
         Origin::Kept(kept) => kept.contains_key(SETTINGS_FILE),
     };
-    if !exists {
-        return read_settings(None, profile, places, environment, report);
-    }
-    let (source, text) = files.read_or_report(path, report)?;
+    let around = Around {
+        places,
+        environment,
+    };
     let before = report.diagnostics().len();
-    let node = read_yaml(source, &text, report)?;
-    let settings = read_settings(Some(&node), profile, places, environment, report);
+    let settings = if exists {
+        let (source, text) = files.read_or_report(path, report)?;
+        let node = read_yaml(source, &text, report)?;
+        read_settings(Some(&node), profile, &around, report)
+    } else {
+        read_settings(None, profile, &around, report)
+    };
     let fine = report.diagnostics()[before..]
         .iter()
         .all(|diagnostic| diagnostic.severity != Severity::Error);
-    settings.filter(|_| fine)
+    settings.map(|settings| (settings, fine))
 }
 
 /// Every YAML file below `pipelines/`, sorted.
@@ -252,14 +368,4 @@ fn pipeline_paths(root: &Path) -> Vec<PathBuf> {
 fn is_yaml(path: &Path) -> bool {
     path.extension()
         .is_some_and(|extension| extension == "yaml" || extension == "yml")
-}
-
-/// The name of a DAG whose file has mistakes, if that much can be read.
-fn dag_name(files: &Files<'_>, path: &Path) -> Option<String> {
-    let (id, source) = files
-        .sources
-        .iter()
-        .find(|(_, source)| source.path == path)?;
-    let node = read_yaml(id, &source.text, &mut Report::default())?;
-    node.get("dag")?.as_text().map(str::to_owned)
 }

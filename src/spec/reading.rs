@@ -1,19 +1,20 @@
 //! The tasks of a pipeline, read one by one.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::files::{Files, View};
 use super::graph::Graph;
 use super::params::Params;
-use super::pipeline::{Context, Foreach, TaskSpec};
+use super::pipeline::{Foreach, TaskSpec};
+use super::read_pipeline::Context;
+use super::retry::{check_retry, retry_policy};
 use super::settings::check_pool;
-use super::task::{Condition, DefaultsRecord, TaskHead, check_retry, retry_policy};
+use super::task::{Condition, DefaultsRecord, TaskHead, TaskRecord};
 use crate::document::{Diagnostic, FromNode, Node, Report, Spanned, Value};
-use crate::model::Task;
+use crate::model::{PoolId, Task};
 use crate::secret::Environment;
-use crate::task::Surroundings;
+use crate::task::{EMPTY, Surroundings, Task as Action};
 use crate::template::{Shape, Template, TemplateValue};
 
 /// What the tasks of one DAG are read in.
@@ -32,37 +33,11 @@ impl Reading<'_, '_> {
     /// Reads what is particular to a task: its templates and the part of its kind.
     pub fn task(
         &mut self,
-        head: &TaskHead,
+        head: &TaskHead<'_>,
         at: usize,
     ) -> Option<(Task, TaskSpec, BTreeSet<String>)> {
-        let record = head.record.as_ref()?;
-        let pools = &self.context.settings.limits.pools;
-        let pool = record
-            .pool
-            .as_ref()
-            .or_else(|| self.levels.iter().find_map(|level| level.pool.as_ref()));
-        let pool_id = match &record.pool {
-            Some(own) => check_pool(Some(own), pools, self.report),
-            // Defaults were checked where they stand.
-            None => pool.and_then(|pool| {
-                pools
-                    .get_key_value(pool.value.as_str())
-                    .map(|(id, _)| id.clone())
-            }),
-        };
-        let slots = record.slots.map_or(1, NonZeroU32::get);
-        if let (Some(id), Some(span)) = (&pool_id, record.pool.as_ref().map(|pool| pool.span))
-            && slots > pools[id]
-        {
-            self.report.push(Diagnostic::error(
-                "too-many-slots",
-                format!(
-                    "the task takes {slots} slots, pool `{id}` has {}",
-                    pools[id]
-                ),
-                span,
-            ));
-        }
+        let record = &head.record;
+        let pool = self.pool(record);
         if let Some(retry) = &record.retry {
             check_retry(retry, self.report);
         }
@@ -72,6 +47,20 @@ impl Reading<'_, '_> {
             self.levels,
             self.report,
         );
+        if let Some(own) = &record.retry
+            && retry.retries == 0
+            && record.retries.is_none()
+            && own.attempts.is_none()
+        {
+            self.report.push(
+                Diagnostic::warning(
+                    "no-effect",
+                    "`retry` has no effect: there is only one attempt",
+                    head.key_span("retry"),
+                )
+                .help("say how often: `retries: 3`"),
+            );
+        }
         check_env(&record.env.0, self.context.environment, self.report);
         let own_env = record.env.0.iter().map(|name| name.value.as_str());
         let mut scope = self.scope.clone();
@@ -85,6 +74,7 @@ impl Reading<'_, '_> {
         let mut view = View {
             files: self.files,
             connections: &self.context.settings.connections,
+            broken_connections: &self.context.settings.broken_connections,
         };
         let mut surroundings = Surroundings {
             report: self.report,
@@ -119,16 +109,9 @@ impl Reading<'_, '_> {
         } else {
             &scope
         };
-        let empty_body = Node {
-            value: Value::Map(Vec::new()),
-            span: head.name_span,
-        };
-        let body = head.body.as_ref().unwrap_or(&empty_body);
-        let action = (head.kind.parse)(body, &mut surroundings)?;
+        let (kind, action) = read_action(head, &mut surroundings);
         let reads = surroundings.reads;
-        if !fine {
-            return None;
-        }
+        let action = action.filter(|_| fine)?;
         let timeout = record
             .timeout
             .or_else(|| self.levels.iter().find_map(|level| level.timeout));
@@ -147,14 +130,14 @@ impl Reading<'_, '_> {
             dynamic: condition.is_some() || foreach.is_some(),
             retry,
             timeout,
-            pool: pool_id.map(|id| (id, slots)),
+            pool,
             priority,
-            concurrency: record.concurrency.map(NonZeroU32::get),
+            concurrency: record.concurrency.map(|limit| limit.get()),
             continue_on_failure: record.continue_on_failure.unwrap_or_default(),
         };
         let spec = TaskSpec {
             id: head.id.clone(),
-            kind: head.kind.name,
+            kind,
             description: record.description.clone(),
             action: Arc::from(action),
             condition,
@@ -169,6 +152,80 @@ impl Reading<'_, '_> {
         };
         Some((task, spec, reads))
     }
+
+    /// The pool that a task takes slots from, and how many.
+    fn pool(&mut self, record: &TaskRecord) -> Option<(PoolId, u32)> {
+        let pools = &self.context.settings.limits.pools;
+        let from_defaults = || self.levels.iter().find_map(|level| level.pool.as_ref());
+        let id = match &record.pool {
+            Some(own) => check_pool(Some(own), pools, self.report)?,
+            None => match from_defaults() {
+                // Defaults were checked where they stand.
+                Some(pool) => pools.get_key_value(pool.value.as_str())?.0.clone(),
+                None => {
+                    if let Some(slots) = &record.slots {
+                        self.report.push(
+                            Diagnostic::warning(
+                                "no-effect",
+                                "`slots` has no effect without `pool`",
+                                slots.span,
+                            )
+                            .label("slots of which pool?"),
+                        );
+                    }
+                    return None;
+                }
+            },
+        };
+        let slots = record.slots.map_or(1, |slots| slots.get());
+        if let Some(taken) = &record.slots
+            && slots > pools[&id]
+        {
+            let mut diagnostic = Diagnostic::error(
+                "too-many-slots",
+                format!(
+                    "the task takes {slots} slots, but pool `{id}` has only {}",
+                    pools[&id]
+                ),
+                taken.span,
+            )
+            .label("it could never start")
+            .help("take fewer, or enlarge the pool in runner.yaml");
+            if let Some(pool) = &record.pool {
+                diagnostic = diagnostic.related(pool.span, "the pool");
+            }
+            self.report.push(diagnostic);
+        }
+        Some((id, slots))
+    }
+}
+
+/// What the task does: the part of its kind. With several kinds, which is a mistake, all are read.
+fn read_action(
+    head: &TaskHead<'_>,
+    surroundings: &mut Surroundings<'_>,
+) -> (&'static str, Option<Box<dyn Action>>) {
+    let mut action = None;
+    for (kind, entry) in head.kinds() {
+        let before = surroundings.report.diagnostics().len();
+        let read = (kind.parse)(&entry.value, surroundings);
+        surroundings.report.revise(before, |diagnostic| {
+            let whole = diagnostic.primary.span == entry.value.span;
+            if whole && diagnostic.message.starts_with("expected ") {
+                diagnostic
+                    .message
+                    .insert_str(0, &format!("`{}`: ", kind.name));
+            }
+        });
+        action.get_or_insert((kind.name, read));
+    }
+    action.unwrap_or_else(|| {
+        let body = Node {
+            value: Value::Map(Vec::new()),
+            span: head.name.span,
+        };
+        (EMPTY.name, (EMPTY.parse)(&body, surroundings))
+    })
 }
 
 crate::record! {

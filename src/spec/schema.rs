@@ -21,6 +21,18 @@ pub fn pipeline_schema() -> Json {
         "additionalProperties": { "anyOf": [{ "type": "null" }, task_schema()] }
     });
     schema["properties"]["tasks"] = tasks;
+    // A map without these keys is the default of a parameter that is a map.
+    schema["properties"]["params"]["additionalProperties"] = json!({
+        "if": {
+            "type": "object",
+            "anyOf": [
+                { "required": ["type"] },
+                { "required": ["default"] },
+                { "required": ["enum"] }
+            ]
+        },
+        "then": super::params::schema()
+    });
     schema
 }
 

@@ -6,13 +6,18 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::interpolate::interpolate;
-use super::task::{DefaultsRecord, check_retry};
-use crate::connection::{Connection, ConnectionKind, Connections, KINDS, Places, Surroundings};
-use crate::document::{ByteSize, Diagnostic, FromNode, Map, Node, Report, Spanned, Value, nearest};
+use super::connections::{Around, Broken, read_connections};
+use super::names::invalid_name;
+use super::placement::point_at_keys;
+use super::retry::check_retry;
+use super::task::DefaultsRecord;
+use crate::connection::Connections;
+use crate::document::{
+    ByteSize, Diagnostic, Map, Node, Report, SourceId, Span, Spanned, Value, read_map,
+    refuse_unknown_keys,
+};
 use crate::engine::Limits;
-use crate::model::{ConnectionId, PoolId};
-use crate::secret::Environment;
+use crate::model::PoolId;
 
 crate::record! {
     /// A project: `runner.yaml`.
@@ -48,71 +53,52 @@ crate::record! {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub connections: Arc<Connections>,
+    /// What has mistakes; empty in a project that is used.
+    pub(super) broken_connections: Broken,
     pub limits: Limits,
     /// Most bytes of one attempt's log.
     pub log_limit: u64,
     /// The chosen profile.
     pub profile: Option<String>,
     /// The chosen profile's defaults of params.
-    pub(super) params: Vec<(Spanned<String>, Json)>,
+    pub(super) params: Vec<(Spanned<String>, Spanned<Json>)>,
     /// The profile's defaults, then the project's.
     pub(super) defaults: Vec<DefaultsRecord>,
 }
 
-/// Reads `runner.yaml`. Without the file all is as if it were empty.
+/// Reads `runner.yaml`; without the file all is as if it were empty. With mistakes, which are
+/// reported, there are settings that pipelines can be checked with.
 pub fn read_settings(
     node: Option<&Node>,
     profile: Option<&str>,
-    places: &Arc<Places>,
-    environment: &Environment,
+    around: &Around<'_>,
     report: &mut Report,
 ) -> Option<Settings> {
     let empty = Node {
         value: Value::Map(Vec::new()),
-        span: crate::document::Span::new(crate::document::SourceId(0), 0..0),
+        span: Span::new(SourceId(0), 0..0),
     };
     let node = match node {
         Some(node) if node.value != Value::Null => node,
         _ => &empty,
     };
-    let record = SettingsRecord::from_node(node, report)?;
-    let chosen = match profile {
-        None => None,
-        Some(name) => Some(find_profile(name, &record, node, report)?),
-    };
+    let before = report.diagnostics().len();
+    let entries = read_map(node, report)?;
+    let entries = refuse_unknown_keys(entries, SettingsRecord::KEYS, "runner.yaml", report);
+    let record = SettingsRecord::from_entries(&entries, node.span, report)?;
+    let chosen = profile.and_then(|name| find_profile(name, &record, node, report));
     let mut nodes: Vec<(Spanned<String>, Node)> = record.connections.0.clone();
     for (name, replacement) in chosen.iter().flat_map(|chosen| &chosen.connections.0) {
-        match nodes
+        let known = nodes
             .iter_mut()
-            .find(|(known, _)| known.value == name.value)
-        {
+            .find(|(known, _)| known.value == name.value);
+        match known {
             Some((_, node)) => *node = replacement.clone(),
             None => nodes.push((name.clone(), replacement.clone())),
         }
     }
-    let mut connections = Connections::default();
-    for (name, mut node) in nodes {
-        interpolate(&mut node, environment, report);
-        if let Some((id, connection)) = read_connection(&name, &node, places, environment, report) {
-            connections.insert(id, connection);
-        }
-    }
-    let mut pools = BTreeMap::new();
-    for (name, slots) in &record.pools.0 {
-        match PoolId::new(name) {
-            Ok(id) => {
-                pools.insert(id, slots.get());
-            }
-            Err(error) => report.push(
-                Diagnostic::error(
-                    "invalid-name",
-                    format!("`{}` can't be the name of a pool", name.value),
-                    name.span,
-                )
-                .label(error.to_string()),
-            ),
-        }
-    }
+    let (connections, broken_connections) = read_connections(nodes, around, report);
+    let pools = read_pools(&record.pools, report);
     let defaults: Vec<DefaultsRecord> = chosen
         .iter()
         .filter_map(|chosen| chosen.defaults.clone())
@@ -124,8 +110,10 @@ pub fn read_settings(
         }
         check_pool(level.pool.as_ref(), &pools, report);
     }
+    point_at_keys(node, before, report);
     Some(Settings {
         connections: Arc::new(connections),
+        broken_connections,
         limits: Limits {
             max_active_tasks: record.max_active_tasks.map(NonZeroU32::get),
             pools,
@@ -135,10 +123,23 @@ pub fn read_settings(
         params: chosen
             .iter()
             .flat_map(|chosen| &chosen.params.0)
-            .map(|(name, node)| (name.clone(), node.to_json()))
+            .map(|(name, node)| (name.clone(), Spanned::new(node.to_json(), node.span)))
             .collect(),
         defaults,
     })
+}
+
+fn read_pools(pools: &Map<NonZeroU32>, report: &mut Report) -> BTreeMap<PoolId, u32> {
+    let mut read = BTreeMap::new();
+    for (name, slots) in &pools.0 {
+        match PoolId::new(name) {
+            Ok(id) => {
+                read.insert(id, slots.get());
+            }
+            Err(error) => report.push(invalid_name("a pool", name, &error)),
+        }
+    }
+    read
 }
 
 /// Reports a pool that isn't in `runner.yaml`.
@@ -174,82 +175,21 @@ fn find_profile(
     if let Some((_, profile)) = known.iter().find(|(known, _)| known.value == name) {
         return Some(profile.clone());
     }
-    let span = node.get("profiles").map_or(node.span, |node| node.span);
+    let entries = node.as_map().unwrap_or_default();
+    let entry = entries.iter().find(|entry| &*entry.key.value == "profiles");
     let diagnostic = Diagnostic::error(
         "unknown-profile",
         format!("profile `{name}` doesn't exist"),
-        span,
+        entry.map_or(node.span, |entry| entry.key.span),
     );
-    report.push(diagnostic.suggest(
-        name,
-        known.iter().map(|(name, _)| name.value.as_str()),
-        "profile",
-    ));
+    report.push(if known.is_empty() {
+        diagnostic.help("add it under `profiles:` in runner.yaml")
+    } else {
+        diagnostic.suggest(
+            name,
+            known.iter().map(|(name, _)| name.value.as_str()),
+            "profile",
+        )
+    });
     None
-}
-
-fn read_connection(
-    name: &Spanned<String>,
-    node: &Node,
-    places: &Arc<Places>,
-    environment: &Environment,
-    report: &mut Report,
-) -> Option<(ConnectionId, Arc<dyn Connection>)> {
-    let id = match ConnectionId::new(name) {
-        Ok(id) => id,
-        Err(error) => {
-            report.push(
-                Diagnostic::error(
-                    "invalid-name",
-                    format!("`{}` can't be the name of a connection", name.value),
-                    name.span,
-                )
-                .label(error.to_string()),
-            );
-            return None;
-        }
-    };
-    let entries = crate::document::read_map(node, report)?;
-    let [entry] = entries else {
-        let mut diagnostic = Diagnostic::error(
-            "wrong-shape",
-            format!(
-                "a connection has one key that names its kind, `{name}` has {}",
-                entries.len(),
-                name = name.value
-            ),
-            node.span,
-        );
-        if let Some(kind) = KINDS.first() {
-            diagnostic = diagnostic.help(format!(
-                "for example `{}: {{ {}: … }}`",
-                name.value, kind.name
-            ));
-        }
-        report.push(diagnostic);
-        return None;
-    };
-    let kind: Option<&&ConnectionKind> = KINDS.iter().find(|kind| kind.name == &*entry.key.value);
-    let Some(kind) = kind else {
-        let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-        let wrong = &*entry.key.value;
-        let diagnostic = Diagnostic::error(
-            "unknown-kind",
-            format!("unknown kind of connection `{wrong}`"),
-            entry.key.span,
-        );
-        report.push(match nearest(wrong, names.iter().copied()) {
-            Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
-            None => diagnostic.suggest(wrong, names, "kind"),
-        });
-        return None;
-    };
-    let mut surroundings = Surroundings {
-        report,
-        id: &id,
-        places,
-        environment,
-    };
-    let connection = (kind.parse)(&entry.value, &mut surroundings)?;
-    Some((id, connection))
 }

@@ -1,13 +1,16 @@
 //! What stands around a task's kind: dependencies, conditions, retries.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::names::invalid_name;
 use crate::document::{
-    Diagnostic, Entry, FromNode, Node, OneOrMany, Report, Span, Spanned, nearest,
+    Diagnostic, Entry, FromNode, Node, OneOrMany, Report, Span, Spanned, Value, correct_key,
+    nearest,
 };
-use crate::model::{Backoff, FailureKind, RetryPolicy, TaskId, TriggerRule};
-use crate::task::{EMPTY, KINDS, TaskKind};
+use crate::model::{Backoff, FailureKind, TaskId, TriggerRule};
+use crate::task::{KINDS, TaskKind};
 
 crate::record! {
     /// A task: what it does (the one key that names its kind) and when.
@@ -24,11 +27,11 @@ crate::record! {
         /// `{ dataset: task }`.
         foreach: Option<Node>,
         /// Most items of `foreach` at a time.
-        concurrency: Option<NonZeroU32>,
+        concurrency: Option<Spanned<NonZeroU32>>,
         /// The pool it takes a slot from; pools are in `runner.yaml`.
         pool: Option<Spanned<String>>,
         /// How many slots of the pool it takes.
-        slots: Option<NonZeroU32>,
+        slots: Option<Spanned<NonZeroU32>>,
         /// Larger starts first among what is ready.
         priority: Option<i32>,
         /// Attempts after the first.
@@ -54,7 +57,7 @@ crate::record! {
         /// How the wait grows.
         backoff: Option<Backoff>,
         /// No wait is longer.
-        max_delay: Option<Duration>,
+        max_delay: Option<Spanned<Duration>>,
         /// Share of the wait drawn by chance, 0 to 1.
         jitter: Option<Spanned<f64>>,
         /// The causes that are worth another attempt.
@@ -87,7 +90,7 @@ pub enum Condition {
 
 impl FromNode for Condition {
     fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
-        if let crate::document::Value::Bool(value) = node.value {
+        if let Value::Bool(value) = node.value {
             return Some(Self::Constant(value));
         }
         let text = node.as_text();
@@ -146,48 +149,57 @@ impl FromNode for FailureKind {
 }
 
 /// A task as it was read: the common part, and the part of its kind still to be read.
-pub struct TaskHead {
+pub struct TaskHead<'a> {
+    /// As the document spells it.
+    pub name: &'a Spanned<String>,
+    /// A stand-in when the name can't be one.
     pub id: TaskId,
-    pub name_span: Span,
-    /// `None` when its common keys have mistakes.
-    pub record: Option<TaskRecord>,
-    pub kind: &'static TaskKind,
-    /// The value behind the kind's key; `None` for a task without a kind.
-    pub body: Option<Node>,
+    /// What has mistakes is replaced by its stand-in.
+    pub record: TaskRecord,
+    /// `needs` has mistakes: what comes before the task isn't known.
+    pub needs_unknown: bool,
+    entries: Cow<'a, [Entry]>,
+    kinds: Vec<(&'static TaskKind, usize)>,
+}
+
+impl TaskHead<'_> {
+    /// The kinds it names, each with the key and the value behind it; a right task has at most one.
+    pub fn kinds(&self) -> impl Iterator<Item = (&'static TaskKind, &Entry)> {
+        let entry = |&(kind, at): &(&'static TaskKind, usize)| (kind, &self.entries[at]);
+        self.kinds.iter().map(entry)
+    }
+
+    /// Where a key stands; the task's name when it isn't there.
+    pub fn key_span(&self, key: &str) -> Span {
+        let entry = self.entries.iter().find(|entry| &*entry.key.value == key);
+        entry.map_or(self.name.span, |entry| entry.key.span)
+    }
 }
 
 /// Reads the common keys of a task and finds its kind.
-pub fn read_head(name: &Spanned<Box<str>>, node: &Node, report: &mut Report) -> Option<TaskHead> {
-    let id = match TaskId::new(&name.value) {
+pub fn read_head<'a>(
+    name: &'a Spanned<String>,
+    node: &'a Node,
+    report: &mut Report,
+) -> Option<TaskHead<'a>> {
+    let id = match TaskId::new(name) {
         Ok(id) => id,
         Err(error) => {
-            report.push(
-                Diagnostic::error(
-                    "invalid-name",
-                    format!("`{}` can't be the name of a task", name.value),
-                    name.span,
-                )
-                .label(error.to_string()),
-            );
-            return None;
+            report.push(invalid_name("a task", name, &error));
+            TaskId::new("unnamed").ok()?
         }
     };
     // `join:` with nothing behind it is a task without a kind.
-    let empty = Vec::new();
-    let entries: &[Entry] = match &node.value {
-        crate::document::Value::Null => &empty,
-        _ => crate::document::read_map(node, report).unwrap_or(&empty),
-    };
-    let mut kinds: Vec<(&'static TaskKind, &Entry)> = Vec::new();
-    for entry in entries {
-        let key = &*entry.key.value;
-        if let Some(kind) = KINDS.iter().find(|kind| kind.name == key) {
-            kinds.push((kind, entry));
-        } else if !TaskRecord::KEYS.contains(&key) {
-            unknown_key(key, entry.key.span, report);
+    let entries = match &node.value {
+        Value::Map(entries) => entries.as_slice(),
+        Value::Null => &[],
+        _ => {
+            not_a_map(name, node, report);
+            &[]
         }
-    }
-    if let [(first, _), (second, entry), ..] = kinds.as_slice() {
+    };
+    let (entries, kinds) = find_kinds(entries, report);
+    if let [(first, _), (second, at), ..] = kinds.as_slice() {
         report.push(
             Diagnostic::error(
                 "two-kinds",
@@ -195,43 +207,99 @@ pub fn read_head(name: &Spanned<Box<str>>, node: &Node, report: &mut Report) -> 
                     "a task does one thing, this one has `{}` and `{}`",
                     first.name, second.name
                 ),
-                entry.key.span,
+                entries[*at].key.span,
             )
             .label("move this to a task of its own"),
         );
     }
-    let record = TaskRecord::from_entries(entries, node.span, report);
-    if let Some(record) = &record
-        && let (Some(concurrency), None) = (record.concurrency, &record.foreach)
-    {
-        let span = key_span(entries, "concurrency").unwrap_or(node.span);
+    let record = TaskRecord::from_entries(&entries, node.span, report)?;
+    let needs = entries.iter().find(|entry| &*entry.key.value == "needs");
+    let needs_unknown = record.needs.0.is_empty()
+        && needs.is_some_and(|entry| match &entry.value.value {
+            Value::Null => false,
+            Value::List(items) => !items.is_empty(),
+            _ => true,
+        });
+    let head = TaskHead {
+        name,
+        id,
+        record,
+        needs_unknown,
+        entries,
+        kinds,
+    };
+    warn_of_no_effect(&head, report);
+    Some(head)
+}
+
+/// The entries, misspelled keys corrected, and which of them name a kind.
+fn find_kinds<'a>(
+    entries: &'a [Entry],
+    report: &mut Report,
+) -> (Cow<'a, [Entry]>, Vec<(&'static TaskKind, usize)>) {
+    let kind_of = |key: &str| KINDS.iter().find(|kind| kind.name == key);
+    let mut corrected = Cow::Borrowed(entries);
+    for (at, entry) in entries.iter().enumerate() {
+        let key = &*entry.key.value;
+        if kind_of(key).is_none() && !TaskRecord::KEYS.contains(&key) {
+            unknown_key(key, entry.key.span, report);
+            let kinds = KINDS.iter().map(|kind| kind.name);
+            let known: Vec<&str> = kinds.chain(TaskRecord::KEYS.iter().copied()).collect();
+            correct_key(&mut corrected, at, &known);
+        }
+    }
+    let kinds = corrected
+        .iter()
+        .enumerate()
+        .filter_map(|(at, entry)| Some((*kind_of(&entry.key.value)?, at)))
+        .collect();
+    (corrected, kinds)
+}
+
+fn not_a_map(name: &str, node: &Node, report: &mut Report) {
+    let diagnostic = Diagnostic::error(
+        "wrong-type",
+        format!("task `{name}`: expected a map, found {}", node.kind()),
+        node.span,
+    )
+    .label("expected a map with a kind, such as `shell:`");
+    report.push(match node.as_text() {
+        Some(text) if !text.contains('\n') => {
+            diagnostic.help(format!("to run a command: `{name}: {{ shell: {text} }}`"))
+        }
+        _ => diagnostic,
+    });
+}
+
+fn warn_of_no_effect(head: &TaskHead<'_>, report: &mut Report) {
+    let record = &head.record;
+    if let (Some(concurrency), None) = (&record.concurrency, &record.foreach) {
         report.push(
             Diagnostic::warning(
                 "no-effect",
-                format!("`concurrency: {concurrency}` has no effect without `foreach`"),
-                span,
+                format!(
+                    "`concurrency: {}` has no effect without `foreach`",
+                    concurrency.value
+                ),
+                head.key_span("concurrency"),
             )
             .help("use `pool` to limit tasks that are no items of one `foreach`"),
         );
     }
-    let (kind, body) = match kinds.first() {
-        Some((kind, entry)) => (*kind, Some(entry.value.clone())),
-        None => (EMPTY, None),
-    };
-    Some(TaskHead {
-        id,
-        name_span: name.span,
-        record,
-        kind,
-        body,
-    })
-}
-
-fn key_span(entries: &[Entry], key: &str) -> Option<Span> {
-    entries
-        .iter()
-        .find(|entry| &*entry.key.value == key)
-        .map(|entry| entry.key.span)
+    if let Some(when) = &record.when
+        && record.needs.0.is_empty()
+        && !head.needs_unknown
+    {
+        report.push(
+            Diagnostic::warning(
+                "no-effect",
+                "`when` has no effect without `needs`: the task starts at once",
+                when.span,
+            )
+            .label("ends of which tasks?")
+            .help("add `needs:`, or remove `when:`"),
+        );
+    }
 }
 
 fn unknown_key(key: &str, span: Span, report: &mut Report) {
@@ -245,96 +313,20 @@ fn unknown_key(key: &str, span: Span, report: &mut Report) {
     diagnostic = match nearest(key, known) {
         Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
         None => diagnostic.help(format!(
-            "a task's kind is one of {}",
-            kinds
-                .iter()
-                .map(|kind| format!("`{kind}`"))
-                .collect::<Vec<_>>()
-                .join(", ")
+            "a task has one kind, {}, and any of {}",
+            listed(&kinds, " or "),
+            listed(TaskRecord::KEYS, " and ")
         )),
     };
     report.push(diagnostic);
 }
 
-/// The retry policy from the task's own keys, then the DAG's, then the project's.
-pub fn retry_policy(
-    retries: Option<&Spanned<u32>>,
-    retry: Option<&RetryRecord>,
-    defaults: &[&DefaultsRecord],
-    report: &mut Report,
-) -> RetryPolicy {
-    let mut policy = RetryPolicy::default();
-    for level in defaults.iter().rev() {
-        apply(&mut policy, level.retries.as_ref(), level.retry.as_ref());
-    }
-    if let (Some(retries), Some(attempts)) =
-        (retries, retry.and_then(|retry| retry.attempts.as_ref()))
-    {
-        report.push(
-            Diagnostic::error(
-                "contradiction",
-                "`retries` and `retry.attempts` say the same thing twice",
-                attempts.span,
-            )
-            .related(retries.span, "`retries` is here")
-            .label("remove one of them"),
-        );
-    }
-    apply(&mut policy, retries, retry);
-    policy
-}
-
-fn apply(policy: &mut RetryPolicy, retries: Option<&Spanned<u32>>, retry: Option<&RetryRecord>) {
-    if let Some(retries) = retries {
-        policy.retries = retries.value;
-    }
-    let Some(retry) = retry else { return };
-    if let Some(attempts) = &retry.attempts {
-        policy.retries = attempts.get() - 1;
-    }
-    if let Some(delay) = retry.delay {
-        policy.delay = delay;
-        // A delay that a person chose isn't cut by the default limit.
-        policy.max_delay = policy.max_delay.max(delay);
-        if retry.backoff.is_none() {
-            policy.backoff = Backoff::Constant;
-        }
-    }
-    if let Some(backoff) = retry.backoff {
-        policy.backoff = backoff;
-    }
-    if let Some(max_delay) = retry.max_delay {
-        policy.max_delay = max_delay;
-    }
-    if let Some(jitter) = &retry.jitter {
-        policy.jitter = jitter.value;
-    }
-    if let Some(on) = &retry.on {
-        policy.on.clone_from(&on.0);
-    }
-}
-
-/// Reports values of `retry` that make no sense.
-pub fn check_retry(retry: &RetryRecord, report: &mut Report) {
-    if let Some(jitter) = &retry.jitter
-        && !(0.0..=1.0).contains(&jitter.value)
-    {
-        report.push(
-            Diagnostic::error(
-                "invalid-value",
-                format!("`{}` is no share: expected 0 to 1", jitter.value),
-                jitter.span,
-            )
-            .label("0.1 is ten per cent"),
-        );
-    }
-    if let (Some(delay), Some(max_delay)) = (retry.delay, retry.max_delay)
-        && max_delay < delay
-    {
-        report.push(Diagnostic::error(
-            "contradiction",
-            "`max_delay` is shorter than `delay`",
-            retry.span,
-        ));
+/// Names in backticks: a, b and c.
+fn listed(names: &[&str], last: &str) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((end, [])) => end.clone(),
+        Some((end, rest)) => format!("{}{last}{end}", rest.join(", ")),
+        None => String::new(),
     }
 }

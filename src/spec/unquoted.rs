@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::document::{Diagnostic, SourceId, Span};
 
-/// A cron line such as `*/5 * * * *` or `@daily` without quotes: `*` refers to an anchor in YAML,
-/// and `@` is reserved. Called when the document can't be read.
+/// A cron line such as `*/5 * * * *` or `@daily` or a template without quotes: `*` refers to an
+/// anchor in YAML, `@` is reserved and `{` begins a map. Called when the document can't be read.
 pub(super) fn unquoted(source: SourceId, text: &str) -> Option<Diagnostic> {
     let range = values(text).find(|range| {
         let value = &text[range.clone()];
@@ -14,11 +14,15 @@ pub(super) fn unquoted(source: SourceId, text: &str) -> Option<Diagnostic> {
                 let name = rest.split([' ', ',', ']', '}']).next().unwrap_or_default();
                 name.is_empty() || !text.contains(&format!("&{name}"))
             }
-            None => value.starts_with('@'),
+            None => value.starts_with(['@', '`']) || value.starts_with("{{"),
         }
     })?;
     let value = &text[range.clone()];
-    let first = &value[..1];
+    let first = if value.starts_with("{{") {
+        "{{"
+    } else {
+        &value[..1]
+    };
     Some(
         Diagnostic::error(
             "yaml-syntax",
@@ -44,6 +48,10 @@ fn values(text: &str) -> impl Iterator<Item = Range<usize>> {
                 let start = begin + at + mark.len() + (rest.len() - value.len());
                 let value = value.split(" #").next().unwrap_or_default().trim_end();
                 let inside = line[..at].contains(['{', '[']) || mark == "[";
+                if let Some(end) = value.strip_prefix("{{").and_then(|rest| rest.find("}}")) {
+                    found.push(start..start + end + 4);
+                    continue;
+                }
                 let value = if inside {
                     value
                         .split([',', '}', ']'])
@@ -80,6 +88,11 @@ mod tests {
             ("schedule:\n  - * * * * *\n", "* * * * *"),
             ("schedule: { cron: [*/5 9 * * *] }\n", "*/5 9 * * *"),
             ("a: &a 1\nb: *a\nc: *d\n", "*d"),
+            ("foreach: {{ params.coins }}\n", "{{ params.coins }}"),
+            (
+                "a: [{{ params.coins | length }}, 3]\n",
+                "{{ params.coins | length }}",
+            ),
         ] {
             let mut report = Report::default();
             assert!(

@@ -8,6 +8,8 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::options::DuplicateKeyPolicy;
 use serde_yaml::{Error, Location, Options, Spanned as Located};
 
+use super::syntax::explain;
+use crate::document::nesting::{open_blocks, open_brackets};
 use crate::document::{Diagnostic, Entry, Node, Report, SourceId, Span, Spanned, Value};
 
 /// Deeper nesting is surely hostile.
@@ -23,6 +25,11 @@ pub fn read_yaml(source: SourceId, text: &str, report: &mut Report) -> Option<No
             value: Value::Null,
             span: Span::new(source, 0..0),
         });
+    }
+    // The library would go down a level for each, and run out of stack.
+    if open_brackets(text) > 10 * MAX_DEPTH || open_blocks(text) > 4 * MAX_DEPTH {
+        report.push(too_large(Span::new(source, 0..0)));
+        return None;
     }
     // A doubled key stops the parser. Each is renamed in a copy, so that all of them, and
     // everything after them, are found in one go.
@@ -137,32 +144,33 @@ fn bytes(location: &Location) -> Option<Range<usize>> {
     Some(start..start + length)
 }
 
+/// What the library says, at the place it says; [`explain`] makes it understandable.
 fn syntax_error(error: &Error, source: SourceId, text: &str) -> Diagnostic {
-    let range = error
-        .location()
-        .and_then(|location| bytes(&location))
-        .unwrap_or(0..0);
-    let range = range.start.min(text.len())..range.end.min(text.len());
-    let span = Span::new(source, range);
-    let text_of_error = error.to_string();
-    let message = match error {
-        _ if text_of_error.contains("recursion limit")
-            || text_of_error.contains("budget breached") =>
-        {
-            return too_large(span);
-        }
+    let range = error.location().map_or(0..0, |location| {
+        // Not every error has an offset; the line and the column are always there.
+        let length = bytes(&location).map_or(0, |range| range.len());
+        let start = offset(text, location.line(), location.column());
+        start..(start + length).min(text.len())
+    });
+    let message = error.to_string();
+    let over = match error {
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => {
-            return too_large(span);
-        }
-        Error::MultipleDocuments { .. } => {
-            return Diagnostic::error("yaml-syntax", "a file holds one document", span)
-                .help("put what follows `---` into a file of its own");
-        }
-        _ => text_of_error,
+        | Error::AliasReplayStackDepthExceeded { .. } => true,
+        _ => message.contains("recursion limit") || message.contains("budget breached"),
     };
+    if over {
+        return too_large(Span::new(source, range));
+    }
+    if let Error::MultipleDocuments { .. } = error {
+        return Diagnostic::error(
+            "yaml-syntax",
+            "a file holds one document, here begins a second one",
+            Span::new(source, range),
+        )
+        .help("put what follows `---` into a file of its own");
+    }
     // The library says the place again at the end of its message.
     let message = message
         .split(" at line ")
@@ -172,24 +180,8 @@ fn syntax_error(error: &Error, source: SourceId, text: &str) -> Diagnostic {
         .lines()
         .next()
         .unwrap_or_default()
-        .trim_end_matches([',', ' ', '.'])
-        .to_owned();
-    if (message.contains("anchor") || message.contains("alias") || message.contains('@'))
-        && let Some(diagnostic) = super::unquoted::unquoted(source, text)
-    {
-        return diagnostic;
-    }
-    let mut diagnostic = Diagnostic::error(
-        "yaml-syntax",
-        format!("the YAML can't be read: {message}"),
-        span,
-    );
-    if text.contains('\t') && message.contains("tab") {
-        diagnostic = diagnostic.help("indent with spaces");
-    } else if text.contains("{{") && !text.contains("\"{{") {
-        diagnostic = diagnostic.help("a text that begins with `{{` needs quotes: \"{{ … }}\"");
-    }
-    diagnostic
+        .trim_end_matches([',', ' ', '.']);
+    explain(message, source, text, range)
 }
 
 fn too_large(span: Span) -> Diagnostic {
@@ -203,6 +195,24 @@ fn too_large(span: Span) -> Diagnostic {
     ))
 }
 
+/// The byte offset of a line and a column, both from 1; the column counts characters.
+fn offset(text: &str, line: u64, column: u64) -> usize {
+    let before = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+    let start = match before.checked_sub(1) {
+        None => 0,
+        Some(nth) => memchr::memchr_iter(b'\n', text.as_bytes())
+            .nth(nth)
+            .map_or(text.len(), |at| at + 1),
+    };
+    let characters = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
+    let rest = &text[start..];
+    start
+        + rest
+            .char_indices()
+            .nth(characters)
+            .map_or(rest.len(), |(at, _)| at)
+}
+
 /// A value as the library gives it.
 struct Tree(Located<Content>);
 
@@ -213,7 +223,7 @@ enum Content {
     Number(String),
     Text(String),
     List(Vec<Tree>),
-    Map(Vec<(Located<String>, Tree)>),
+    Map(Vec<(Located<Key>, Tree)>),
 }
 
 impl Tree {
@@ -249,14 +259,17 @@ impl Tree {
                     .into_iter()
                     .map(|(key, value)| {
                         let span = place(&key.referenced);
-                        // A doubled key has another name in the copy that was read.
-                        let name = match text.get(span.range()) {
-                            Some(original)
-                                if key.value.starts_with(['~', '0', '1', '2', '3', '4']) =>
+                        let written = text.get(span.range());
+                        let name = match (key.value.0, written) {
+                            // `null:` is a key like others.
+                            (None, Some(written)) => written.to_owned(),
+                            // A doubled key has another name in the copy that was read.
+                            (Some(name), Some(written))
+                                if name.starts_with(['~', '0', '1', '2', '3', '4']) =>
                             {
-                                original.trim_matches(['"', '\'']).to_owned()
+                                written.trim_matches(['"', '\'']).to_owned()
                             }
-                            _ => key.value,
+                            (name, _) => name.unwrap_or_default(),
                         };
                         Entry {
                             key: Spanned::new(name.into(), span),
@@ -266,8 +279,44 @@ impl Tree {
                     .collect(),
             ),
         };
+        let span = match &value {
+            Value::List(_) | Value::Map(_) => whole_in_braces(&value, span, text),
+            _ => span,
+        };
         Node { value, span }
     }
+}
+
+/// The span of a map or list in braces up to its end: the library gives the opening brace only.
+/// A block has no extent.
+fn whole_in_braces(value: &Value, span: Span, text: &str) -> Span {
+    let bytes = text.as_bytes();
+    let close = match bytes.get(span.range().start) {
+        Some(b'{') => b'}',
+        Some(b'[') => b']',
+        _ => return span,
+    };
+    let last = match value {
+        Value::List(items) => items.last().map(|item| item.span),
+        Value::Map(entries) => entries.last().map(|entry| {
+            let (key, value) = (entry.key.span, entry.value.span);
+            if value.end > key.end { value } else { key }
+        }),
+        _ => None,
+    };
+    let mut at = last.map_or(span.range().start + 1, |last| last.range().end);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            byte if *byte == close => return Span::new(span.source, span.range().start..at + 1),
+            b'#' if bytes[at - 1].is_ascii_whitespace() => {
+                at += memchr::memchr(b'\n', &bytes[at..]).unwrap_or(bytes.len() - at);
+            }
+            b',' | b':' => at += 1,
+            byte if byte.is_ascii_whitespace() => at += 1,
+            _ => break,
+        }
+    }
+    span
 }
 
 fn is_json_number(text: &str) -> bool {
@@ -283,6 +332,52 @@ impl<'de> Deserialize<'de> for Tree {
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ContentVisitor)
+    }
+}
+
+/// A key: its text, or `None` for a word that stands for something else as a value, such as `null`.
+struct Key(Option<String>);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl Visitor<'_> for KeyVisitor {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("string scalar")
+    }
+    fn visit_str<E>(self, value: &str) -> Result<Key, E> {
+        Ok(Key(Some(value.to_owned())))
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_i128<E>(self, _: i128) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_u128<E>(self, _: u128) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_unit<E>(self) -> Result<Key, E> {
+        Ok(Key(None))
+    }
+    fn visit_none<E>(self) -> Result<Key, E> {
+        Ok(Key(None))
     }
 }
 
@@ -416,6 +511,20 @@ mod tests {
             assert_eq!(found.len(), 1, "{text:.40}: {found:?}");
             assert_eq!(found[0].code, code, "{text:.40}: {found:?}");
         }
+    }
+
+    #[test]
+    fn any_word_can_be_a_key() {
+        let (node, found) = read("null: 1\ntrue: 2\n5: 3\n1.50: 4\n~: 5\n'on': 6\nyes: 7\n");
+        assert!(found.is_empty(), "{found:?}");
+        let node = node.unwrap();
+        let keys = node
+            .as_map()
+            .unwrap()
+            .iter()
+            .map(|entry| entry.key.to_string());
+        let keys: Vec<String> = keys.collect();
+        assert_eq!(keys, ["null", "true", "5", "1.50", "~", "on", "yes"]);
     }
 
     #[test]

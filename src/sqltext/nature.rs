@@ -63,7 +63,7 @@ impl Words {
     fn new(sql: &str, atoms: &[Atom]) -> Self {
         let mut depth = 0usize;
         let (mut words, mut all) = (Vec::new(), Vec::new());
-        for atom in atoms.iter() {
+        for atom in atoms {
             if atom.is_symbol(sql, '(') {
                 depth += 1;
             } else if atom.is_symbol(sql, ')') {

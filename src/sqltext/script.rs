@@ -164,9 +164,9 @@ impl Cutter<'_> {
             depth.parentheses = depth.parentheses.saturating_sub(1);
         } else if atom.kind == AtomKind::Word && depth.parentheses == 0 {
             // As psql does it: only there BEGIN opens a body with statements of its own.
-            if atom.is_word(self.text, "begin") && self.may_have_body(before) {
-                depth.bodies += 1;
-            } else if depth.bodies > 0 && atom.is_word(self.text, "case") {
+            let opens = (atom.is_word(self.text, "begin") && self.may_have_body(before))
+                || (depth.bodies > 0 && atom.is_word(self.text, "case"));
+            if opens {
                 depth.bodies += 1;
             } else if atom.is_word(self.text, "end") {
                 depth.bodies = depth.bodies.saturating_sub(1);

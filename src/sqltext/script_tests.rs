@@ -233,7 +233,7 @@ fn statements_have_their_nature() {
         ("set x = 1", false),
         ("do ''", false),
     ] {
-        let script = script(text, Dialect::Postgres);
+        let script = script(text, Postgres);
         assert_eq!(script.statements[0].nature.takes_values, takes, "{text}");
     }
 }

@@ -4,6 +4,7 @@ use squawk_syntax::SourceFile;
 
 use super::script::{Mistake, Script, ScriptStatement};
 use super::{AtomKind, Dialect, HoleKind, Rewritten, atoms};
+use crate::document::nesting::levels;
 
 /// The first syntax error of each statement. SQLite's grammar isn't known here.
 #[must_use]
@@ -14,9 +15,30 @@ pub fn check_syntax(script: &Script) -> Vec<Mistake> {
     script
         .statements
         .iter()
-        .filter_map(|statement| check_statement(script, statement))
+        .filter_map(|statement| check_with_room(script, statement))
         .collect()
 }
+
+/// The parser goes down a level for each bracket and operator: a statement that may have many is
+/// read where there is room for them, and one that may have too many is left to the server.
+fn check_with_room(script: &Script, statement: &ScriptStatement) -> Option<Mistake> {
+    match levels(&script.text[statement.range.clone()]) {
+        0..=300 => check_statement(script, statement),
+        301..=MAX_LEVELS => std::thread::scope(|scope| {
+            std::thread::Builder::new()
+                .stack_size(ROOM)
+                .spawn_scoped(scope, || check_statement(script, statement))
+                .ok()?
+                .join()
+                .ok()?
+        }),
+        _ => None,
+    }
+}
+
+const MAX_LEVELS: usize = 3_000;
+/// Bytes of stack, taken from the system as far as they are used.
+const ROOM: usize = 256 << 20;
 
 fn check_statement(script: &Script, statement: &ScriptStatement) -> Option<Mistake> {
     let mut sql = Rewritten::default();

@@ -1,6 +1,7 @@
 //! The task that checks data: rules over a table or a query.
 
 mod definition;
+mod read;
 mod report;
 mod rule;
 mod run;
@@ -8,7 +9,7 @@ mod sql;
 
 use async_trait::async_trait;
 
-use self::definition::Check;
+use self::read::Check;
 use super::{AttemptContext, Surroundings, Task, TaskKind, TaskResult};
 use crate::document::Node;
 
@@ -56,7 +57,7 @@ tasks:
 ";
 
 fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Task>> {
-    definition::read(node, surroundings).map(|check| Box::new(check) as Box<dyn Task>)
+    read::read(node, surroundings).map(|check| Box::new(check) as Box<dyn Task>)
 }
 
 #[async_trait]

@@ -59,9 +59,9 @@ pub async fn exactly_once(
             Err(Broken::Lost(failure)) if losses < FORGIVEN_LOSSES => {
                 losses += 1;
                 let message = &failure.cause.message;
-                attempt
-                    .log
-                    .warn(format!("begins again, for the connection was lost: {message}"));
+                attempt.log.warn(format!(
+                    "begins again, for the connection was lost: {message}"
+                ));
             }
             Err(Broken::Lost(failure) | Broken::Failed(failure)) => return Err(failure),
         }

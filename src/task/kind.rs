@@ -90,6 +90,8 @@ pub struct TaskFailure {
     pub cause: FailureCause,
     /// How long the other side asked to be left alone.
     pub retry_after: Option<Duration>,
+    /// The records that explain it, kept with the run: a check's offending rows.
+    pub dataset: Option<Box<DatasetInfo>>,
 }
 
 impl TaskFailure {
@@ -108,6 +110,7 @@ impl TaskFailure {
         Self {
             cause: FailureCause::new(kind, message.into()),
             retry_after: None,
+            dataset: None,
         }
     }
 }

@@ -5,6 +5,7 @@ mod context;
 mod copy;
 mod empty;
 mod exactly_once;
+mod file;
 mod kind;
 mod log;
 pub mod shell;
@@ -15,10 +16,16 @@ pub use context::{AttemptContext, Clock, Progress};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};
-pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings};
+pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings, unreadable};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
-pub const KINDS: &[&TaskKind] = &[&sql::KIND, &copy::KIND, &shell::KIND, &check::KIND];
+pub const KINDS: &[&TaskKind] = &[
+    &sql::KIND,
+    &copy::KIND,
+    &file::KIND,
+    &shell::KIND,
+    &check::KIND,
+];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.
 pub const EMPTY: &TaskKind = &empty::KIND;

@@ -17,6 +17,10 @@ pub trait ProjectView {
     fn dialect(&self, name: &str) -> Option<Dialect>;
     /// All names of connections.
     fn connection_names(&self) -> Vec<&str>;
+    /// Whether a connection has mistakes, so that its kind may be unknown.
+    fn is_broken_connection(&self, _name: &str) -> bool {
+        false
+    }
     /// Reads a file that is part of the pipeline's definition (SQL, a script). Its text is pinned
     /// with the DAG's version, so that a run in flight never sees an edit.
     ///
@@ -39,6 +43,10 @@ pub trait GraphView {
     fn is_task(&self, name: &str) -> bool;
     /// Whether it comes before this one, through any number of `needs`.
     fn is_upstream(&self, name: &str) -> bool;
+    /// Whether the task runs for each item of a `foreach`.
+    fn is_foreach(&self, _name: &str) -> bool {
+        false
+    }
     /// The names of all tasks that come before this one.
     fn upstream(&self) -> Vec<String>;
     /// The names of all tasks.
@@ -141,32 +149,27 @@ impl Surroundings<'_> {
         }
     }
 
+    fn place_or_whole(&self, text: &Spanned<String>, part: Option<std::ops::Range<usize>>) -> Span {
+        part.map_or(text.span, |part| self.place(text, part))
+    }
+
     fn checked(
         &mut self,
         parsed: Result<Template, crate::template::TemplateError>,
         text: &Spanned<String>,
         scope: &Shape,
     ) -> Option<Template> {
-        // A quoted text begins one byte after its span; a block text isn't its source's bytes, so
-        // that only the whole of it can be shown.
-        let place = |range: Option<std::ops::Range<usize>>| -> Span {
-            let span_length = text.span.range().len();
-            let quote = span_length.saturating_sub(text.value.len()) / 2;
-            match range {
-                Some(range) if span_length <= text.value.len() + 2 => {
-                    text.span.slice(range.start + quote..range.end + quote)
-                }
-                _ => text.span,
-            }
-        };
         let template = match parsed {
             Ok(template) => template,
             Err(error) => {
-                self.report.push(Diagnostic::error(
-                    "template-syntax",
-                    format!("the template can't be read: {}", error.message),
-                    place(error.range),
-                ));
+                let message = if error.message.starts_with("there is no") {
+                    error.message
+                } else {
+                    format!("the template can't be read: {}", error.message)
+                };
+                let span = self.place_or_whole(text, error.range);
+                self.report
+                    .push(Diagnostic::error("template-syntax", message, span));
                 return None;
             }
         };
@@ -176,12 +179,18 @@ impl Surroundings<'_> {
                 // A name that is no identifier: `tasks["my-task"]`.
                 self.reads.extend(self.graph.upstream());
             }
+            let found = template.find(&path);
             let problem = match path.strip_prefix("tasks.") {
-                Some(rest) => self.check_task_path(rest, place(template.find(&path))),
-                None => scope
-                    .check(&path)
-                    .err()
-                    .map(|unknown| unknown_variable(unknown, place(template.find(&path)))),
+                Some(rest) => self.check_task_path(rest, text, found),
+                None => scope.check(&path).err().map(|unknown| {
+                    let end = found.as_ref().map_or(0, |range| range.end);
+                    let called = text.value[end..].trim_start().starts_with('(');
+                    let span = self.place_or_whole(text, found);
+                    if called && !path.contains('.') {
+                        return unknown_function(&path, span);
+                    }
+                    unknown_variable(unknown, span)
+                }),
             };
             if let Some(diagnostic) = problem {
                 known = false;
@@ -192,15 +201,35 @@ impl Surroundings<'_> {
     }
 
     /// Checks `<task>.outputs…` behind `tasks.`.
-    fn check_task_path(&mut self, path: &str, span: Span) -> Option<Diagnostic> {
+    fn check_task_path(
+        &mut self,
+        path: &str,
+        text: &Spanned<String>,
+        found: Option<std::ops::Range<usize>>,
+    ) -> Option<Diagnostic> {
         let (task, rest) = path.split_once('.').unwrap_or((path, "outputs"));
-        if !self.graph.is_upstream(task) {
-            return Some(self.not_upstream(task, span, "the outputs"));
-        }
+        let upstream = self.graph.is_upstream(task);
         let field = rest.split('.').next().unwrap_or(rest);
-        if field == "outputs" {
+        let mut below = rest.split('.').skip(1);
+        if upstream && field == "outputs" {
             self.reads.insert(task.to_owned());
-            return None;
+            let below = below.next().filter(|_| self.graph.is_foreach(task))?;
+            return Some(
+                Diagnostic::error(
+                    "unknown-variable",
+                    format!("the outputs of `{task}` are a list: it runs for each item"),
+                    self.place_or_whole(text, found),
+                )
+                .label(format!("`{below}` of which item?"))
+                .help(format!(
+                    "of the first: `tasks.{task}.outputs[0].{below}`; of all: \
+                     `tasks.{task}.outputs | map(attribute=\"{below}\")`"
+                )),
+            );
+        }
+        let span = self.place_or_whole(text, found);
+        if !upstream {
+            return Some(self.not_upstream(task, span, "the outputs"));
         }
         Some(
             Diagnostic::error(
@@ -224,7 +253,11 @@ impl Surroundings<'_> {
             )
             .label(format!("add `needs: {name}`"));
         }
-        let tasks = self.graph.tasks();
+        let tasks = if self.report.is_long() {
+            Vec::new()
+        } else {
+            self.graph.tasks()
+        };
         Diagnostic::error("unknown-task", format!("task `{name}` doesn't exist"), span).suggest(
             name,
             tasks.iter().map(String::as_str),
@@ -235,6 +268,9 @@ impl Surroundings<'_> {
     /// Checks that a connection exists and is one of `kinds`.
     pub fn connection(&mut self, name: &Spanned<String>, kinds: &[&str]) -> Option<ConnectionId> {
         let Some(kind) = self.project.connection_kind(name) else {
+            if self.project.is_broken_connection(name) {
+                return None;
+            }
             let known = self.project.connection_names();
             let mut diagnostic = Diagnostic::error(
                 "unknown-connection",
@@ -273,16 +309,8 @@ impl Surroundings<'_> {
                 text,
             }),
             Err(reason) => {
-                let mut diagnostic = Diagnostic::error(
-                    "unreadable-file",
-                    format!("`{}` can't be read: {reason}", path.value),
-                    path.span,
-                );
                 let siblings = self.project.siblings(Path::new(&path.value));
-                if let Some(near) = nearest(&path.value, siblings.iter().map(String::as_str)) {
-                    diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
-                }
-                self.report.push(diagnostic);
+                self.report.push(unreadable(path, &reason, &siblings));
                 None
             }
         }
@@ -300,22 +328,71 @@ impl Surroundings<'_> {
     }
 }
 
+/// A file that a pipeline names and that can't be read; `siblings` are the files beside it.
+#[must_use]
+pub fn unreadable(path: &Spanned<String>, reason: &str, siblings: &[String]) -> Diagnostic {
+    let diagnostic = Diagnostic::error(
+        "unreadable-file",
+        format!("`{}` can't be read: {reason}", path.value),
+        path.span,
+    );
+    let others = siblings.iter().map(String::as_str);
+    match nearest(&path.value, others.filter(|other| *other != path.value)) {
+        Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
+        None => diagnostic.help("paths are relative to the folder of runner.yaml"),
+    }
+}
+
+fn unknown_function(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "unknown-variable",
+        format!("there is no function `{name}`"),
+        span,
+    )
+    .suggest(name, ["debug", "dict", "namespace", "range"], "function")
+    .help("most are filters: `{{ value | length }}`")
+}
+
 fn unknown_variable(unknown: Unknown, span: Span) -> Diagnostic {
+    let Unknown {
+        path,
+        known,
+        nearest,
+    } = unknown;
     let diagnostic = Diagnostic::error(
         "unknown-variable",
-        format!("`{}` doesn't exist here", unknown.path),
+        format!("`{path}` doesn't exist here"),
         span,
     );
-    if let Some(near) = unknown.nearest {
+    if path == "item" {
+        return diagnostic
+            .label("only tasks with `foreach` have items")
+            .help("add `foreach:` to the task; in `foreach:` itself there is no item yet");
+    }
+    if let Some(near) = nearest {
         return diagnostic.label(format!("did you mean `{near}`?"));
     }
-    if unknown.known.is_empty() {
-        return diagnostic.help("there is nothing at that place");
+    let parent = path.rsplit_once('.').map(|(parent, _)| parent);
+    match parent {
+        Some("env") => {
+            let name = path.rsplit('.').next().unwrap_or_default();
+            return diagnostic.label("not declared").help(format!(
+                "declare it in the pipeline or the task: `env: {name}`"
+            ));
+        }
+        Some("params") if known.is_empty() => {
+            return diagnostic
+                .label("the pipeline has no parameters")
+                .help("add it under `params:`");
+        }
+        _ => {}
     }
-    let names: Vec<String> = unknown
-        .known
+    let names: Vec<String> = known
         .iter()
-        .map(|name| format!("`{name}`"))
+        .map(|name| match parent {
+            Some(parent) => format!("`{parent}.{name}`"),
+            None => format!("`{name}`"),
+        })
         .collect();
     diagnostic.help(format!("known here: {}", names.join(", ")))
 }

@@ -8,11 +8,16 @@ use chrono::{DateTime, Utc};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde_json::Value as Json;
 
+use super::names::refuse_unknown_names;
 use super::scope::{Scope, to_json};
+use crate::document::nesting::{levels, open_brackets};
 use crate::document::units::parse_duration;
 
 /// Steps after which a template is stopped: far more than a real one needs, well under a second.
 const FUEL: u64 = 5_000_000;
+
+/// Brackets and operators within one another that an expression may have.
+const MAX_LEVELS: usize = 200;
 
 /// A text with expressions in it, checked for syntax.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +51,7 @@ impl Template {
     /// # Errors
     /// The first syntax error, with its place.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        refuse_depth(text)?;
         let kind = if !has_markup(text) {
             Kind::Literal
         } else if let Some(range) = single_expression(text) {
@@ -59,10 +65,12 @@ impl Template {
                 .map_err(|error| failure(&error, 0))?;
             Kind::Text
         };
-        Ok(Self {
+        let template = Self {
             text: text.to_owned(),
             kind,
-        })
+        };
+        refuse_unknown_names(&template)?;
+        Ok(template)
     }
 
     /// A template that is one expression, without the braces: the value of `if:`.
@@ -73,13 +81,16 @@ impl Template {
         if has_markup(text) {
             return Self::parse(text);
         }
+        refuse_expression_depth(text)?;
         environment()
             .compile_expression(text)
             .map_err(|error| failure(&error, 0))?;
-        Ok(Self {
+        let template = Self {
             kind: Kind::Expression(0..text.len()),
             text: text.to_owned(),
-        })
+        };
+        refuse_unknown_names(&template)?;
+        Ok(template)
     }
 
     /// The text as it was written.
@@ -255,6 +266,36 @@ fn closing_braces(text: &str, from: usize) -> Option<usize> {
     None
 }
 
+/// The library goes down a level for each bracket and operator, without end.
+fn refuse_depth(text: &str) -> Result<(), TemplateError> {
+    if !has_markup(text) {
+        return Ok(());
+    }
+    // What stands between a `{` and a `}` is an expression, or looks like one.
+    text.split('{').try_for_each(|part| {
+        let end = part.rfind('}').unwrap_or(part.len());
+        refuse_expression_depth(&part[..end])
+    })?;
+    if open_brackets(text) > MAX_LEVELS || text.matches("{%").count() > 10 * MAX_LEVELS {
+        return Err(too_deep());
+    }
+    Ok(())
+}
+
+fn refuse_expression_depth(text: &str) -> Result<(), TemplateError> {
+    if text.len() > MAX_LEVELS && levels(text) > MAX_LEVELS {
+        return Err(too_deep());
+    }
+    Ok(())
+}
+
+fn too_deep() -> TemplateError {
+    TemplateError {
+        message: format!("it has more than {MAX_LEVELS} levels"),
+        range: None,
+    }
+}
+
 fn has_markup(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
@@ -277,6 +318,10 @@ pub(super) fn failure(error: &Error, offset: usize) -> TemplateError {
         ErrorKind::UndefinedError => detail.unwrap_or_else(|| "undefined value".to_owned()),
         ErrorKind::OutOfFuel => "the template takes too many steps".to_owned(),
         kind => detail.unwrap_or_else(|| kind.to_string()),
+    };
+    let message = match message.strip_prefix("unexpected end of input, ") {
+        Some(expected) => format!("it ends too early, {expected}"),
+        None => message,
     };
     TemplateError {
         message,

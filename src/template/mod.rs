@@ -2,6 +2,7 @@
 
 mod compiled;
 mod engine;
+mod names;
 mod scope;
 mod shape;
 mod value;

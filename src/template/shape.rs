@@ -57,7 +57,9 @@ impl Shape {
             }
             walked.push_str(name);
             let Some(below) = names.get(name) else {
-                let near = nearest(name, names.keys().map(String::as_str));
+                // Of very many none would be found in time.
+                let few = names.keys().take(1000);
+                let near = nearest(name, few.map(String::as_str));
                 return Err(Unknown {
                     nearest: near.map(|near| {
                         if prefix.is_empty() {
@@ -66,7 +68,7 @@ impl Shape {
                             format!("{prefix}.{near}")
                         }
                     }),
-                    known: names.keys().cloned().collect(),
+                    known: names.keys().take(24).cloned().collect(),
                     path: walked,
                 });
             };

@@ -11,7 +11,10 @@ use crate::support::attempt::Attempt;
 use crate::support::connections::{connection, places, postgres, session, statement};
 
 fn kind() -> &'static TaskKind {
-    KINDS.iter().find(|kind| kind.name == "check").unwrap()
+    KINDS
+        .iter()
+        .find(|kind| kind.name == "check")
+        .expect("a kind")
 }
 
 const TABLES: &[&str] = &[
@@ -28,7 +31,10 @@ const TABLES: &[&str] = &[
 async fn fill(connection: &Arc<dyn Connection>) {
     let mut session = session(connection).await;
     for text in TABLES {
-        session.execute(&statement(text, &[])).await.unwrap();
+        session
+            .execute(&statement(text, &[]))
+            .await
+            .expect("an answer");
     }
 }
 
@@ -49,7 +55,7 @@ async fn scenes() -> Vec<Attempt> {
         fill(&connection).await;
         attempt
             .connections
-            .insert(ConnectionId::new("db").unwrap(), connection);
+            .insert(ConnectionId::new("db").expect("a name"), connection);
         scenes.push(attempt);
     }
     scenes

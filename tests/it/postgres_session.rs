@@ -408,3 +408,54 @@ async fn the_corpus_of_valid_sql_is_valid() {
     }
     assert_eq!(wrong, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_large_result_waits_for_its_reader() {
+    let (connection, _database) = postgres().await;
+    let mut reader = session(&connection).await;
+    let mut watcher = session(&connection).await;
+    for values in [vec![], vec![json!("1000000")]] {
+        let count = if values.is_empty() { "1000000" } else { "$1" };
+        let text =
+            format!("SELECT n, repeat('x', 100) AS x FROM generate_series(1, {count}::int) AS n");
+        let fetched = reader.fetch(&statement(&text, &values)).await.unwrap();
+        let Fetched::Rows(mut source) = fetched else {
+            panic!("no rows");
+        };
+        let mut count = source.next().await.unwrap().unwrap().rows();
+        // Nobody takes the other rows, so the server has to keep them.
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'ClientWrite' AND datname = current_database()";
+        while rows(&mut *watcher, waits, &[]).await.unwrap() != ["1"] {}
+        while let Some(batch) = source.next().await.unwrap() {
+            assert!(batch.rows() <= 8192 && batch.bytes() < 1 << 20);
+            count += batch.rows();
+        }
+        assert_eq!(count, 1_000_000);
+    }
+}
+
+#[tokio::test]
+async fn an_embedded_connection_has_a_database_of_its_name() {
+    let root = tempfile::tempdir().unwrap();
+    let places = crate::support::connections::places(root.path());
+    let embedded =
+        crate::support::connections::connection("ware-house", "postgres: embedded", &places);
+    for _ in 0..2 {
+        let mut session = session(&embedded).await;
+        let found = rows(&mut *session, "SELECT current_database()", &[])
+            .await
+            .unwrap();
+        assert_eq!(found, ["ware-house"]);
+    }
+}
+
+#[test]
+fn passwords_are_secrets_and_never_shown() {
+    let places = crate::support::connections::places(std::path::Path::new("/nonexistent"));
+    let yaml = "postgres: { url: \"postgres://ann:hunter%40two@db.example/x\", statement_timeout: 5s, max_connections: 3 }";
+    let connection = crate::support::connections::connection("db", yaml, &places);
+    assert!(connection.secrets().contains(&"hunter%40two".to_owned()));
+    assert!(connection.secrets().contains(&"hunter@two".to_owned()));
+    let shown = format!("{connection:?}");
+    assert!(!shown.contains("hunter"), "{shown}");
+}

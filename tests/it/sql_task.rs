@@ -10,14 +10,18 @@ use serde_json::{Value as Json, json};
 
 use crate::support::attempt::Attempt;
 use crate::support::connections::{connection, places, postgres, rows, session};
+use crate::support::proxy::{Fate, Proxy};
 
 fn kind() -> &'static TaskKind {
-    KINDS.iter().find(|kind| kind.name == "sql").unwrap()
+    KINDS
+        .iter()
+        .find(|kind| kind.name == "sql")
+        .expect("a kind")
 }
 
 fn with(attempt: Attempt, name: &str, connection: Arc<dyn Connection>) -> Attempt {
     let mut attempt = attempt;
-    let id = ConnectionId::new(name).unwrap();
+    let id = ConnectionId::new(name).expect("a name");
     attempt.connections.insert(id, connection);
     attempt
 }
@@ -38,7 +42,7 @@ async fn run(attempt: &Attempt, script: &str) -> TaskResult {
 
 async fn query(connection: &Arc<dyn Connection>, sql: &str) -> Vec<String> {
     let mut session = session(connection).await;
-    rows(&mut *session, sql, &[]).await.unwrap()
+    rows(&mut *session, sql, &[]).await.expect("an answer")
 }
 
 #[tokio::test]
@@ -387,4 +391,36 @@ async fn reading_leaves_no_trace_unless_a_function_writes() {
         assert_eq!(output.outputs["first"], json!({ "a": 1 }));
     }
     assert_eq!(query(&connection, "select count(*) from t").await, ["1"]);
+}
+
+#[tokio::test]
+async fn a_lost_commit_is_asked_after() {
+    let (direct, database) = postgres().await;
+    let proxy = Proxy::new(&database.socket_dir);
+    let options = format!("host={}&port=5432&user=postgres", proxy.folder().display());
+    let yaml = format!("postgres: \"postgresql:///{}?{options}\"", database.name);
+    let through = connection("db", &yaml, &places(std::path::Path::new("/nonexistent")));
+    let attempt = with(Attempt::new(), "db", through);
+    query(&direct, "create table t (a int)").await;
+    let script = "insert into t values (1) returning a";
+    // It took effect: the ledger says so, and what it has left is there.
+    proxy.next_commit(Fate::LoseAnswer);
+    let output = run(&attempt, script).await.expect("an output");
+    assert_eq!(output.outputs["first"], json!({ "a": 1 }));
+    assert_eq!(query(&direct, "select count(*) from t").await, ["1"]);
+    let log = attempt.log();
+    assert!(
+        log.iter()
+            .any(|line| line.contains("the ledger says that COMMIT took effect")),
+        "{log:?}"
+    );
+    // It didn't: the attempt fails, and the next one does it.
+    let mut cleared = attempt.clone();
+    cleared.id.generation = 1;
+    proxy.next_commit(Fate::LoseQuestion);
+    let failure = run(&cleared, script).await.expect_err("a failure");
+    assert_eq!(failure.cause.kind, FailureKind::Retryable);
+    assert_eq!(query(&direct, "select count(*) from t").await, ["1"]);
+    run(&cleared.number(2), script).await.expect("an output");
+    assert_eq!(query(&direct, "select count(*) from t").await, ["2"]);
 }

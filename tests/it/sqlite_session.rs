@@ -42,6 +42,7 @@ async fn values_and_rows_keep_their_types() {
         ("SELECT count(*), NULL FROM t", vec![], vec!["1|∅"]),
         ("SELECT * FROM t WHERE c = $1", vec![json!(null)], vec![]),
         ("UPDATE t SET a = 5 RETURNING a", vec![], vec!["5"]),
+        ("CREATE TABLE u (a)", vec![], vec!["touched 0"]),
     ] {
         assert_eq!(
             rows(&mut *session, text, &values).await.unwrap(),

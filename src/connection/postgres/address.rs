@@ -152,7 +152,8 @@ pub(super) fn access(url: &str, server: Option<PostgresServer>) -> Access {
     }
 }
 
-fn percent_decoded(text: &str) -> String {
+/// A text without its `%41`.
+pub(super) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

@@ -44,12 +44,13 @@ pub(super) fn of_statement(
     };
     DatabaseError::Statement {
         retryable: is_retryable(error.code()),
-        code: Some(error.code().to_owned()),
-        detail: error.detail().map(str::to_owned),
+        code: Some(error.code().into()),
+        detail: error.detail().map(Into::into),
         hint: error
             .hint()
-            .map_or_else(|| own_hint(error.code()), |hint| Some(hint.to_owned())),
-        context,
+            .map(Into::into)
+            .or_else(|| own_hint(error.code())),
+        context: context.map(Into::into),
         place,
         message,
     }
@@ -85,12 +86,12 @@ fn is_retryable(code: &str) -> bool {
 }
 
 /// A hint where the server has none and we know better.
-fn own_hint(code: &str) -> Option<String> {
+fn own_hint(code: &str) -> Option<Box<str>> {
     let hint = match code {
         "42P18" => "say its type, such as `:name::text`",
         _ => return None,
     };
-    Some(hint.to_owned())
+    Some(hint.into())
 }
 
 /// The server counts characters from 1.

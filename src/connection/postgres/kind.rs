@@ -18,7 +18,7 @@ use crate::connection::{
     Access, Connection, ConnectionKind, Database, DatabaseError, Dialect, Places, Session,
     Surroundings,
 };
-use crate::document::{Diagnostic, FromNode, Node, Spanned, Value};
+use crate::document::{Diagnostic, FromNode, Node, Spanned, Value, nearest};
 use crate::secret::Secret;
 
 pub(in crate::connection) const KIND: ConnectionKind = ConnectionKind {
@@ -67,16 +67,18 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
             statement_timeout: None,
             max_connections: DEFAULT_CONNECTIONS,
         }
-    } else {
+    } else if node.as_map().is_some() {
         Settings::from_node(node, surroundings.report)?
+    } else {
+        surroundings
+            .report
+            .expected("`embedded`, a URL or a map with `url`", node);
+        return None;
     };
     let database = surroundings.id.to_string();
     let (address, reach) = if *settings.url == "embedded" {
         let places = Arc::clone(surroundings.places);
-        (
-            Address::Embedded,
-            Reach::embedded(places, database.clone()),
-        )
+        (Address::Embedded, Reach::embedded(places, database.clone()))
     } else {
         match address::read_url(&settings.url) {
             Ok(options) => (
@@ -84,11 +86,13 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
                 Reach::url(options),
             ),
             Err(message) => {
-                surroundings.report.push(Diagnostic::error(
-                    "invalid-url",
-                    message,
-                    settings.url.span,
-                ));
+                let diagnostic = Diagnostic::error("invalid-url", message, settings.url.span);
+                surroundings
+                    .report
+                    .push(match nearest(&settings.url, ["embedded"]) {
+                        Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
+                        None => diagnostic,
+                    });
                 return None;
             }
         }
@@ -126,8 +130,11 @@ impl Connection for PostgresConnection {
         let Address::Url(url) = &self.address else {
             return Vec::new();
         };
-        let password = address::password(url.reveal());
-        password.map(str::to_owned).into_iter().collect()
+        let Some(password) = address::password(url.reveal()) else {
+            return Vec::new();
+        };
+        // As it stands in the URL, and as the server gets it.
+        vec![password.to_owned(), address::percent_decoded(password)]
     }
 
     fn as_database(&self) -> Option<&dyn Database> {
@@ -152,8 +159,11 @@ impl PostgresConnection {
             error @ DatabaseError::Connection { .. } => Unopened::Away(error),
             error => Unopened::Failed(error),
         })?;
-        let options =
-            address::session_options(reached.reveal().options.clone(), purpose, self.statement_timeout);
+        let options = address::session_options(
+            reached.reveal().options.clone(),
+            purpose,
+            self.statement_timeout,
+        );
         let ledger = self.ledger.clone();
         match PostgresSession::open(options, ledger, Arc::clone(permit)).await {
             Ok(session) => {

@@ -20,7 +20,7 @@ pub(super) struct Ledger {
 }
 
 /// Any number: everybody who makes the ledger takes this lock.
-const LOCK: i64 = 0x72_756e_6e65_72;
+const LOCK: i64 = 0x7275_6e6e_6572;
 
 const CREATE: &str = "
 DO $$ BEGIN
@@ -187,12 +187,15 @@ async fn create(options: &PgConnectOptions) -> Result<(), DatabaseError> {
                 detail: Some(
                     "loads into this database are done exactly once with the help of the table \
                      `runner.load_ledger`"
-                        .to_owned(),
+                        .into(),
                 ),
-                hint: Some(format!(
-                    "let an administrator execute `CREATE SCHEMA runner AUTHORIZATION \"{}\"`",
-                    user.replace('"', "\"\"")
-                )),
+                hint: Some(
+                    format!(
+                        "let an administrator execute `CREATE SCHEMA runner AUTHORIZATION \"{}\"`",
+                        user.replace('"', "\"\"")
+                    )
+                    .into(),
+                ),
                 context: None,
                 place: None,
                 retryable: false,

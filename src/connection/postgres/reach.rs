@@ -94,10 +94,7 @@ impl Reach {
             // It is starting, stopping or recovering, or has no room for the moment.
             sqlx::Error::Database(error) => {
                 let code = error.code();
-                matches!(
-                    code.as_deref(),
-                    Some("57P01" | "57P02" | "57P03" | "53300")
-                )
+                matches!(code.as_deref(), Some("57P01" | "57P02" | "57P03" | "53300"))
             }
             sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => self.known.load(Ordering::Relaxed),
             _ => false,

@@ -29,16 +29,16 @@ pub(super) fn of_statement(error: &sqlx::Error, sql: &str, stopped: bool) -> Dat
     }
     let message = error.message().to_owned();
     let hint = match primary {
-        BUSY | LOCKED => Some("another process or task is writing to the file".to_owned()),
+        BUSY | LOCKED => Some("another process or task is writing to the file".into()),
         CANNOT_OPEN => Some("see whether the folder exists and may be written to".to_owned()),
         _ => None,
     };
     DatabaseError::Statement {
         place: find_place(&message, sql),
         message,
-        code,
+        code: code.map(Into::into),
         detail: None,
-        hint,
+        hint: hint.map(Into::into),
         context: None,
         retryable: matches!(primary, BUSY | LOCKED | IO | FULL),
     }

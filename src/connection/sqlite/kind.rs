@@ -52,6 +52,21 @@ struct SqliteFile {
     path: PathBuf,
 }
 
+impl SqliteFile {
+    async fn make_folder(&self) -> Result<(), DatabaseError> {
+        let Some(folder) = self.path.parent() else {
+            return Ok(());
+        };
+        let made = tokio::fs::create_dir_all(folder).await;
+        made.map_err(|error| {
+            DatabaseError::refused(format!(
+                "the folder `{}` can't be made: {error}",
+                folder.display()
+            ))
+        })
+    }
+}
+
 impl Connection for SqliteFile {
     fn kind(&self) -> &'static str {
         KIND.name
@@ -69,15 +84,7 @@ impl Database for SqliteFile {
     }
 
     async fn session(&self, _purpose: &str) -> Result<Box<dyn Session>, DatabaseError> {
-        if let Some(folder) = self.path.parent() {
-            let made = tokio::fs::create_dir_all(folder).await;
-            made.map_err(|error| {
-                DatabaseError::refused(format!(
-                    "the folder `{}` can't be made: {error}",
-                    folder.display()
-                ))
-            })?;
-        }
+        self.make_folder().await?;
         let options = SqliteConnectOptions::new()
             .filename(&self.path)
             .create_if_missing(true)
@@ -90,6 +97,7 @@ impl Database for SqliteFile {
     }
 
     async fn access(&self) -> Result<Access, DatabaseError> {
+        self.make_folder().await?;
         let path = self.path.to_string_lossy().into_owned();
         Ok(Access {
             url: Secret::new(path.clone()),

@@ -18,6 +18,7 @@ use crate::connection::{
     ByteSource, Claim, DatabaseError, Dialect, Fetched, LedgerKey, LoadInput, LoadTarget, Loaded,
     Notice, Session, Statement, Stopper, TableShape,
 };
+use crate::sqltext::atoms;
 
 /// Steps of SQLite's machine between two looks at the stop flag: well under a millisecond.
 const STEPS: i32 = 10_000;
@@ -82,6 +83,13 @@ impl SqliteSession {
     }
 }
 
+/// Whether its count of rows is its own: after any other statement SQLite repeats the last one's.
+fn changes_rows(sql: &str) -> bool {
+    let first = atoms(sql, Dialect::Sqlite).find(|atom| !atom.is_blank());
+    let words = ["insert", "update", "delete", "replace", "with"];
+    first.is_some_and(|first| words.iter().any(|word| first.is_word(sql, word)))
+}
+
 /// Whole numbers and reals are numbers, lists and maps are JSON text.
 fn arguments(values: &[Json]) -> Result<SqliteArguments, DatabaseError> {
     let mut arguments = SqliteArguments::default();
@@ -140,7 +148,12 @@ impl Session for SqliteSession {
     }
 
     async fn execute(&mut self, statement: &Statement) -> Result<u64, DatabaseError> {
-        self.run(&statement.text, &statement.values).await
+        let touched = self.run(&statement.text, &statement.values).await?;
+        Ok(if changes_rows(&statement.text) {
+            touched
+        } else {
+            0
+        })
     }
 
     async fn fetch<'a>(&'a mut self, statement: &Statement) -> Result<Fetched<'a>, DatabaseError> {
@@ -157,8 +170,7 @@ impl Session for SqliteSession {
             .await
             .map_err(|error| of_statement(&error, sql, false))?;
         if prepared.columns().is_empty() {
-            let touched = self.run(sql, &statement.values).await?;
-            return Ok(Fetched::Touched(touched));
+            return self.execute(statement).await.map(Fetched::Touched);
         }
         let arguments = arguments(&statement.values)?;
         let answers = sqlx::query_with(AssertSqlSafe(sql).into_sql_str(), arguments)

@@ -28,8 +28,8 @@ impl Default for CsvDialect {
 }
 
 impl CsvDialect {
-    /// The options of PostgreSQL's COPY that read such a file without its header; `None` when
-    /// COPY can't.
+    /// The options of PostgreSQL's COPY that read what [`RawCsv`](super::RawCsv) gives, whose first
+    /// line has no meaning; `None` when COPY can't.
     #[must_use]
     pub fn copy_options(&self) -> Option<String> {
         let plain = |byte: u8| byte.is_ascii() && !matches!(byte, 0 | b'\n' | b'\r');
@@ -46,7 +46,7 @@ impl CsvDialect {
         }
         let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let character = |byte: u8| literal(&char::from(byte).to_string());
-        let mut options = String::from("FORMAT csv");
+        let mut options = String::from("FORMAT csv, HEADER true");
         if self.delimiter != b',' {
             options += &format!(", DELIMITER {}", character(self.delimiter));
         }

@@ -15,8 +15,9 @@ use crate::data::{Columns, DataError, InputFiles, Place};
 const CHUNK: usize = 256 * 1024;
 const IN_FLIGHT: usize = 4;
 
-/// The records of CSV files as one stream of bytes, untouched but for the headers, which are
-/// taken out, and a line end that the last record of a file may lack.
+/// The records of CSV files as one stream of bytes, untouched but for the headers, in place of
+/// which the stream has a first line of its own, and a line end that the last record of a file
+/// may lack.
 pub struct RawCsv {
     columns: Columns,
     lines: RawLines,
@@ -65,19 +66,21 @@ impl RawCsv {
         let (sender, pieces) = mpsc::channel(IN_FLIGHT);
         let starts = lines.starts.clone();
         drop(spawn_blocking(move || {
-            let columns = match prepare(&files, &dialect) {
-                Ok(columns) => columns,
-                Err(error) => return drop(opened.send(Err(error))),
+            let (columns, first) = match prepare(&files, &dialect) {
+                Ok(Some(prepared)) => prepared,
+                other => return drop(opened.send(other.map(|_| None))),
             };
-            let pass = columns.is_some();
-            if opened.send(Ok(columns)).is_err() || !pass {
+            if opened.send(Ok(Some(columns))).is_err() {
+                return;
+            }
+            if sender.blocking_send(Ok(Bytes::from_static(first))).is_err() {
                 return;
             }
             let mut stream = Stream {
                 files,
                 dialect,
                 starts,
-                line: 1,
+                line: 2,
                 in_quote: false,
                 sender,
             };
@@ -152,19 +155,22 @@ fn broken() -> DataError {
     }
 }
 
-/// Looks at every file's first record. `None` when their line ends differ: PostgreSQL expects all
-/// lines of one COPY to end alike.
-fn prepare(files: &InputFiles, dialect: &CsvDialect) -> Result<Option<Columns>, DataError> {
+/// Looks at every file's first record; gives the columns and the first line of the stream. `None`
+/// when the files' line ends differ: PostgreSQL expects all lines of one COPY to end alike. It
+/// learns how they end from the first line, and miscounts the lines of a record before that: so
+/// the first line is always one without meaning.
+fn prepare(
+    files: &InputFiles,
+    dialect: &CsvDialect,
+) -> Result<Option<(Columns, &'static [u8])>, DataError> {
     let mut files = files.clone();
     // These bytes are read again.
     files.unpacking.bytes_read = Arc::default();
-    let (_, columns) = header::open(&files, 0, dialect, None)?;
-    if files.files.len() == 1 {
-        return Ok(Some(columns));
-    }
+    let mut known: Option<Columns> = None;
     let mut crlf = None;
     for index in 0..files.files.len() {
-        let (mut records, _) = header::open(&files, index, dialect, Some(&columns))?;
+        let (mut records, columns) = header::open(&files, index, dialect, known.as_ref())?;
+        known.get_or_insert(columns);
         if !dialect.header && !matches!(records.next(), Ok(Some(_))) {
             continue;
         }
@@ -172,7 +178,8 @@ fn prepare(files: &InputFiles, dialect: &CsvDialect) -> Result<Option<Columns>, 
             return Ok(None);
         }
     }
-    Ok(Some(columns))
+    let first: &[u8] = if crlf == Some(true) { b"-\r\n" } else { b"-\n" };
+    Ok(known.map(|columns| (columns, first)))
 }
 
 /// Reads on until the piece is full; true at the end of the file.

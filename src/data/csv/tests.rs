@@ -136,7 +136,7 @@ fn settings_are_obeyed() {
     );
     assert_eq!(
         dialect.copy_options().as_deref(),
-        Some("FORMAT csv, DELIMITER ';', QUOTE '''', NULL 'NULL'")
+        Some("FORMAT csv, HEADER true, DELIMITER ';', QUOTE '''', NULL 'NULL'")
     );
 }
 
@@ -312,12 +312,12 @@ fn bytes_pass_through_without_headers() {
     let (text, lines) = run(raw(files(folder.path(), &["a.csv", "b.csv"])))
         .unwrap()
         .unwrap();
-    assert_eq!(text, "1,\"2\n3\"\n4,5\n\"\\.\"\n\"\n\\.\n\",6\n");
+    assert_eq!(text, "-\n1,\"2\n3\"\n4,5\n\"\\.\"\n\"\n\\.\n\",6\n");
     for (line, file, expected) in [
-        (1, "a.csv", 2),
-        (2, "a.csv", 3),
-        (3, "b.csv", 2),
-        (5, "b.csv", 4),
+        (2, "a.csv", 2),
+        (3, "a.csv", 3),
+        (4, "b.csv", 2),
+        (6, "b.csv", 4),
     ] {
         let place = lines.find(line).unwrap();
         assert_eq!(
@@ -333,4 +333,58 @@ fn bytes_pass_through_without_headers() {
     );
     let error = run(raw(files(folder.path(), &["open.csv"]))).err().unwrap();
     assert_eq!(error.to_string(), "open.csv:1: a quote is never closed");
+}
+
+/// However long the files are, readers are at most this far ahead of what is taken from them.
+const AHEAD: u64 = 4 * 1024 * 1024;
+
+#[test]
+fn a_million_rows_are_never_in_memory_at_once() {
+    use std::sync::atomic::Ordering;
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::from("id,a,b,c\n");
+    for id in 0..1_000_000 {
+        text += &format!("{id},2020-08-20 00:00:00,{id}.50,some text\n");
+    }
+    std::fs::write(folder.path().join("a.csv"), &text).unwrap();
+    let length = text.len() as u64;
+    drop(text);
+    let input = files(folder.path(), &["a.csv"]);
+    let read = input.unpacking.bytes_read.clone();
+    let (rows, taken) = run(async {
+        let reading = Reading::Csv(CsvDialect::default());
+        let mut source = FileSource::open(input, reading, None).await.unwrap();
+        let (mut rows, mut taken) = (0, 0);
+        while let Some(batch) = source.next().await.unwrap() {
+            rows += batch.rows();
+            // Delimiters and line ends aren't part of a batch.
+            taken += (batch.bytes() + 4 * batch.rows()) as u64;
+            assert!(read.load(Ordering::Relaxed) < taken + AHEAD);
+        }
+        (rows, taken)
+    });
+    assert_eq!(
+        (rows, taken),
+        (1_000_000, length - "id,a,b,c\n".len() as u64)
+    );
+
+    let input = files(folder.path(), &["a.csv"]);
+    let read = input.unpacking.bytes_read.clone();
+    run(async {
+        let mut raw = RawCsv::open(input, CsvDialect::default())
+            .await
+            .unwrap()
+            .unwrap();
+        let mut buffer = vec![0; 1 << 16];
+        let mut taken = 0;
+        loop {
+            let count = raw.read(&mut buffer).await.unwrap();
+            taken += count as u64;
+            assert!(read.load(Ordering::Relaxed) < taken + AHEAD);
+            if count == 0 {
+                break;
+            }
+        }
+        assert!(taken > length - 10);
+    });
 }

@@ -25,7 +25,12 @@ pub enum Wanted {
     /// These; other keys are passed over, missing ones are NULL.
     Columns(Columns),
     /// These keys, their kinds as the first records have them; other keys are passed over.
-    Keys(Vec<String>),
+    Keys {
+        /// NULL where they are missing.
+        keys: Vec<String>,
+        /// Only if the first records have them.
+        perhaps: Vec<String>,
+    },
     /// All keys of the first records. A later record with another key is a mistake.
     All,
 }
@@ -62,8 +67,8 @@ impl NdjsonParser {
         };
         parser.columns = match wanted {
             Wanted::Columns(columns) => columns,
-            Wanted::Keys(keys) => parser.peek(keys, false)?,
-            Wanted::All => parser.peek(Vec::new(), true)?,
+            Wanted::Keys { keys, perhaps } => parser.peek(keys, perhaps, false)?,
+            Wanted::All => parser.peek(Vec::new(), Vec::new(), true)?,
         };
         parser.index = parser
             .columns
@@ -76,9 +81,16 @@ impl NdjsonParser {
     }
 
     /// Reads the first records and gives the columns that they have.
-    fn peek(&mut self, keys: Vec<String>, all: bool) -> Result<Columns, DataError> {
-        let mut found: Vec<(String, Option<ColumnKind>)> =
-            keys.into_iter().map(|key| (key, None)).collect();
+    fn peek(
+        &mut self,
+        keys: Vec<String>,
+        perhaps: Vec<String>,
+        all: bool,
+    ) -> Result<Columns, DataError> {
+        let certain = keys.len();
+        let keys = keys.into_iter().chain(perhaps);
+        let mut found: Vec<(String, Option<ColumnKind>)> = keys.map(|key| (key, None)).collect();
+        let mut seen = vec![false; found.len()];
         let mut bytes = 0;
         while self.peeked.len() < PEEK_RECORDS && bytes < PEEK_BYTES {
             let mut line = Vec::new();
@@ -87,8 +99,12 @@ impl NdjsonParser {
             };
             let read = read_object(&line, |key, value| {
                 let kind = Cell::of(value).kind;
-                match found.iter_mut().find(|(name, _)| *name == key) {
-                    Some((_, known)) => {
+                let at = found.iter().position(|(name, _)| *name == key);
+                match at.map(|at| (at, &mut found[at].1)) {
+                    Some((at, known)) => {
+                        if let Some(seen) = seen.get_mut(at) {
+                            *seen = true;
+                        }
                         *known = match (*known, kind) {
                             (Some(a), Some(b)) => Some(join_kinds(a, b)),
                             (known, kind) => known.or(kind),
@@ -107,9 +123,12 @@ impl NdjsonParser {
                 break;
             }
         }
+        let absent = |at: usize| at >= certain && seen.get(at) == Some(&false);
         Ok(found
             .into_iter()
-            .map(|(name, kind)| Column {
+            .enumerate()
+            .filter(|(at, _)| !absent(*at))
+            .map(|(_, (name, kind))| Column {
                 name: name.into(),
                 kind: kind.unwrap_or(ColumnKind::Text),
             })

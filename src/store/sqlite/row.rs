@@ -12,7 +12,9 @@ use crate::model::{
     TaskRunId, TaskRunSnapshot, TaskState, Timestamp, TriggerKind,
 };
 use crate::store::words::{attempt_outcome, moment, run_state, task_state, trigger};
-use crate::store::{AttemptRow, Command, DagVersion, Owner, RunRow, StoreError, StoredRun, TaskRunRow};
+use crate::store::{
+    AttemptRow, Command, DagVersion, Owner, RunRow, StoreError, StoredRun, TaskRunRow,
+};
 
 /// The number of columns of `run_columns!`.
 const RUN_COLUMNS: usize = 17;

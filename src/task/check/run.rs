@@ -2,7 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::definition::{Check, Severity, Subject};
+use super::definition::Severity;
+use super::read::{Check, Subject};
 use super::report::{Broken, count, sample};
 use super::rule::{Circumstances, Rule, RuleKind};
 use super::sql::Relation;
@@ -48,7 +49,7 @@ pub(super) async fn run(check: &Check, attempt: &AttemptContext) -> TaskResult {
         stopper.stop().await;
         return Err(cancelled());
     };
-    conclude(check, attempt, looked?)
+    conclude(check, looked?)
 }
 
 /// The end of the run's data interval.
@@ -266,7 +267,7 @@ async fn keep(
     Ok(writer.write(batch).await?)
 }
 
-fn conclude(check: &Check, attempt: &AttemptContext, looked: Looked) -> TaskResult {
+fn conclude(check: &Check, looked: Looked) -> TaskResult {
     let rules = check.rules.len() as u64;
     let (errors, warnings): (Vec<&Broken>, Vec<&Broken>) = looked
         .broken
@@ -283,13 +284,10 @@ fn conclude(check: &Check, attempt: &AttemptContext, looked: Looked) -> TaskResu
         for (name, failure) in &looked.failed {
             text.push_str(&format!("\n{name}: {}", failure.cause.message));
         }
-        if let Some(offending) = &looked.offending {
-            let path = attempt.places.state.join(&offending.path);
-            attempt
-                .log
-                .info(format!("the offending rows: {}", path.display()));
-        }
-        return Err(TaskFailure::permanent(text));
+        return Err(TaskFailure {
+            dataset: looked.offending.map(Box::new),
+            ..TaskFailure::permanent(text)
+        });
     }
     let held = count(rules - warnings.len() as u64, "rule");
     let verb = if rules - warnings.len() as u64 == 1 {

@@ -6,6 +6,7 @@ use schemars::{Schema, json_schema};
 
 use super::cell_type::CellType;
 use super::path::Path;
+use crate::data::ndjson::Wanted;
 use crate::document::{Diagnostic, FromNode, Node, Report, Spanned, Value, read_map};
 use crate::task::Surroundings;
 use crate::template::{Shape, Template};
@@ -156,22 +157,29 @@ impl Mapping {
         self.fields.is_none() && self.filter.is_none()
     }
 
-    /// The columns of the source that are needed; `None` when all are.
-    pub(super) fn needed(&self) -> Option<BTreeSet<String>> {
-        let mut needed = BTreeSet::new();
-        for field in self.fields.as_ref()? {
+    /// What is wanted of NDJSON: the keys that are used, and those that may have a dot in their
+    /// very name.
+    pub(super) fn wanted(&self) -> Wanted {
+        let Some(fields) = &self.fields else {
+            return Wanted::All;
+        };
+        let (mut keys, mut perhaps) = (BTreeSet::new(), BTreeSet::new());
+        for field in fields {
             match &field.value {
                 FieldValue::Path(path) => {
-                    needed.insert(path.root().to_owned());
-                    needed.insert(path.text.clone());
+                    keys.insert(path.root().to_owned());
+                    perhaps.insert(path.text.clone());
                 }
-                FieldValue::Formula(formula) => needed.extend(formula.columns.iter().cloned()),
+                FieldValue::Formula(formula) => keys.extend(formula.columns.iter().cloned()),
             }
         }
         if let Some(filter) = &self.filter {
-            needed.extend(filter.columns.iter().cloned());
+            keys.extend(filter.columns.iter().cloned());
         }
-        Some(needed)
+        Wanted::Keys {
+            perhaps: perhaps.difference(&keys).cloned().collect(),
+            keys: keys.into_iter().collect(),
+        }
     }
 
     /// When the mapping only gives other names to all of `columns`: the new names, in their order.

@@ -61,12 +61,16 @@ impl Files {
             columns: from.columns.clone(),
             ..CsvDialect::default()
         };
+        let mut valid = path.is_some();
         for (setting, byte) in [
             (&from.delimiter, &mut dialect.delimiter),
             (&from.quote, &mut dialect.quote),
         ] {
             if let Some(text) = setting {
-                *byte = character(text, surroundings)?;
+                match character(text, surroundings) {
+                    Some(read) => *byte = read,
+                    None => valid = false,
+                }
             }
         }
         if dialect.delimiter == dialect.quote
@@ -119,7 +123,7 @@ impl Files {
             })?,
             None => UTF_8,
         };
-        Some(Self {
+        valid.then_some(Self {
             path: path?,
             format,
             compression: from.compression,

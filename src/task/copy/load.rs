@@ -58,22 +58,22 @@ impl Work for Load<'_> {
     async fn carry_out(&mut self, session: &mut dyn Session) -> Result<Json, TaskFailure> {
         let shape = session.table(&self.table).await?;
         self.rejects = self.task.rejects(self.attempt)?;
-        let (loaded, bytes) = match self.raw(session, &shape).await? {
-            Some(done) => done,
-            None => {
-                let mut pour = Pour {
-                    load: self,
-                    session,
-                    shape: &shape,
-                    loaded: Loaded::default(),
-                };
-                let rejects = pour.load.rejects.clone();
-                let (source, mapping) = (&self.task.from, &self.task.mapping);
-                let bytes = source
-                    .read_into(self.attempt, mapping, rejects.as_ref(), &mut pour)
-                    .await?;
-                (pour.loaded, bytes)
-            }
+        let passed = self.raw(session, &shape).await?;
+        let (loaded, bytes) = if let Some(done) = passed {
+            done
+        } else {
+            let mut pour = Pour {
+                load: self,
+                session,
+                shape: &shape,
+                loaded: Loaded::default(),
+            };
+            let rejects = pour.load.rejects.clone();
+            let (source, mapping) = (&self.task.from, &self.task.mapping);
+            let bytes = source
+                .read_into(self.attempt, mapping, rejects.as_ref(), &mut pour)
+                .await?;
+            (pour.loaded, bytes)
         };
         Ok(self.report(loaded, bytes))
     }

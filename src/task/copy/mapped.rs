@@ -162,13 +162,11 @@ impl<'a> Mapped<'a> {
                         reason: misfit.reason,
                         record: Json::Object(batch.row_as_json(row)).to_string(),
                     };
-                    match &self.rejects {
-                        Some(rejects) => rejects.add(reject),
-                        None => {
-                            self.failure = Some(reject.into());
-                            return;
-                        }
-                    }
+                    let Some(rejects) = &self.rejects else {
+                        self.failure = Some(reject.into());
+                        return;
+                    };
+                    rejects.add(reject);
                 }
             }
         }
@@ -259,17 +257,18 @@ impl Bound<'_> {
 
 fn bind<'a>(field: &'a Field, known: &Columns) -> Result<Bound<'a>, TaskFailure> {
     let value = match &field.value {
-        FieldValue::Path(path) => match find(known, &path.text) {
+        FieldValue::Path(path) => {
             // A column may have dots in its very name.
-            Some(at) => Value::Column(at),
-            None => {
+            if let Some(at) = find(known, &path.text) {
+                Value::Column(at)
+            } else {
                 let at = find(known, path.root()).ok_or_else(|| unknown(path.root(), known))?;
                 match &path.steps[1..] {
                     [] => Value::Column(at),
                     steps => Value::Path(at, steps),
                 }
             }
-        },
+        }
         FieldValue::Formula(formula) => Value::Formula(bind_formula(formula, known)?),
     };
     Ok(Bound {
@@ -303,12 +302,11 @@ fn find(known: &Columns, name: &str) -> Option<usize> {
 
 fn unknown(name: &str, known: &Columns) -> TaskFailure {
     let names = known.iter().map(|column| &*column.name);
-    let hint = match nearest(name, names.clone()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-            format!("they have {}", names.join(", "))
-        }
+    let hint = if let Some(near) = nearest(name, names.clone()) {
+        format!("did you mean `{near}`?")
+    } else {
+        let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+        format!("they have {}", names.join(", "))
     };
     TaskFailure::permanent(format!("the records have no `{name}`: {hint}"))
 }

@@ -1,5 +1,6 @@
 //! A query as a source.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,9 +10,9 @@ use serde_json::Value as Json;
 use super::source::{Consumer, From, Measured};
 use crate::connection::{DatabaseError, Fetched, Statement};
 use crate::data::{Batch, Columns, DataError, Place, RecordSource};
-use crate::document::{Diagnostic, Span, Spanned};
+use crate::document::{Diagnostic, SourceId, Span, Spanned};
 use crate::model::ConnectionId;
-use crate::sqltext::{Hole, HoleKind, Script};
+use crate::sqltext::{Hole, HoleKind, Rewritten, Script, check_syntax, excerpt};
 use crate::task::{AttemptContext, Surroundings, TaskFailure};
 use crate::template::Template;
 
@@ -35,11 +36,14 @@ impl Query {
     ) -> Option<Self> {
         let id = surroundings.connection(connection, &["postgres", "sqlite"]);
         let dialect = surroundings.project.dialect(connection);
-        let (text, span, name) = match (&from.query, &from.file) {
-            (Some(query), None) => (Arc::from(query.as_str()), query.span, "query".to_owned()),
+        let (text, span, name, home): (Arc<str>, _, _, _) = match (&from.query, &from.file) {
+            (Some(query), None) => {
+                let home = Home::Inline(query.clone());
+                (query.as_str().into(), query.span, "query".to_owned(), home)
+            }
             (None, Some(file)) => {
                 let code = surroundings.code_file(file)?;
-                (code.text, file.span, code.path)
+                (code.text, file.span, code.path, Home::File(code.source))
             }
             (query, _) => {
                 let code = match query {
@@ -58,12 +62,17 @@ impl Query {
             }
         };
         let (id, script) = (id?, Script::parse(&text, dialect?));
-        for mistake in &script.mistakes {
-            surroundings.report.push(Diagnostic::error(
-                mistake.code,
-                format!("{} in `{name}`", mistake.message),
-                span,
-            ));
+        let mut mistakes = script.mistakes.clone();
+        if mistakes.is_empty() {
+            mistakes = check_syntax(&script);
+        }
+        for mistake in &mistakes {
+            let place = home.place(mistake.range.clone(), surroundings);
+            let mut diagnostic = Diagnostic::error(mistake.code, mistake.message.clone(), place);
+            if let Some(help) = &mistake.help {
+                diagnostic = diagnostic.help(help);
+            }
+            surroundings.report.push(diagnostic);
         }
         let [statement] = script.statements.as_slice() else {
             surroundings.report.push(Diagnostic::error(
@@ -79,10 +88,13 @@ impl Query {
         let values: Vec<Option<Template>> = statement
             .holes
             .iter()
-            .map(|hole| value(hole, from, span, surroundings))
+            .map(|hole| {
+                let span = home.place(hole.range.clone(), surroundings);
+                value(hole, from, span, surroundings)
+            })
             .collect();
         let values = values.into_iter().collect::<Option<_>>()?;
-        (script.mistakes.is_empty()).then_some(Self {
+        mistakes.is_empty().then_some(Self {
             connection: id,
             script,
             name,
@@ -99,11 +111,11 @@ impl Query {
         attempt: &AttemptContext,
         consumer: &mut dyn Consumer,
     ) -> Result<u64, TaskFailure> {
-        let statement = self.statement(attempt)?;
+        let (statement, sql) = self.statement(attempt)?;
         let database = super::database(attempt, self.connection())?;
         let mut session = database.session(&attempt.purpose()).await?;
         let fetched = session.fetch(&statement).await;
-        match fetched.map_err(|error| self.failed(error))? {
+        match fetched.map_err(|error| self.failed(error, &sql))? {
             Fetched::Rows(rows) => {
                 let bytes = Arc::new(AtomicU64::new(0));
                 let counted = Counted {
@@ -122,7 +134,7 @@ impl Query {
     }
 
     /// The statement with its values.
-    fn statement(&self, attempt: &AttemptContext) -> Result<Statement, TaskFailure> {
+    fn statement(&self, attempt: &AttemptContext) -> Result<(Statement, Rewritten), TaskFailure> {
         let statement = &self.script.statements[0];
         let values: Vec<Json> = self
             .values
@@ -144,21 +156,49 @@ impl Query {
                 ))),
             }
         })?;
-        Ok(Statement {
+        let bound = positional.bound.iter().map(|hole| values[*hole].clone());
+        let statement = Statement {
             text: positional.sql.text().to_owned(),
-            values: positional
-                .bound
-                .iter()
-                .map(|hole| values[*hole].clone())
-                .collect(),
-        })
+            values: bound.collect(),
+        };
+        Ok((statement, positional.sql))
     }
 
-    /// The server's error, with the name of the query.
-    fn failed(&self, error: DatabaseError) -> TaskFailure {
+    /// The server's error, with its place in the query.
+    fn failed(&self, error: DatabaseError, sql: &Rewritten) -> TaskFailure {
+        let place = match &error {
+            DatabaseError::Statement { place, .. } => place.clone(),
+            _ => None,
+        };
         let mut failure = TaskFailure::from(error);
-        failure.cause.message = format!("{}: {}", self.name, failure.cause.message).into();
+        let message = &failure.cause.message;
+        failure.cause.message = match place {
+            Some(place) => {
+                let offset = sql.origin(place.offset);
+                format!(
+                    "{message}\n{}",
+                    excerpt(&self.name, &self.script.text, offset)
+                )
+                .into()
+            }
+            None => format!("{}: {message}", self.name).into(),
+        };
         failure
+    }
+}
+
+/// Where the diagnostics of a query stand.
+enum Home {
+    File(SourceId),
+    Inline(Spanned<String>),
+}
+
+impl Home {
+    fn place(&self, part: Range<usize>, surroundings: &Surroundings<'_>) -> Span {
+        match self {
+            Self::File(source) => Span::new(*source, part),
+            Self::Inline(text) => surroundings.place(text, part),
+        }
     }
 }
 

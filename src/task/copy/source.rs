@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use super::columns::Mapping;
 use super::files::{Files, Found};
 use super::query::Query;
-use crate::data::ndjson::Wanted;
 use crate::data::{
     Batch, Columns, Compression, DataError, DatasetReader, FileSource, Format, Place, Reading,
     RecordSource, Rejects,
@@ -139,10 +138,7 @@ impl Source {
                 } = files.find(attempt)?;
                 let reading = match format {
                     Format::Csv => Reading::Csv(files.dialect.clone()),
-                    Format::Ndjson => Reading::Ndjson(match mapping.needed() {
-                        Some(needed) => Wanted::Keys(needed.into_iter().collect()),
-                        None => Wanted::All,
-                    }),
+                    Format::Ndjson => Reading::Ndjson(mapping.wanted()),
                 };
                 let source = FileSource::open(found, reading, rejects.cloned()).await?;
                 let mut source = Measured::new(source, attempt, Some(bytes_read.clone()));

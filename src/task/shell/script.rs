@@ -1,7 +1,7 @@
 //! What the text of a script may not hold.
 
 use super::results::is_name;
-use crate::document::{Diagnostic, Span, Spanned};
+use crate::document::{Diagnostic, Spanned};
 use crate::task::Surroundings;
 use crate::template::{Segment, Template, segments};
 
@@ -32,12 +32,13 @@ pub(super) fn check(script: &Spanned<String>, surroundings: &mut Surroundings<'_
             continue;
         }
         fine = false;
+        let span = surroundings.place(script, range.clone());
         let name = variable_name(&template, inner);
         surroundings.report.push(
             Diagnostic::error(
                 "value-in-script",
                 format!("`{found}` in a script: a value would be run as code"),
-                place(script, range),
+                span,
             )
             .label(format!("write `\"${name}\"` here"))
             .help(format!(
@@ -65,15 +66,4 @@ fn variable_name(template: &Template, inner: &str) -> String {
     } else {
         "VALUE".to_owned()
     }
-}
-
-/// The place of a part of a text. A quoted text begins a byte after its span; a block text isn't
-/// its source's bytes, so that only the whole of it can be shown.
-fn place(text: &Spanned<String>, range: std::ops::Range<usize>) -> Span {
-    let length = text.span.range().len();
-    let quote = length.saturating_sub(text.value.len()) / 2;
-    if length > text.value.len() + 2 || length < text.value.len() {
-        return text.span;
-    }
-    text.span.slice(range.start + quote..range.end + quote)
 }

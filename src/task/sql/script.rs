@@ -111,16 +111,26 @@ impl Code {
         for mistake in &self.script.mistakes {
             self.report(mistake, surroundings);
         }
-        if self.script.mistakes.is_empty() {
-            for mistake in check_syntax(&self.script) {
-                self.report(&mistake, surroundings);
-            }
+        let wrong = if self.script.mistakes.is_empty() {
+            check_syntax(&self.script)
+        } else {
+            Vec::new()
+        };
+        for mistake in &wrong {
+            self.report(mistake, surroundings);
         }
         let statements = &self.script.statements;
         let fillings: Vec<Option<Vec<Filling>>> = statements
             .iter()
             .map(|statement| {
-                self.check_nature(statement, transaction, surroundings);
+                // What can't be read has no nature.
+                let range = &statement.range;
+                if !wrong
+                    .iter()
+                    .any(|w| (range.start..=range.end).contains(&w.range.start))
+                {
+                    self.check_nature(statement, transaction, surroundings);
+                }
                 self.fill(statement, params, surroundings)
             })
             .collect();

@@ -5,3 +5,4 @@ pub(crate) mod connections;
 pub(crate) mod document;
 pub(crate) mod postgres;
 pub(crate) mod project;
+pub(crate) mod proxy;

@@ -279,13 +279,19 @@ pub async fn keeps_commands_until_they_are_heard(store: Store) {
     let heard = [second.clone(), first.clone()];
     let batch = [run_is("r2", RunState::Running, 9)];
     let refused = store.commit_heard(&owner("a"), &batch, &heard).await;
-    assert!(matches!(refused, Err(StoreError::NotOwner { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::NotOwner { .. })),
+        "{refused:?}"
+    );
     store.commit_heard(&owner("b"), &[], &heard).await.unwrap();
     assert_eq!(store.commands(&owner("a")).await.unwrap(), of("r1"));
 
     let batch = [run_is("r1", RunState::Running, 9)];
     for _ in 0..2 {
-        store.commit_heard(&owner("a"), &batch, &heard).await.unwrap();
+        store
+            .commit_heard(&owner("a"), &batch, &heard)
+            .await
+            .unwrap();
         assert_eq!(store.commands(&owner("a")).await.unwrap(), [third.clone()]);
     }
     assert_eq!(load(&store, "r1").await.state, RunState::Running);
@@ -295,7 +301,10 @@ pub async fn keeps_commands_until_they_are_heard(store: Store) {
     assert_eq!(taken.unwrap().len(), 1);
     assert_eq!(store.commands(&owner("a")).await.unwrap(), []);
     assert_eq!(store.commands(&owner("c")).await.unwrap(), [third.clone()]);
-    store.commit_heard(&owner("c"), &[], &[third]).await.unwrap();
+    store
+        .commit_heard(&owner("c"), &[], &[third])
+        .await
+        .unwrap();
     assert_eq!(store.commands(&owner("c")).await.unwrap(), []);
     let unknown = store.put_command(&id("r9"), &kinds[1], at(3)).await;
     assert_eq!(unknown, Err(StoreError::UnknownRun(id("r9"))));

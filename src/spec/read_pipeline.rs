@@ -1,0 +1,240 @@
+//! One pipeline file becomes a checked DAG.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::files::Files;
+use super::graph::Graph;
+use super::include::with_includes;
+use super::names::invalid_name;
+use super::params::Params;
+use super::pipeline::{Pipeline, PipelineRecord, TaskSpec};
+use super::placement::point_at_keys;
+use super::reading::{Reading, base_scope, check_env};
+use super::retry::check_retry;
+use super::settings::{Settings, check_pool};
+use super::task::{DefaultsRecord, TaskHead, read_head};
+use super::unused::warn_of_unused;
+use super::version::version_of;
+use super::yaml::read_yaml;
+use crate::document::{
+    Diagnostic, Node, Report, Severity, Span, Spanned, Value, refuse_unknown_keys,
+};
+use crate::model::{Dag, DagId, Task, TaskIndex};
+use crate::secret::Environment;
+use crate::task::Guarantee;
+
+/// What a pipeline is read in.
+pub struct Context<'a> {
+    pub settings: &'a Settings,
+    pub environment: &'a Environment,
+}
+
+/// What a pipeline's file gave.
+#[derive(Default)]
+pub struct ReadPipeline {
+    /// The name of the DAG, where that much could be read.
+    pub name: Option<Spanned<String>>,
+    /// `None` when the file has errors.
+    pub pipeline: Option<Pipeline>,
+}
+
+/// Reads a pipeline's file. Everything that is wrong with it is reported.
+pub fn read_pipeline(
+    path: &Path,
+    files: &mut Files<'_>,
+    context: &Context<'_>,
+    report: &mut Report,
+) -> ReadPipeline {
+    files.used.clear();
+    let before = report.diagnostics().len();
+    let Some((source, text)) = files.read_or_report(path, report) else {
+        return ReadPipeline::default();
+    };
+    let Some(node) = read_yaml(source, &text, report) else {
+        return ReadPipeline::default();
+    };
+    if node.value == Value::Null {
+        report.push(
+            Diagnostic::error("empty-file", "the file is empty", Span::new(source, 0..0))
+                .help("a pipeline begins with `dag: its_name` and has `tasks:`"),
+        );
+        return ReadPipeline::default();
+    }
+    let Some(record) = read_record(&node, report) else {
+        return ReadPipeline::default();
+    };
+    let name = record.dag.0.clone();
+    let pipeline = read_dag(path, &record, files, context, before, report);
+    point_at_keys(&node, before, report);
+    ReadPipeline { name, pipeline }
+}
+
+fn read_record(node: &Node, report: &mut Report) -> Option<PipelineRecord> {
+    let Some(entries) = node.as_map() else {
+        report.push(
+            Diagnostic::error(
+                "wrong-type",
+                format!("a pipeline is a map, this file is {}", node.kind()),
+                node.span,
+            )
+            .label("expected `dag: its_name`")
+            .help("a file in `pipelines/` has the keys `dag` and `tasks`"),
+        );
+        return None;
+    };
+    let entries = refuse_unknown_keys(entries, PipelineRecord::KEYS, "a pipeline", report);
+    PipelineRecord::from_entries(&entries, node.span, report)
+}
+
+/// `before` counts the diagnostics that aren't of this file.
+fn read_dag(
+    path: &Path,
+    record: &PipelineRecord,
+    files: &mut Files<'_>,
+    context: &Context<'_>,
+    before: usize,
+    report: &mut Report,
+) -> Option<Pipeline> {
+    let id = record.dag.0.as_ref().and_then(|name| dag_id(name, report));
+    let (tasks, params) = with_includes(record, files, report);
+    let mut params = Params::read(&params, report);
+    for (name, value) in &context.settings.params {
+        if params.has(name)
+            && let Err(reason) = params.set_default(name, value.value.clone())
+        {
+            report.push(
+                Diagnostic::error("wrong-type", reason, value.span)
+                    .label("the profile's value doesn't fit"),
+            );
+        }
+    }
+    let schedule = record
+        .schedule
+        .as_ref()
+        .and_then(|node| super::schedule::read_schedule(&node.0, report));
+    let levels: Vec<&DefaultsRecord> = record
+        .defaults
+        .iter()
+        .chain(&context.settings.defaults)
+        .collect();
+    if let Some(defaults) = &record.defaults {
+        if let Some(retry) = &defaults.retry {
+            check_retry(retry, report);
+        }
+        check_pool(
+            defaults.pool.as_ref(),
+            &context.settings.limits.pools,
+            report,
+        );
+    }
+    check_env(&record.env.0, context.environment, report);
+    if let Some(own) = &record.tasks.0
+        && tasks.is_empty()
+    {
+        report.push(
+            Diagnostic::error("no-tasks", "a pipeline has at least one task", own.span)
+                .label("add a task")
+                .help("such as `hello: { shell: echo hello }`"),
+        );
+    }
+    let heads: Vec<TaskHead<'_>> = tasks
+        .iter()
+        .filter_map(|(name, node)| read_head(name, node, report))
+        .collect();
+    let graph = Graph::build(&heads, report);
+    let scope = base_scope(&params, &record.env.0);
+    let mut read = Reading {
+        files,
+        context,
+        scope: &scope,
+        params: &params.names(),
+        env: &record.env.0,
+        graph: &graph,
+        levels: &levels,
+        report,
+    };
+    let mut specs: Vec<Option<(Task, TaskSpec, BTreeSet<String>)>> = heads
+        .iter()
+        .enumerate()
+        .map(|(at, head)| read.task(head, at))
+        .collect();
+    let broken = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
+    if report.diagnostics()[before..].iter().any(broken) {
+        return None;
+    }
+    warn_of_unused(&params, &files.used, report);
+    for (head, spec) in heads.iter().zip(&specs) {
+        if let Some((_, spec, _)) = spec {
+            note_guarantee(head, spec, report);
+        }
+    }
+    let id = id?;
+    let order = graph.order();
+    let mut place = vec![TaskIndex(0); order.len()];
+    for (to, from) in (0u32..).zip(&order) {
+        place[*from] = TaskIndex(to);
+    }
+    let mut engine_tasks = Vec::with_capacity(order.len());
+    let mut task_specs = Vec::with_capacity(order.len());
+    for from in &order {
+        let (mut task, mut spec, reads) = specs.get_mut(*from)?.take()?;
+        spec.reads = reads
+            .iter()
+            .filter_map(|name| graph.place(name).map(|at| place[at]))
+            .collect();
+        task.needs = graph.needs(*from).iter().map(|need| place[*need]).collect();
+        engine_tasks.push(task);
+        task_specs.push(Arc::new(spec));
+    }
+    let dag = Dag {
+        id: id.clone(),
+        tasks: engine_tasks,
+        max_active_tasks: record.max_active_tasks.map(NonZeroU32::get),
+    };
+    let mut used = std::mem::take(&mut files.used);
+    if let Some(profile) = &context.settings.profile {
+        used.insert(super::version::PROFILE.to_owned(), profile.clone());
+    }
+    let version = version_of(&id, &dag, used);
+    Some(Pipeline {
+        id,
+        path: path.to_owned(),
+        description: record.description.clone(),
+        owner: record.owner.clone(),
+        tags: record.tags.0.clone(),
+        schedule,
+        params,
+        max_runs: record.max_runs.map(NonZeroU32::get),
+        deadline: record.deadline,
+        dag: Arc::new(dag),
+        tasks: task_specs,
+        version,
+    })
+}
+
+/// Says where a crash may repeat an effect.
+fn note_guarantee(head: &TaskHead<'_>, spec: &TaskSpec, report: &mut Report) {
+    if let Guarantee::AtLeastOnce { reason } = spec.action.guarantee()
+        && let Some((_, entry)) = head.kinds().next()
+    {
+        report.push(
+            Diagnostic::note(
+                "at-least-once",
+                format!("task `{}` may act more than once", head.id),
+                entry.key.span,
+            )
+            .help(reason),
+        );
+    }
+}
+
+fn dag_id(name: &Spanned<String>, report: &mut Report) -> Option<DagId> {
+    let id = DagId::new(name);
+    if let Err(error) = &id {
+        report.push(invalid_name("a DAG", name, error));
+    }
+    id.ok()
+}

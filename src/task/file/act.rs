@@ -1,0 +1,315 @@
+//! The work itself, blocking.
+
+use std::io::{self, Read, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json};
+use tokio_util::sync::CancellationToken;
+
+use crate::data::{
+    AtomicFile, Compression, DataError, InputFile, PackedFile, find_files, is_pattern, sync_folder,
+};
+use crate::task::{AttemptContext, Metrics, TaskFailure};
+
+/// Bytes that are moved between two looks at the cancellation.
+const CHUNK: usize = 256 * 1024;
+
+/// Work on files of a project.
+pub(super) struct Work {
+    root: PathBuf,
+    cancel: CancellationToken,
+    verb: &'static str,
+    files: u64,
+    bytes: u64,
+    made: Vec<String>,
+}
+
+impl Work {
+    pub(super) fn new(attempt: &AttemptContext) -> Self {
+        Self {
+            root: attempt.places.root.clone(),
+            cancel: attempt.cancel.clone(),
+            verb: "",
+            files: 0,
+            bytes: 0,
+            made: Vec::new(),
+        }
+    }
+
+    /// Copies files.
+    pub(super) fn copy(&mut self, from: &str, to: &str) -> Result<(), TaskFailure> {
+        self.verb = "copied";
+        for file in self.find(from)? {
+            let target = self.target(&file, from, to, None);
+            self.copy_one(&file, &target)?;
+        }
+        Ok(())
+    }
+
+    /// Moves files. A file that is gone while its target is there was moved by an earlier attempt.
+    pub(super) fn rename(&mut self, from: &str, to: &str) -> Result<(), TaskFailure> {
+        self.verb = "moved";
+        let pattern = is_pattern(from) && !self.root.join(from).is_file();
+        let files = find_files(&self.root, from).map_err(TaskFailure::permanent)?;
+        for file in files {
+            let target = self.target(&file, from, to, None);
+            if !file.path.exists() {
+                if self.root.join(&target).is_file() {
+                    self.made.push(target);
+                    self.files += 1;
+                    continue;
+                }
+                return Err(missing(&file));
+            }
+            self.rename_one(&file, &target)?;
+        }
+        // A pattern that matches nothing any more: an earlier attempt may have moved everything.
+        if pattern && self.files == 0 {
+            self.made.push(to.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Deletes files; those that aren't there are gone already.
+    pub(super) fn delete(&mut self, path: &str) -> Result<(), TaskFailure> {
+        self.verb = "deleted";
+        for file in find_files(&self.root, path).map_err(TaskFailure::permanent)? {
+            if file.path.is_dir() {
+                return Err(TaskFailure::permanent(format!(
+                    "`{}` is a folder: use `{0}/*` for the files in it",
+                    file.shown.display()
+                )));
+            }
+            match std::fs::remove_file(&file.path) {
+                Ok(()) => self.files += 1,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(DataError::file(&file.shown, error).into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a file.
+    pub(super) fn write(&mut self, path: &str, text: &[u8]) -> Result<(), TaskFailure> {
+        self.verb = "wrote";
+        let target = self.root.join(path);
+        let mut file = AtomicFile::create(&target)?;
+        file.write_all(text)
+            .map_err(|error| DataError::file(&target, error))?;
+        file.finish()?;
+        self.done(path.to_owned(), text.len() as u64);
+        Ok(())
+    }
+
+    /// Packs or unpacks files.
+    pub(super) fn pack(
+        &mut self,
+        from: &str,
+        to: Option<&str>,
+        format: Option<Compression>,
+        keep: bool,
+        unpack: bool,
+    ) -> Result<(), TaskFailure> {
+        self.verb = if unpack { "unpacked" } else { "packed" };
+        let files = find_files(&self.root, from).map_err(TaskFailure::permanent)?;
+        for file in files {
+            let named =
+                |path: &Path| Some(Compression::of(path)).filter(|c| *c != Compression::None);
+            let format = if unpack {
+                format.or_else(|| named(&file.path)).ok_or_else(|| {
+                    TaskFailure::permanent(format!(
+                        "the extension of `{}` doesn't say how it is packed: add `format: gzip` or `format: zstd`",
+                        file.shown.display()
+                    ))
+                })?
+            } else {
+                format
+                    .or_else(|| named(Path::new(to.unwrap_or_default())))
+                    .unwrap_or(Compression::Gzip)
+            };
+            let shown = file.shown.to_string_lossy().into_owned();
+            let beside = if unpack {
+                shown
+                    .strip_suffix(format.extension())
+                    .map_or_else(|| format!("{shown}.unpacked"), str::to_owned)
+            } else {
+                format!("{shown}{}", format.extension())
+            };
+            let target = match to {
+                Some(to) => self.target(&file, from, to, Path::new(&beside).file_name()),
+                None => beside,
+            };
+            if !file.path.exists() {
+                if !keep && self.root.join(&target).is_file() {
+                    self.made.push(target);
+                    self.files += 1;
+                    continue;
+                }
+                return Err(missing(&file));
+            }
+            self.pack_one(&file, &target, format, unpack)?;
+            if !keep {
+                std::fs::remove_file(&file.path)
+                    .map_err(|error| DataError::file(&file.shown, error))?;
+            }
+        }
+        if self.files == 0 && keep {
+            return Err(nothing(from));
+        }
+        Ok(())
+    }
+
+    fn pack_one(
+        &mut self,
+        file: &InputFile,
+        target: &str,
+        format: Compression,
+        unpack: bool,
+    ) -> Result<(), TaskFailure> {
+        let failed = |error| DataError::file(&file.shown, error);
+        let (reading, writing) = if unpack {
+            (format, Compression::None)
+        } else {
+            (Compression::None, format)
+        };
+        let source = std::fs::File::open(&file.path).map_err(failed)?;
+        let mut source = reading.reader(source).map_err(failed)?;
+        let path = self.root.join(target);
+        let mut sink = PackedFile::create(&path, writing)?;
+        let bytes = self.pump(&mut source, &mut sink, file, target)?;
+        sink.finish()?;
+        self.done(target.to_owned(), bytes);
+        Ok(())
+    }
+
+    fn copy_one(&mut self, file: &InputFile, target: &str) -> Result<(), TaskFailure> {
+        let path = self.root.join(target);
+        if same_file(&file.path, &path) {
+            return Err(TaskFailure::permanent(format!(
+                "`{target}` would be copied onto itself"
+            )));
+        }
+        let mut source =
+            std::fs::File::open(&file.path).map_err(|error| DataError::file(&file.shown, error))?;
+        let mut sink = AtomicFile::create(&path)?;
+        let bytes = self.pump(&mut source, &mut sink, file, target)?;
+        sink.finish()?;
+        self.done(target.to_owned(), bytes);
+        Ok(())
+    }
+
+    fn rename_one(&mut self, file: &InputFile, target: &str) -> Result<(), TaskFailure> {
+        let path = self.root.join(target);
+        if same_file(&file.path, &path) {
+            self.done(target.to_owned(), 0);
+            return Ok(());
+        }
+        let bytes = std::fs::metadata(&file.path).map_or(0, |metadata| metadata.len());
+        let folder = path.parent().unwrap_or(&self.root);
+        let moved = std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::rename(&file.path, &path))
+            .and_then(|()| sync_folder(folder));
+        match moved {
+            Ok(()) => self.done(target.to_owned(), bytes),
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                self.copy_one(file, target)?;
+                std::fs::remove_file(&file.path)
+                    .map_err(|error| DataError::file(&file.shown, error))?;
+            }
+            Err(error) => return Err(DataError::file(&file.shown, error).into()),
+        }
+        Ok(())
+    }
+
+    fn pump(
+        &self,
+        source: &mut impl Read,
+        sink: &mut impl io::Write,
+        file: &InputFile,
+        target: &str,
+    ) -> Result<u64, TaskFailure> {
+        let mut buffer = vec![0; CHUNK];
+        let mut bytes = 0;
+        loop {
+            if self.cancel.is_cancelled() {
+                return Err(TaskFailure::retryable("cancelled"));
+            }
+            let count = source
+                .read(&mut buffer)
+                .map_err(|error| DataError::file(&file.shown, error))?;
+            if count == 0 {
+                return Ok(bytes);
+            }
+            sink.write_all(&buffer[..count])
+                .map_err(|error| DataError::file(Path::new(target), error))?;
+            bytes += count as u64;
+        }
+    }
+
+    fn find(&self, path: &str) -> Result<Vec<InputFile>, TaskFailure> {
+        let files = find_files(&self.root, path).map_err(TaskFailure::permanent)?;
+        match files.iter().find(|file| !file.path.exists()) {
+            Some(file) => Err(missing(file)),
+            None if files.is_empty() => Err(nothing(path)),
+            None => Ok(files),
+        }
+    }
+
+    /// The path of a new file: `to`, or a file in the folder `to`.
+    fn target(
+        &self,
+        file: &InputFile,
+        from: &str,
+        to: &str,
+        name: Option<&std::ffi::OsStr>,
+    ) -> String {
+        let pattern = is_pattern(from) && !self.root.join(from).is_file();
+        if !pattern && !to.ends_with('/') && !self.root.join(to).is_dir() {
+            return to.to_owned();
+        }
+        let name = name.or(file.path.file_name()).unwrap_or_default();
+        format!("{}/{}", to.trim_end_matches('/'), name.to_string_lossy())
+    }
+
+    fn done(&mut self, made: String, bytes: u64) {
+        self.files += 1;
+        self.bytes += bytes;
+        self.made.push(made);
+    }
+
+    pub(super) fn summary(&self) -> String {
+        let files = if self.files == 1 { "file" } else { "files" };
+        format!("{} {} {files}, {} bytes", self.verb, self.files, self.bytes)
+    }
+
+    pub(super) fn metrics(&self) -> Metrics {
+        Metrics {
+            bytes: Some(self.bytes),
+            made: self.made.iter().take(100).cloned().collect(),
+            summary: Some(self.summary()),
+            ..Metrics::default()
+        }
+    }
+
+    pub(super) fn outputs(&self) -> Map<String, Json> {
+        let mut outputs = Map::new();
+        outputs.insert("files".to_owned(), self.files.into());
+        outputs.insert("bytes".to_owned(), self.bytes.into());
+        outputs
+    }
+}
+
+fn missing(file: &InputFile) -> TaskFailure {
+    TaskFailure::retryable(format!("file `{}` doesn't exist", file.shown.display()))
+}
+
+fn nothing(pattern: &str) -> TaskFailure {
+    TaskFailure::retryable(format!("no file matches `{pattern}`"))
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    }
+}

@@ -1,0 +1,6 @@
+//! What is found before anything runs.
+
+mod broken;
+mod case;
+mod described;
+mod hostile;
