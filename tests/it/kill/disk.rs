@@ -16,7 +16,15 @@ async fn shell_that_mounts(project: &Project, script: &str) -> Option<String> {
     let shell = |script: &str| {
         let mut command = Command::new("unshare");
         command
-            .args(["--user", "--map-root-user", "--mount", "sh", "-eu", "-c", script])
+            .args([
+                "--user",
+                "--map-root-user",
+                "--mount",
+                "sh",
+                "-eu",
+                "-c",
+                script,
+            ])
             .current_dir(project.root())
             .env("RUNNER", runner())
             .env_remove("RUNNER_ATTEMPT_ID")
@@ -66,7 +74,10 @@ echo "second: $code, lines: $(wc -l < bucket/out.ndjson), files: $(ls -A bucket 
     let Some(said) = said else { return };
     assert!(said.contains("No space left on device"), "{said}");
     assert!(said.contains("first: 3, before, files: 1\n"), "{said}");
-    assert!(said.contains("second: 0, lines: 20000, files: 1\n"), "{said}");
+    assert!(
+        said.contains("second: 0, lines: 20000, files: 1\n"),
+        "{said}"
+    );
 }
 
 /// The first task leaves no byte free where the run state is.
@@ -104,7 +115,10 @@ echo "code: $code"
 
 #[tokio::test]
 async fn a_run_state_that_is_locked_is_waited_for() {
-    let project = Project::new(&[("pipelines/one.yaml", "dag: one\ntasks:\n  a: { shell: 'true' }\n")]);
+    let project = Project::new(&[(
+        "pipelines/one.yaml",
+        "dag: one\ntasks:\n  a: { shell: 'true' }\n",
+    )]);
     assert_eq!(project.run(&["trigger", "one"]).await, 0);
     let options = SqliteConnectOptions::new().filename(project.state().join("state.db"));
     let mut other = SqliteConnection::connect_with(&options).await.unwrap();
@@ -114,7 +128,16 @@ async fn a_run_state_that_is_locked_is_waited_for() {
     let early = tokio::time::timeout(Duration::from_secs(1), child.wait()).await;
     assert!(early.is_err(), "it didn't wait:\n{}", project.said());
     other.execute("ROLLBACK").await.unwrap();
-    assert_eq!(code(project.end_of(&mut child).await), 0, "{}", project.said());
-    let runs = state(&project, "SELECT state, count(*) || '' FROM run GROUP BY state").await;
+    assert_eq!(
+        code(project.end_of(&mut child).await),
+        0,
+        "{}",
+        project.said()
+    );
+    let runs = state(
+        &project,
+        "SELECT state, count(*) || '' FROM run GROUP BY state",
+    )
+    .await;
     assert_eq!(runs, [["success", "2"]]);
 }
