@@ -49,11 +49,12 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let rows: String = (0..ROWS).map(|row| format!("w{row}\n")).collect();
-        let project = Project::new(&[
+        let project = Project::with_server(&[
             ("runner.yaml", SETTINGS),
             ("pipelines/small.yaml", PIPELINE),
             ("in.csv", &format!("word\n{rows}")),
-        ]);
+        ])
+        .await;
         let mut database = database(&project, "warehouse").await;
         database
             .execute(
@@ -140,9 +141,9 @@ impl Scene {
                 "{at}: {query}"
             );
         }
-        let notes = self.project.root().join("notes.db");
+        let file = self.project.root().join("notes.db");
         let noted = super::truth::sqlite(
-            &notes,
+            &file,
             "SELECT count(*) || '', count(DISTINCT run) || '' FROM note",
         )
         .await;

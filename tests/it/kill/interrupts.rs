@@ -41,8 +41,9 @@ async fn until(what: &str, project: &Project, mut is_so: impl AsyncFnMut() -> bo
     }
 }
 
-fn project(pipeline: &str) -> Project {
-    Project::new(&[("runner.yaml", SETTINGS), ("pipelines/long.yaml", pipeline)])
+async fn project(pipeline: &str) -> Project {
+    let files = [("runner.yaml", SETTINGS), ("pipelines/long.yaml", pipeline)];
+    Project::with_server(&files).await
 }
 
 const ASLEEP: &str = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1000)%' AND pid != pg_backend_pid()";
@@ -60,7 +61,7 @@ async fn ends(project: &Project, child: &mut Child, expected: i32) {
 }
 
 async fn cancels_cleanly(by: Signal) {
-    let project = project(PIPELINE);
+    let project = project(PIPELINE).await;
     let mut database = database(&project, "postgres").await;
     let mut child = project.start(&["trigger", "long"]);
     until("nothing runs", &project, async || {
@@ -103,7 +104,7 @@ async fn terminating_cancels_cleanly() {
 
 /// A run whose first ^C was heard and has no end, and whose second one has ended it.
 async fn killed() -> Project {
-    let project = project(STUBBORN);
+    let project = project(STUBBORN).await;
     let mut child = project.start(&["trigger", "long"]);
     let started = project.root().join("started");
     until("nothing runs", &project, async || {
@@ -153,7 +154,7 @@ async fn after_a_second_interrupt_the_run_can_be_cancelled() {
 
 #[tokio::test]
 async fn cancelling_what_a_killed_program_has_left_ends_its_scripts() {
-    let project = project(PIPELINE);
+    let project = project(PIPELINE).await;
     let mut child = project.start(&["trigger", "long"]);
     let started = project.root().join("started");
     until("nothing runs", &project, async || {

@@ -15,13 +15,13 @@ const ROWS: usize = 2000;
 const SOON: Duration = Duration::from_secs(10);
 
 /// A retry would come too late: the load itself has to begin again.
-const PIPELINE: &str = r#"
+const PIPELINE: &str = r"
 dag: load
 defaults: { retries: 1, retry: { delay: 1h } }
 tasks:
   load:
     copy: { from: { file: in.csv }, to: { connection: warehouse, table: loaded } }
-"#;
+";
 
 /// A row that waits for a lock: in the middle of the load, or at its end.
 const GATE: &str = "
@@ -46,10 +46,11 @@ enum Server {
 }
 
 struct Scene {
+    /// First, because a project waits for the end of its server.
+    database: Database,
     project: Project,
     /// The project whose server it is.
     host: Option<Project>,
-    database: Database,
 }
 
 impl Scene {
@@ -59,7 +60,7 @@ impl Scene {
         let (host, settings) = match server {
             Server::Own => (None, "embedded".to_owned()),
             Server::Url => {
-                let host = Project::new(&[("runner.yaml", "")]);
+                let host = Project::with_server(&[("runner.yaml", "")]).await;
                 let url = super::truth::url(&host, "warehouse").await;
                 (Some(host), format!("\"{url}\""))
             }
@@ -70,13 +71,13 @@ impl Scene {
             ("pipelines/load.yaml", PIPELINE),
             ("in.csv", &csv),
         ];
-        let project = Project::new(&files);
+        let project = Project::with_server(&files).await;
         let mut database = database(host.as_ref().unwrap_or(&project), "warehouse").await;
         database.execute(GATE).await;
         Self {
+            database,
             project,
             host,
-            database,
         }
     }
 
@@ -172,12 +173,21 @@ async fn held_by(gate: &str, server: Server) {
     let child = scene.project.start(&["trigger", "load"]);
     scene.until(WAITING).await;
     let stopped = scene.stop();
+    drop(holds);
     scene.goes_on(stopped, child).await;
 }
 
 /// The server goes away when COMMIT has taken effect, and before it could say so.
 async fn unanswered(server: Server) {
     let mut scene = Scene::new(server).await;
+    for setting in ["wal_level = replica", "max_wal_senders = 1"] {
+        scene
+            .database
+            .execute(&format!("ALTER SYSTEM SET {setting}"))
+            .await;
+    }
+    drop(scene.stop());
+    scene.database = reconnect(scene.of_server()).await;
     // The ledger's own table is made before, so that it isn't what waits.
     let standby = "ALTER SYSTEM SET synchronous_standby_names = 'nobody'";
     scene
