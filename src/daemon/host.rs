@@ -17,7 +17,8 @@ use super::scope::RunValues;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Executor, Job, Local};
 use crate::model::{
-    AttemptId, AttemptOutcome, Outcome, RunId, RunSpec, TaskIndex, TaskRunId, TaskState, Transition,
+    AttemptId, AttemptOutcome, Outcome, RunId, RunSpec, RunState, TaskIndex, TaskRunId, TaskState,
+    Transition,
 };
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
@@ -264,7 +265,9 @@ impl Host {
     pub async fn run_until_idle(&mut self) -> Result<(), StoreError> {
         loop {
             if self.events.is_empty() {
-                if self.engine.runs().next().is_some() || self.active > 0 {
+                // A run that has ended and is here waits for a word that may never come.
+                let goes_on = |(_, state): (&RunId, RunState)| !state.is_finished();
+                if self.engine.runs().any(goes_on) || self.active > 0 {
                     self.wait().await?;
                 } else {
                     // A last look, so that nobody is told that he was heard and isn't.
@@ -407,6 +410,11 @@ impl Host {
         }
         for transition in transitions {
             self.took_place(transition);
+        }
+        if !heard.is_empty() {
+            // What had no effect on a run that has ended makes the engine forget that run.
+            let engine = &self.engine;
+            self.runs.retain(|run, _| engine.run_state(run).is_some());
         }
         for action in rest {
             self.act(action).await;

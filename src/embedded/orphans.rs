@@ -1,5 +1,9 @@
 //! Processes that a server leaves behind when it is killed.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::wait;
@@ -33,6 +37,32 @@ pub(super) fn end_all() {
         }
         for _ in &children {
             let _ = wait();
+        }
+    }
+}
+
+/// Kills the processes of an earlier server, whose supervisor was killed before it could: those
+/// whose standard input is the server's lock. Their data are as after any crash.
+pub(super) fn end_holders(lock: &Path) {
+    let Ok(wanted) = std::fs::metadata(lock) else {
+        return;
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    for process in processes {
+        let pid = process
+            .file_name()
+            .to_str()
+            .and_then(|pid| pid.parse().ok());
+        let Some(pid) = pid.map(Pid::from_raw) else {
+            continue;
+        };
+        // Another user's can't be looked at, and isn't ours.
+        let input = std::fs::metadata(process.path().join("fd/0"));
+        let holds = |input: &Metadata| (input.dev(), input.ino()) == (wanted.dev(), wanted.ino());
+        if input.is_ok_and(|input| holds(&input)) {
+            tracing::info!("ending process {pid}, which an earlier server has left");
+            // It may have ended by itself.
+            let _ = kill(pid, Signal::SIGKILL);
         }
     }
 }

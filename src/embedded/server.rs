@@ -17,6 +17,10 @@ use super::{EmbeddedError, orphans};
 /// How long the processes of an earlier server may take to be gone.
 const LEFTOVER_PATIENCE: Duration = Duration::from_mins(1);
 
+/// How long they may take to notice by themselves that their server is gone. Some don't: a
+/// PostgreSQL that was recovering its data waits a minute for another process.
+const LEFTOVER_GRACE: Duration = Duration::from_millis(250);
+
 /// A server's process, which is a child of this one.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -100,6 +104,9 @@ pub(super) async fn free_of_leftovers(place: &Place) -> Result<LockFile, Embedde
     let lock = LockFile::open(&path).map_err(failed())?;
     let started = Instant::now();
     while !lock.try_lock().map_err(failed())? {
+        if started.elapsed() > LEFTOVER_GRACE {
+            orphans::end_holders(&path);
+        }
         if started.elapsed() > LEFTOVER_PATIENCE {
             return Err(EmbeddedError::Locked {
                 path,

@@ -156,6 +156,25 @@ async fn what_earlier_crashes_left_is_no_hindrance() {
 }
 
 #[tokio::test]
+async fn a_process_that_does_not_notice_the_end_of_its_server_is_ended_by_the_next() {
+    let project = Project::new();
+    drop(project.acquire().await);
+    project.wait_until_ended();
+    let path = project.server_dir().join("server.lock");
+    let lock = fs::File::options().write(true).open(path).expect("open");
+    lock.lock().expect("lock");
+    let mut left = Command::new("sleep")
+        .arg("1000")
+        .stdin(Stdio::from(lock))
+        .spawn()
+        .expect("sleep");
+    let began = Instant::now();
+    drop(project.acquire().await);
+    assert!(began.elapsed() < DEADLINE / 2, "{:?}", began.elapsed());
+    assert!(!left.wait().expect("status").success());
+}
+
+#[tokio::test]
 async fn a_server_that_cannot_start_says_why_to_every_client() {
     let project = Project::new();
     drop(project.acquire().await);
