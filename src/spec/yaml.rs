@@ -1,5 +1,4 @@
-//! YAML text becomes a tree of nodes. Only this file and its tree name the
-//! YAML library.
+//! YAML text becomes a tree of nodes. Only this file and its tree name the YAML library.
 
 mod tree;
 
@@ -10,7 +9,6 @@ use serde_yaml::{Error, Options};
 
 use self::tree::{Tree, bytes};
 use super::syntax::explain;
-
 use crate::document::nesting::{open_blocks, open_brackets};
 use crate::document::{Diagnostic, Entry, Node, Report, SourceId, Span, Value};
 

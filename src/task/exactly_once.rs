@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use super::{AttemptContext, TaskFailure};
-use crate::failpoint::{self, Point};
 use crate::connection::{Claim, Database, DatabaseError, LedgerKey, Session};
+use crate::failpoint::{self, Point};
 
 /// How long a COMMIT whose answer was lost is asked after. Afterwards the next attempt asks.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -18,6 +18,7 @@ const ROOMS: &[&str] = &[
     "data",
     "sqltext",
     "template",
+    "failpoint",
     "secret",
     "document",
     "engine",

@@ -129,9 +129,15 @@ impl Scene {
         let yaml = read("pipelines/daily_batch.yaml");
         assert!(yaml.contains(given), "{yaml}");
         // Whoever is killed often needs more than one retry, and a test doesn't wait a minute.
-        let yaml = yaml.replace(given, "{ retries: 50, retry: { delay: 20ms, max_delay: 500ms } }") + MORE;
+        let yaml = yaml.replace(
+            given,
+            "{ retries: 50, retry: { delay: 20ms, max_delay: 500ms } }",
+        ) + MORE;
         let mut files = vec![
-            ("runner.yaml".to_owned(), "connections: { batch: { postgres: embedded } }\n".to_owned()),
+            (
+                "runner.yaml".to_owned(),
+                "connections: { batch: { postgres: embedded } }\n".to_owned(),
+            ),
             ("pipelines/daily_batch.yaml".to_owned(), yaml),
         ];
         for folder in ["sql", "sql/questions"] {
@@ -226,7 +232,11 @@ async fn cycle(scene: &mut Scene, seed: u64, plan: &Plan, tally: &mut BTreeMap<V
     let mut left = 1 + chance.below(5);
     // The server stays up through the deaths of its clients, in some cycles.
     let held = chance.chance(30);
-    let held = if held { Some(database(project, "batch").await) } else { None };
+    let held = if held {
+        Some(database(project, "batch").await)
+    } else {
+        None
+    };
     let mut runner = project.start(&["trigger", "daily_batch"]);
     let mut first = true;
     loop {
@@ -243,7 +253,10 @@ async fn cycle(scene: &mut Scene, seed: u64, plan: &Plan, tally: &mut BTreeMap<V
                 let code = code(status.unwrap());
                 assert_eq!(code, 0, "it ended by itself:\n{}", project.said());
                 let runs = state(project, count).await;
-                if runs.first().is_some_and(|row| row[0] == (scene.runs + 1).to_string()) {
+                if runs
+                    .first()
+                    .is_some_and(|row| row[0] == (scene.runs + 1).to_string())
+                {
                     break;
                 }
                 // Killed before the run was accepted, and nothing to go on with.
@@ -277,10 +290,18 @@ async fn cycle(scene: &mut Scene, seed: u64, plan: &Plan, tally: &mut BTreeMap<V
 async fn check(scene: &Scene) {
     let project = &scene.project;
     let all = scene.runs.to_string();
-    let runs = state(project, "SELECT state, count(*) || '' FROM run GROUP BY state").await;
+    let runs = state(
+        project,
+        "SELECT state, count(*) || '' FROM run GROUP BY state",
+    )
+    .await;
     assert_eq!(runs, [["success".to_owned(), all.clone()]], "the runs");
     let open = "SELECT state, count(*) || '' FROM task_run WHERE state != 'success' GROUP BY state";
-    assert_eq!(state(project, open).await, Vec::<Vec<String>>::new(), "the tasks");
+    assert_eq!(
+        state(project, open).await,
+        Vec::<Vec<String>>::new(),
+        "the tasks"
+    );
 
     let folder = project.root().join("bucket/batch_output");
     let names = fs::read_dir(&folder).unwrap().count();
@@ -299,7 +320,9 @@ async fn check(scene: &Scene) {
     drop(database);
     assert_eq!(project.litter(), Vec::<std::path::PathBuf>::new());
     let alive = processes(project.root());
-    let stray = alive.iter().find(|process| process.command.contains("sleep"));
+    let stray = alive
+        .iter()
+        .find(|process| process.command.contains("sleep"));
     assert!(stray.is_none(), "{stray:?}");
 }
 
@@ -313,10 +336,16 @@ async fn check_journal(database: &mut Database, scene: &Scene) {
         assert_eq!(line.split_once(',').unwrap().1, loads);
     }
     let once = format!("{runs},{runs}\n");
-    let found = database.csv("SELECT count(*), count(DISTINCT run) FROM journal.run").await;
+    let found = database
+        .csv("SELECT count(*), count(DISTINCT run) FROM journal.run")
+        .await;
     assert_eq!(found, once, "journal.run");
     let items = "SELECT count(*), count(DISTINCT (run, item)) FROM journal.item";
-    assert_eq!(database.csv(items).await, format!("{0},{0}\n", runs * 3), "journal.item");
+    assert_eq!(
+        database.csv(items).await,
+        format!("{0},{0}\n", runs * 3),
+        "journal.item"
+    );
     let deposits = "SELECT n, count(*) FROM (SELECT id, count(*) AS n FROM journal.deposit GROUP BY id) AS rows GROUP BY n";
     let expected = format!("{runs},{}\n", SCALE.deposits);
     assert_eq!(database.csv(deposits).await, expected, "journal.deposit");
@@ -347,7 +376,10 @@ struct Named(u64);
 impl Drop for Named {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("again: RUNNER_KILL_SEED={} cargo test --test it kill::", self.0);
+            eprintln!(
+                "again: RUNNER_KILL_SEED={} cargo test --test it kill::",
+                self.0
+            );
         }
     }
 }
@@ -355,7 +387,11 @@ impl Drop for Named {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn is_carried_out_once_whatever_is_killed() {
     let environment = Environment::of_process();
-    let number = |name: &str| environment.get(name).map(|text| text.parse::<u64>().unwrap());
+    let number = |name: &str| {
+        environment
+            .get(name)
+            .map(|text| text.parse::<u64>().unwrap())
+    };
     let seed = number("RUNNER_KILL_SEED");
     let plan = Arc::new(Plan {
         seed: seed.unwrap_or(1),
@@ -365,7 +401,9 @@ async fn is_carried_out_once_whatever_is_killed() {
     });
     let started = Instant::now();
     let projects = if seed.is_some() { 1 } else { PROJECTS };
-    let workers: Vec<_> = (0..projects).map(|_| tokio::spawn(work(plan.clone()))).collect();
+    let workers: Vec<_> = (0..projects)
+        .map(|_| tokio::spawn(work(plan.clone())))
+        .collect();
     let mut tally: BTreeMap<Victim, usize> = BTreeMap::new();
     for worker in workers {
         for (victim, count) in worker.await.unwrap() {

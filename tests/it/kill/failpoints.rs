@@ -49,14 +49,17 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let rows: String = (0..ROWS).map(|row| format!("w{row}\n")).collect();
-        let project = Project::new(&[
+        let project = Project::with_server(&[
             ("runner.yaml", SETTINGS),
             ("pipelines/small.yaml", PIPELINE),
             ("in.csv", &format!("word\n{rows}")),
-        ]);
+        ])
+        .await;
         let mut database = database(&project, "warehouse").await;
         database
-            .execute("CREATE TABLE item (run text, item text, n text); CREATE TABLE loaded (word text)")
+            .execute(
+                "CREATE TABLE item (run text, item text, n text); CREATE TABLE loaded (word text)",
+            )
             .await;
         super::truth::sqlite(
             &project.root().join("notes.db"),
@@ -107,23 +110,43 @@ impl Scene {
         let runs = found.len();
         assert!(runs == self.runs || runs == self.runs + 1, "{at}: {runs}");
         self.runs = runs;
-        assert!(found.iter().all(|row| row[1] == "success"), "{at}: {found:?}");
+        assert!(
+            found.iter().all(|row| row[1] == "success"),
+            "{at}: {found:?}"
+        );
         if runs == 0 {
             return;
         }
         let open = "SELECT state FROM task_run WHERE state != 'success'";
         assert!(state(&self.project, open).await.is_empty(), "{at}");
         let once = [
-            ("SELECT count(*), count(DISTINCT (run, item)) FROM item WHERE n = '7'", 3),
-            ("SELECT count(*), count(DISTINCT word) * (SELECT count(DISTINCT run) FROM item) FROM loaded", ROWS),
-            ("SELECT count(*), count(DISTINCT (run, task, item)) FROM runner.load_ledger WHERE result IS NOT NULL", 4),
+            (
+                "SELECT count(*), count(DISTINCT (run, item)) FROM item WHERE n = '7'",
+                3,
+            ),
+            (
+                "SELECT count(*), count(DISTINCT word) * (SELECT count(DISTINCT run) FROM item) FROM loaded",
+                ROWS,
+            ),
+            (
+                "SELECT count(*), count(DISTINCT (run, task, item)) FROM runner.load_ledger WHERE result IS NOT NULL",
+                4,
+            ),
         ];
         for (query, each) in once {
             let all = runs * each;
-            assert_eq!(self.database.csv(query).await, format!("{all},{all}\n"), "{at}: {query}");
+            assert_eq!(
+                self.database.csv(query).await,
+                format!("{all},{all}\n"),
+                "{at}: {query}"
+            );
         }
-        let notes = self.project.root().join("notes.db");
-        let noted = super::truth::sqlite(&notes, "SELECT count(*) || '', count(DISTINCT run) || '' FROM note").await;
+        let file = self.project.root().join("notes.db");
+        let noted = super::truth::sqlite(
+            &file,
+            "SELECT count(*) || '', count(DISTINCT run) || '' FROM note",
+        )
+        .await;
         assert_eq!(noted, [[runs.to_string(), runs.to_string()]], "{at}");
         let mut words: Vec<String> = (0..ROWS).map(|row| format!("w{row}")).collect();
         words.sort();
@@ -131,7 +154,11 @@ impl Scene {
         let mut found: Vec<&str> = out.lines().skip(1).collect();
         found.sort_unstable();
         assert_eq!(found, words, "{at}");
-        assert_eq!(self.project.litter(), Vec::<std::path::PathBuf>::new(), "{at}");
+        assert_eq!(
+            self.project.litter(),
+            Vec::<std::path::PathBuf>::new(),
+            "{at}"
+        );
     }
 }
 

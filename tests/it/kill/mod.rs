@@ -5,6 +5,7 @@
 //! what the program says about itself.
 
 mod daily_batch;
+mod disk;
 mod failpoints;
 mod interrupts;
 mod machine;

@@ -15,13 +15,13 @@ const ROWS: usize = 2000;
 const SOON: Duration = Duration::from_secs(10);
 
 /// A retry would come too late: the load itself has to begin again.
-const PIPELINE: &str = r#"
+const PIPELINE: &str = r"
 dag: load
 defaults: { retries: 1, retry: { delay: 1h } }
 tasks:
   load:
     copy: { from: { file: in.csv }, to: { connection: warehouse, table: loaded } }
-"#;
+";
 
 /// A row that waits for a lock: in the middle of the load, or at its end.
 const GATE: &str = "
@@ -46,10 +46,11 @@ enum Server {
 }
 
 struct Scene {
+    /// First, because a project waits for the end of its server.
+    database: Database,
     project: Project,
     /// The project whose server it is.
     host: Option<Project>,
-    database: Database,
 }
 
 impl Scene {
@@ -59,7 +60,7 @@ impl Scene {
         let (host, settings) = match server {
             Server::Own => (None, "embedded".to_owned()),
             Server::Url => {
-                let host = Project::new(&[("runner.yaml", "")]);
+                let host = Project::with_server(&[("runner.yaml", "")]).await;
                 let url = super::truth::url(&host, "warehouse").await;
                 (Some(host), format!("\"{url}\""))
             }
@@ -70,13 +71,13 @@ impl Scene {
             ("pipelines/load.yaml", PIPELINE),
             ("in.csv", &csv),
         ];
-        let project = Project::new(&files);
+        let project = Project::with_server(&files).await;
         let mut database = database(host.as_ref().unwrap_or(&project), "warehouse").await;
         database.execute(GATE).await;
         Self {
+            database,
             project,
             host,
-            database,
         }
     }
 
@@ -96,7 +97,10 @@ impl Scene {
         let server = postmaster(root).unwrap();
         kill(Pid::from_raw(server.pid), Signal::SIGQUIT).unwrap();
         let started = Instant::now();
-        while processes(root).iter().any(|process| process.pid == server.pid) {
+        while processes(root)
+            .iter()
+            .any(|process| process.pid == server.pid)
+        {
             assert!(started.elapsed() < DEADLINE, "the server doesn't stop");
             std::thread::yield_now();
         }
@@ -106,25 +110,38 @@ impl Scene {
     async fn until(&mut self, query: &str) {
         let started = Instant::now();
         while self.database.csv(query).await != "1\n" {
-            assert!(started.elapsed() < DEADLINE, "{query}\n{}", self.project.said());
+            assert!(
+                started.elapsed() < DEADLINE,
+                "{query}\n{}",
+                self.project.said()
+            );
             tokio::task::yield_now().await;
         }
     }
 
     /// Lets the server come back, and sees that the load is done soon, and once.
     async fn goes_on(self, stopped: Stopped, mut child: tokio::process::Child) {
-        assert!(child.try_wait().unwrap().is_none(), "{}", self.project.said());
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "{}",
+            self.project.said()
+        );
         drop(stopped);
         let mut database = reconnect(self.of_server()).await;
         let back = Instant::now();
         let code = code(self.project.end_of(&mut child).await);
         assert_eq!(code, 0, "{}", self.project.said());
         assert!(back.elapsed() < SOON, "{:?}", back.elapsed());
-        let found = database.csv("SELECT count(*), count(DISTINCT n) FROM loaded").await;
+        let found = database
+            .csv("SELECT count(*), count(DISTINCT n) FROM loaded")
+            .await;
         assert_eq!(found, format!("{ROWS},{ROWS}\n"));
         let ledger = "SELECT count(*) FROM runner.load_ledger WHERE result IS NOT NULL";
         assert_eq!(database.csv(ledger).await, "1\n");
-        assert_eq!(state(&self.project, "SELECT state FROM run").await, [["success"]]);
+        assert_eq!(
+            state(&self.project, "SELECT state FROM run").await,
+            [["success"]]
+        );
     }
 }
 
@@ -156,21 +173,36 @@ async fn held_by(gate: &str, server: Server) {
     let child = scene.project.start(&["trigger", "load"]);
     scene.until(WAITING).await;
     let stopped = scene.stop();
+    drop(holds);
     scene.goes_on(stopped, child).await;
 }
 
 /// The server goes away when COMMIT has taken effect, and before it could say so.
 async fn unanswered(server: Server) {
     let mut scene = Scene::new(server).await;
+    for setting in ["wal_level = replica", "max_wal_senders = 1"] {
+        scene
+            .database
+            .execute(&format!("ALTER SYSTEM SET {setting}"))
+            .await;
+    }
+    drop(scene.stop());
+    scene.database = reconnect(scene.of_server()).await;
     // The ledger's own table is made before, so that it isn't what waits.
     let standby = "ALTER SYSTEM SET synchronous_standby_names = 'nobody'";
-    scene.database.execute("SET synchronous_commit = local").await;
+    scene
+        .database
+        .execute("SET synchronous_commit = local")
+        .await;
     scene.database.execute("CREATE SCHEMA runner; CREATE TABLE runner.load_ledger (run text NOT NULL, task text NOT NULL, item bigint NOT NULL, generation bigint NOT NULL, result json, committed_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (run, task, item, generation))").await;
     scene.database.execute(standby).await;
     scene.database.execute("SELECT pg_reload_conf()").await;
     let child = scene.project.start(&["trigger", "load"]);
     scene.until(UNANSWERED).await;
-    scene.database.execute("ALTER SYSTEM RESET synchronous_standby_names").await;
+    scene
+        .database
+        .execute("ALTER SYSTEM RESET synchronous_standby_names")
+        .await;
     let stopped = scene.stop();
     scene.goes_on(stopped, child).await;
 }

@@ -30,7 +30,10 @@ fn lines(project: &Project, name: &str) -> Vec<String> {
 }
 
 async fn all_end(project: &Project, commands: &[&[&str]]) {
-    let mut children: Vec<_> = commands.iter().map(|arguments| project.start(arguments)).collect();
+    let mut children: Vec<_> = commands
+        .iter()
+        .map(|arguments| project.start(arguments))
+        .collect();
     for child in &mut children {
         let code = code(project.end_of(child).await);
         assert_eq!(code, 0, "{}", project.said());
@@ -55,9 +58,14 @@ async fn runs_at_the_same_time_leave_each_other_alone() {
         &["resume"],
     ];
     all_end(&project, &commands).await;
-    let runs = state(&project, "SELECT state, count(*) || '' FROM run GROUP BY state").await;
+    let runs = state(
+        &project,
+        "SELECT state, count(*) || '' FROM run GROUP BY state",
+    )
+    .await;
     assert_eq!(runs, [["success", "6"]]);
-    let tasks = "SELECT state, attempts || '', losses || '', count(*) || '' FROM task_run GROUP BY 1, 2, 3";
+    let tasks =
+        "SELECT state, attempts || '', losses || '', count(*) || '' FROM task_run GROUP BY 1, 2, 3";
     assert_eq!(state(&project, tasks).await, [["success", "1", "0", "12"]]);
     for name in ["began.txt", "ended.txt"] {
         let found = lines(&project, name);
@@ -74,7 +82,8 @@ async fn one_of_many_adopts_an_interrupted_run() {
         let mut child = project.start(&["trigger", "held"]);
         let is_asleep = || {
             let all = processes(project.root());
-            all.iter().any(|process| process.command.starts_with("sleep"))
+            all.iter()
+                .any(|process| process.command.starts_with("sleep"))
         };
         while !is_asleep() {
             tokio::task::yield_now().await;
@@ -90,9 +99,17 @@ async fn one_of_many_adopts_an_interrupted_run() {
         ];
         all_end(&project, &commands).await;
         let all = 3 * round;
-        let runs = state(&project, "SELECT state, count(*) || '' FROM run GROUP BY state").await;
+        let runs = state(
+            &project,
+            "SELECT state, count(*) || '' FROM run GROUP BY state",
+        )
+        .await;
         assert_eq!(runs, [["success".to_owned(), all.to_string()]]);
-        let losses = state(&project, "SELECT sum(losses) || '', sum(attempts) || '' FROM task_run").await;
+        let losses = state(
+            &project,
+            "SELECT sum(losses) || '', sum(attempts) || '' FROM task_run",
+        )
+        .await;
         assert_eq!(losses, [[round.to_string(), (2 * all + round).to_string()]]);
         assert_eq!(lines(&project, "ended.txt").len(), all);
         assert_eq!(lines(&project, "began.txt").len(), all + round);
