@@ -133,6 +133,8 @@ pub struct Pipeline {
 #[derive(Debug)]
 pub struct TaskSpec {
     pub id: TaskId,
+    /// Where its kind stands, or its name.
+    pub(super) place: Span,
     /// The name of its kind; `empty` without one.
     pub kind: &'static str,
     pub description: Option<String>,

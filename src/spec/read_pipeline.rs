@@ -25,7 +25,6 @@ use crate::document::{
 };
 use crate::model::{Dag, DagId, Task, TaskIndex};
 use crate::secret::Environment;
-use crate::task::Guarantee;
 
 /// What a pipeline is read in.
 pub struct Context<'a> {
@@ -187,11 +186,6 @@ fn read_dag(
         return None;
     }
     warn_of_unused(&params, &files.used, report);
-    for (head, spec) in heads.iter().zip(&specs) {
-        if let Some((_, spec, _)) = spec {
-            note_guarantee(head, spec, report);
-        }
-    }
     let id = id?;
     let order = graph.order();
     let mut place = vec![TaskIndex(0); order.len()];
@@ -236,25 +230,9 @@ fn read_dag(
     })
 }
 
-/// Says where a crash may repeat an effect.
-fn note_guarantee(head: &TaskHead<'_>, spec: &TaskSpec, report: &mut Report) {
-    if let Guarantee::AtLeastOnce { reason } = spec.action.guarantee()
-        && let Some((_, entry)) = head.kinds().next()
-    {
-        report.push(
-            Diagnostic::note(
-                "at-least-once",
-                format!("task `{}` may act more than once", head.id),
-                entry.key.span,
-            )
-            .help(reason),
-        );
-    }
-}
-
 fn dag_id(name: &Spanned<String>, report: &mut Report) -> Option<DagId> {
     let id = DagId::new(name);
-    if let Err(error) = &id {
+    if let Err(error) = id {
         report.push(invalid_name("a DAG", name, error));
     }
     id.ok()

@@ -130,6 +130,7 @@ impl Reading<'_, '_> {
         };
         let spec = TaskSpec {
             id: head.id.clone(),
+            place: head.key_span(kind),
             kind,
             description: record.description.clone(),
             action: Arc::from(action),
@@ -150,25 +151,24 @@ impl Reading<'_, '_> {
     fn pool(&mut self, record: &TaskRecord) -> Option<(PoolId, u32)> {
         let pools = &self.context.settings.limits.pools;
         let from_defaults = || self.levels.iter().find_map(|level| level.pool.as_ref());
-        let id = match &record.pool {
-            Some(own) => check_pool(Some(own), pools, self.report)?,
-            None => match from_defaults() {
-                // Defaults were checked where they stand.
-                Some(pool) => pools.get_key_value(pool.value.as_str())?.0.clone(),
-                None => {
-                    if let Some(slots) = &record.slots {
-                        self.report.push(
-                            Diagnostic::warning(
-                                "no-effect",
-                                "`slots` has no effect without `pool`",
-                                slots.span,
-                            )
-                            .label("slots of which pool?"),
-                        );
-                    }
-                    return None;
+        let id = if let Some(own) = &record.pool {
+            check_pool(Some(own), pools, self.report)?
+        } else {
+            let Some(pool) = from_defaults() else {
+                if let Some(slots) = &record.slots {
+                    self.report.push(
+                        Diagnostic::warning(
+                            "no-effect",
+                            "`slots` has no effect without `pool`",
+                            slots.span,
+                        )
+                        .label("slots of which pool?"),
+                    );
                 }
-            },
+                return None;
+            };
+            // Defaults were checked where they stand.
+            pools.get_key_value(pool.value.as_str())?.0.clone()
         };
         let slots = record.slots.map_or(1, |slots| slots.get());
         if let Some(taken) = &record.slots

@@ -197,7 +197,6 @@ fn uses(text: &str, range: Range<usize>) -> Vec<(Use, Range<usize>)> {
         match quote {
             Some(_) if byte == b'\\' => at += 1,
             Some(open) if byte == open => quote = None,
-            Some(_) => {}
             None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
             None if byte == b'|' => {
                 let name = word_at(at + 1);
@@ -209,18 +208,18 @@ fn uses(text: &str, range: Range<usize>) -> Vec<(Use, Range<usize>)> {
                 let name = word_at(at);
                 let attribute = at > range.start && bytes[at - 1] == b'.';
                 if &text[name.clone()] == "is" && !attribute {
-                    let mut test = word_at(name.end);
-                    if &text[test.clone()] == "not" {
-                        test = word_at(test.end);
+                    let mut tested = word_at(name.end);
+                    if &text[tested.clone()] == "not" {
+                        tested = word_at(tested.end);
                     }
-                    if !test.is_empty() {
-                        found.push((Use::Test, test));
+                    if !tested.is_empty() {
+                        found.push((Use::Test, tested));
                     }
                 }
                 at = name.end.max(at + 1);
                 continue;
             }
-            None => {}
+            _ => {}
         }
         at += 1;
     }
