@@ -13,6 +13,7 @@ use super::names::invalid_name;
 use super::params::Params;
 use super::pipeline::{Pipeline, PipelineRecord, TaskSpec};
 use super::placement::point_at_keys;
+use super::project::SETTINGS_FILE;
 use super::reading::{Reading, base_scope, check_env};
 use super::retry::check_retry;
 use super::settings::{Settings, check_pool};
@@ -49,6 +50,8 @@ pub fn read_pipeline(
     report: &mut Report,
 ) -> ReadPipeline {
     files.used.clear();
+    // The project's defaults are part of what a run is pinned to; a project may do without.
+    let _ = files.read(Path::new(SETTINGS_FILE));
     let before = report.diagnostics().len();
     let Some((source, text)) = files.read_or_report(path, report) else {
         return ReadPipeline::default();
