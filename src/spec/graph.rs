@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use petgraph::algo::tarjan_scc;
+use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::task::TaskHead;
@@ -98,7 +98,7 @@ impl Graph {
                 graph.add_edge(nodes[*need], nodes[at], ());
             }
         }
-        let mut cycles: Vec<Vec<usize>> = tarjan_scc(&graph)
+        let mut cycles: Vec<Vec<usize>> = kosaraju_scc(&graph)
             .into_iter()
             .filter(|component| component.len() > 1)
             .map(|component| component.into_iter().map(NodeIndex::index).collect())

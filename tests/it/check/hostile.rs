@@ -320,3 +320,13 @@ proptest! {
         read_pipeline(text.as_bytes());
     }
 }
+
+#[test]
+fn a_long_chain_of_tasks_overflows_no_stack() {
+    let tasks: String = (1..30_000)
+        .map(|at| format!("  t{at}: {{ needs: t{} }}\n", at - 1))
+        .collect();
+    let pipeline = format!("dag: long\ntasks:\n  t0: {{}}\n{tasks}");
+    let scene = crate::support::project::scene(&[("pipelines/long.yaml", &pipeline)]);
+    assert_eq!(scene.pipeline("long").dag.tasks.len(), 30_000);
+}
