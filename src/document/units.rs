@@ -18,9 +18,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
     let mut total = Duration::ZERO;
     while !rest.is_empty() {
-        let (number, unit, after) = number_and_unit(rest).ok_or_else(|| match rest == text {
-            true => format!("`{text}` is no duration: it begins with a number"),
-            false => format!("`{text}` is no duration: expected a number at `{rest}`"),
+        let (number, unit, after) = number_and_unit(rest).ok_or_else(|| {
+            if rest == text {
+                format!("`{text}` is no duration: it begins with a number")
+            } else {
+                format!("`{text}` is no duration: expected a number at `{rest}`")
+            }
         })?;
         let seconds = match unit {
             "ms" => 0.001,

@@ -33,7 +33,7 @@ pub fn read_connections(
         let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
         let unset = report.diagnostics()[before..].iter().any(is_error);
         if let Err(error) = ConnectionId::new(&name) {
-            report.push(invalid_name("a connection", &name, &error));
+            report.push(invalid_name("a connection", &name, error));
         }
         let kind = find_kind(&name, &node, report);
         // A URL with a hole in it can't be right: once is enough.

@@ -4,7 +4,7 @@ use crate::document::{Diagnostic, Spanned};
 use crate::model::InvalidName;
 
 /// A name that breaks the one rule of names, with one that doesn't.
-pub fn invalid_name(what: &str, name: &Spanned<String>, error: &InvalidName) -> Diagnostic {
+pub fn invalid_name(what: &str, name: &Spanned<String>, error: InvalidName) -> Diagnostic {
     let diagnostic = Diagnostic::error(
         "invalid-name",
         format!("`{}` can't be the name of {what}", name.value),

@@ -234,7 +234,7 @@ fn note_guarantee(head: &TaskHead<'_>, spec: &TaskSpec, report: &mut Report) {
 fn dag_id(name: &Spanned<String>, report: &mut Report) -> Option<DagId> {
     let id = DagId::new(name);
     if let Err(error) = &id {
-        report.push(invalid_name("a DAG", name, error));
+        report.push(invalid_name("a DAG", name, *error));
     }
     id.ok()
 }

@@ -157,25 +157,23 @@ impl Reading<'_, '_> {
     fn pool(&mut self, record: &TaskRecord) -> Option<(PoolId, u32)> {
         let pools = &self.context.settings.limits.pools;
         let from_defaults = || self.levels.iter().find_map(|level| level.pool.as_ref());
-        let id = match &record.pool {
-            Some(own) => check_pool(Some(own), pools, self.report)?,
-            None => match from_defaults() {
-                // Defaults were checked where they stand.
-                Some(pool) => pools.get_key_value(pool.value.as_str())?.0.clone(),
-                None => {
-                    if let Some(slots) = &record.slots {
-                        self.report.push(
-                            Diagnostic::warning(
-                                "no-effect",
-                                "`slots` has no effect without `pool`",
-                                slots.span,
-                            )
-                            .label("slots of which pool?"),
-                        );
-                    }
-                    return None;
-                }
-            },
+        let id = if let Some(own) = &record.pool {
+            check_pool(Some(own), pools, self.report)?
+        } else if let Some(pool) = from_defaults() {
+            // Defaults were checked where they stand.
+            pools.get_key_value(pool.value.as_str())?.0.clone()
+        } else {
+            if let Some(slots) = &record.slots {
+                self.report.push(
+                    Diagnostic::warning(
+                        "no-effect",
+                        "`slots` has no effect without `pool`",
+                        slots.span,
+                    )
+                    .label("slots of which pool?"),
+                );
+            }
+            return None;
         };
         let slots = record.slots.map_or(1, |slots| slots.get());
         if let Some(taken) = &record.slots

@@ -136,7 +136,7 @@ fn read_pools(pools: &Map<NonZeroU32>, report: &mut Report) -> BTreeMap<PoolId, 
             Ok(id) => {
                 read.insert(id, slots.get());
             }
-            Err(error) => report.push(invalid_name("a pool", name, &error)),
+            Err(error) => report.push(invalid_name("a pool", name, error)),
         }
     }
     read

@@ -185,7 +185,7 @@ pub fn read_head<'a>(
     let id = match TaskId::new(name) {
         Ok(id) => id,
         Err(error) => {
-            report.push(invalid_name("a task", name, &error));
+            report.push(invalid_name("a task", name, error));
             TaskId::new("unnamed").ok()?
         }
     };

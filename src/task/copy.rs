@@ -12,6 +12,7 @@ mod sink;
 mod source;
 #[cfg(test)]
 mod tests;
+mod values;
 mod write;
 
 use async_trait::async_trait;

@@ -177,7 +177,7 @@ fn tags(text: &str) -> Vec<Range<usize>> {
 fn uses(text: &str, range: Range<usize>) -> Vec<(Use, Range<usize>)> {
     let bytes = text.as_bytes();
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let word_at = |from: usize| {
+    let next_word = |from: usize| {
         let start = from
             + bytes[from..range.end]
                 .iter()
@@ -197,30 +197,29 @@ fn uses(text: &str, range: Range<usize>) -> Vec<(Use, Range<usize>)> {
         match quote {
             Some(_) if byte == b'\\' => at += 1,
             Some(open) if byte == open => quote = None,
-            Some(_) => {}
             None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
             None if byte == b'|' => {
-                let name = word_at(at + 1);
+                let name = next_word(at + 1);
                 if !name.is_empty() {
                     found.push((Use::Filter, name));
                 }
             }
             None if word(byte) => {
-                let name = word_at(at);
+                let name = next_word(at);
                 let attribute = at > range.start && bytes[at - 1] == b'.';
                 if &text[name.clone()] == "is" && !attribute {
-                    let mut test = word_at(name.end);
-                    if &text[test.clone()] == "not" {
-                        test = word_at(test.end);
+                    let mut tested = next_word(name.end);
+                    if &text[tested.clone()] == "not" {
+                        tested = next_word(tested.end);
                     }
-                    if !test.is_empty() {
-                        found.push((Use::Test, test));
+                    if !tested.is_empty() {
+                        found.push((Use::Test, tested));
                     }
                 }
                 at = name.end.max(at + 1);
                 continue;
             }
-            None => {}
+            _ => {}
         }
         at += 1;
     }

@@ -189,6 +189,10 @@ async fn mistakes_are_named() {
             "file `in/z.csv` doesn't exist",
         ),
         (
+            json!({ "move": { "from": "in/*.z", "to": "x" } }),
+            "no file matches `in/*.z`",
+        ),
+        (
             json!({ "copy": { "from": "in/*.z", "to": "x" } }),
             "no file matches `in/*.z`",
         ),

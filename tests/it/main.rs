@@ -1,4 +1,9 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "clippy's own settings for tests don't reach the functions that tests share"
+)]
 
 mod architecture;
 mod check;

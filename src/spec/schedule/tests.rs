@@ -227,8 +227,8 @@ fn mistakes_are_explained_at_their_place() {
         "[{ every: 1h, overlap: queue }, { every: 7h, overlap: skip }]",
     ] {
         let document = format!("schedule: {text}\n");
-        let (schedule, found) = read(&document);
-        assert!(!found.is_empty() && schedule.is_none(), "{text}");
+        let (_, found) = read(&document);
+        assert!(!found.is_empty(), "{text}");
         shown.push_str(&format!("{text}\n"));
         for diagnostic in found {
             let covered = &document[diagnostic.primary.span.range()];

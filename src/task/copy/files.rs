@@ -57,7 +57,7 @@ impl Files {
         }
         let mut dialect = CsvDialect {
             header: from.header,
-            null: from.null.clone().unwrap_or_default(),
+            null: from.null_text.clone().unwrap_or_default(),
             columns: from.columns.clone(),
             ..CsvDialect::default()
         };

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use async_trait::async_trait;
-use serde_json::{Number, Value as Json};
+use serde_json::Value as Json;
 
 use super::cell_type::CellType;
 use super::columns::{Field, FieldValue, Formula, Mapping};
 use super::path::{Step, follow};
-use crate::data::ndjson::{Cell, is_number, join_kinds};
+use super::values::{Row, fill, from_json, push};
+use crate::data::ndjson::{Cell, join_kinds};
 use crate::data::{
     Batch, BatchBuilder, Column, ColumnKind, Columns, DataError, Lines, Mark, Place, RecordSource,
     Reject, Rejects,
@@ -53,9 +54,6 @@ struct BoundFormula<'a> {
     /// Names in scope and the columns they stand for.
     names: Vec<(&'a str, usize)>,
 }
-
-/// Texts of a row's new cells, and what they are.
-type Row = Vec<(Option<String>, Option<ColumnKind>)>;
 
 /// Why a row has no new cells: the column of the target, its value, the reason.
 struct Misfit {
@@ -317,58 +315,6 @@ fn fixed_kind(field: &Bound<'_>, known: &Columns) -> Option<ColumnKind> {
         (Some(r#type), _) => Some(r#type.kind()),
         (None, Value::Column(at)) => Some(known[*at].kind),
         (None, _) => None,
-    }
-}
-
-fn fill(scope: &mut Scope, names: &[(&str, usize)], batch: &Batch, row: usize) {
-    for (name, at) in names {
-        let kind = batch.columns()[*at].kind;
-        scope.set(name, &to_json(batch.cell(row, *at), kind));
-    }
-}
-
-/// A cell as a value of an expression. A text that is written like a number is one, because all
-/// cells of a CSV file are texts. Numbers become binary floats here until expressions know
-/// decimals: a plain path keeps all digits, an expression doesn't.
-fn to_json(cell: Option<&[u8]>, kind: ColumnKind) -> Json {
-    let Some(cell) = cell else {
-        return Json::Null;
-    };
-    let text = String::from_utf8_lossy(cell);
-    match kind {
-        ColumnKind::Number | ColumnKind::Text if is_number(cell) => {
-            serde_json::from_str::<Number>(&text)
-                .map_or_else(|_| Json::String(text.into_owned()), Json::Number)
-        }
-        ColumnKind::Boolean if cell == b"true" => Json::Bool(true),
-        ColumnKind::Boolean if cell == b"false" => Json::Bool(false),
-        ColumnKind::Json => {
-            serde_json::from_str(&text).unwrap_or_else(|_| Json::String(text.into_owned()))
-        }
-        _ => Json::String(text.into_owned()),
-    }
-}
-
-fn from_json(value: Json) -> (Option<String>, Option<ColumnKind>) {
-    match value {
-        Json::Null => (None, None),
-        Json::Bool(value) => (Some(value.to_string()), Some(ColumnKind::Boolean)),
-        Json::Number(number) => (Some(number.to_string()), Some(ColumnKind::Number)),
-        Json::String(text) => (Some(text), Some(ColumnKind::Text)),
-        value => (Some(value.to_string()), Some(ColumnKind::Json)),
-    }
-}
-
-/// Adds a row; in a column of JSON a text keeps its quotes.
-fn push(builder: &mut BatchBuilder, row: Row, columns: &Columns) {
-    for ((text, kind), column) in row.into_iter().zip(columns.iter()) {
-        let text = match (text, kind) {
-            (Some(text), Some(ColumnKind::Text)) if column.kind == ColumnKind::Json => {
-                Some(Json::String(text).to_string())
-            }
-            (text, _) => text,
-        };
-        builder.push(text.as_deref().map(str::as_bytes));
     }
 }
 

@@ -167,7 +167,7 @@ impl Query {
     /// The server's error, with its place in the query.
     fn failed(&self, error: DatabaseError, sql: &Rewritten) -> TaskFailure {
         let place = match &error {
-            DatabaseError::Statement { place, .. } => place.clone(),
+            DatabaseError::Statement { place, .. } => *place,
             _ => None,
         };
         let mut failure = TaskFailure::from(error);

@@ -40,7 +40,7 @@ crate::record! {
         /// The names of a CSV file's columns, instead of those in its header.
         columns: Option<Vec<String>>,
         /// An unquoted field with this text is NULL. An empty field when left out.
-        null: Option<String>,
+        null_text: Option<String>,
         /// The encoding of the text (`latin1`, `utf-16le`, …). UTF-8 when left out; a byte order mark counts more.
         encoding: Option<Spanned<String>>,
         /// `gzip`, `zstd` or `none`, where the extension doesn't say it.
@@ -169,7 +169,7 @@ fn refuse_settings_of_files(from: &From, kind: &str, surroundings: &mut Surround
         ("quote", from.quote.is_some()),
         ("header", !from.header),
         ("columns", from.columns.is_some()),
-        ("null", from.null.is_some()),
+        ("null_text", from.null_text.is_some()),
         ("encoding", from.encoding.is_some()),
         ("compression", from.compression.is_some()),
         ("format", from.format.is_some()),

@@ -13,7 +13,7 @@ use crate::template::{Scope, Template};
 /// Rows in batches of two.
 struct Rows {
     columns: Columns,
-    rows: Vec<Vec<Option<&'static str>>>,
+    cells: Vec<Vec<Option<&'static str>>>,
     at: usize,
 }
 
@@ -24,7 +24,7 @@ impl RecordSource for Rows {
     }
     async fn next(&mut self) -> Result<Option<Batch>, DataError> {
         let mut builder = BatchBuilder::new(self.columns.clone());
-        for row in self.rows.iter().skip(self.at).take(2) {
+        for row in self.cells.iter().skip(self.at).take(2) {
             for cell in row {
                 builder.push(cell.map(str::as_bytes));
             }
@@ -54,7 +54,7 @@ fn rows() -> Rows {
     let row = |id, ask, bid, market| vec![Some(id), ask, Some(bid), Some(market)];
     Rows {
         columns: columns.map(column).into(),
-        rows: vec![
+        cells: vec![
             row("1", Some("4"), "3", r#"{"name":"A","n":[1.50]}"#),
             row("2", None, "3", r#"{"name":null}"#),
             row("x", Some("5"), "4", r#"{"name":"B","n":[2]}"#),
@@ -125,8 +125,8 @@ async fn records_are_mapped_and_filtered() {
         filter: Some(formula("ask and ask > 4 or id == 1", true, &["ask", "id"])),
     };
     let (kinds, found) = map(&mapping, None).await.unwrap();
-    use ColumnKind::{Number, Text};
-    assert_eq!(kinds, [Text, Text, Number, Number]);
+    let (text, number) = (ColumnKind::Text, ColumnKind::Number);
+    assert_eq!(kinds, [text, text, number, number]);
     let expected: Json = serde_json::from_str(
         r#"[
             {"id": "1", "name": "A", "n": 1.50, "spread": 100},

@@ -18,6 +18,8 @@ const CHUNK: usize = 256 * 1024;
 pub(super) struct Work {
     root: PathBuf,
     cancel: CancellationToken,
+    /// An earlier attempt may have done a part of it.
+    again: bool,
     verb: &'static str,
     files: u64,
     bytes: u64,
@@ -29,6 +31,7 @@ impl Work {
         Self {
             root: attempt.places.root.clone(),
             cancel: attempt.cancel.clone(),
+            again: attempt.id.number > 1,
             verb: "",
             files: 0,
             bytes: 0,
@@ -49,8 +52,8 @@ impl Work {
     /// Moves files. A file that is gone while its target is there was moved by an earlier attempt.
     pub(super) fn rename(&mut self, from: &str, to: &str) -> Result<(), TaskFailure> {
         self.verb = "moved";
-        let pattern = is_pattern(from) && !self.root.join(from).is_file();
         let files = find_files(&self.root, from).map_err(TaskFailure::permanent)?;
+        self.expect(from, &files)?;
         for file in files {
             let target = self.target(&file, from, to, None);
             if !file.path.exists() {
@@ -62,10 +65,6 @@ impl Work {
                 return Err(missing(&file));
             }
             self.rename_one(&file, &target)?;
-        }
-        // A pattern that matches nothing any more: an earlier attempt may have moved everything.
-        if pattern && self.files == 0 {
-            self.made.push(to.to_owned());
         }
         Ok(())
     }
@@ -112,6 +111,7 @@ impl Work {
     ) -> Result<(), TaskFailure> {
         self.verb = if unpack { "unpacked" } else { "packed" };
         let files = find_files(&self.root, from).map_err(TaskFailure::permanent)?;
+        self.expect(from, &files)?;
         for file in files {
             let named =
                 |path: &Path| Some(Compression::of(path)).filter(|c| *c != Compression::None);
@@ -152,9 +152,6 @@ impl Work {
                 std::fs::remove_file(&file.path)
                     .map_err(|error| DataError::file(&file.shown, error))?;
             }
-        }
-        if self.files == 0 && keep {
-            return Err(nothing(from));
         }
         Ok(())
     }
@@ -253,6 +250,14 @@ impl Work {
             None if files.is_empty() => Err(nothing(path)),
             None => Ok(files),
         }
+    }
+
+    /// A pattern has to match something, unless an earlier attempt has taken it all away.
+    fn expect(&self, pattern: &str, files: &[InputFile]) -> Result<(), TaskFailure> {
+        if files.is_empty() && !self.again {
+            return Err(nothing(pattern));
+        }
+        Ok(())
     }
 
     /// The path of a new file: `to`, or a file in the folder `to`.

@@ -102,9 +102,12 @@ fn yaml_below(folder: &Path) -> Vec<PathBuf> {
     };
     entries
         .map(|entry| entry.unwrap().path())
-        .flat_map(|path| match path.is_dir() {
-            true => yaml_below(&path),
-            false => vec![path],
+        .flat_map(|path| {
+            if path.is_dir() {
+                yaml_below(&path)
+            } else {
+                vec![path]
+            }
         })
         .filter(|path| {
             path.extension()

@@ -1,6 +1,9 @@
 //! What is found in a copy before it runs.
 
-use runner::model::ConnectionId;
+use runner::document::{Report, SourceId};
+use runner::model::{ConnectionId, TaskId};
+use runner::spec::read_yaml;
+use runner::task::KINDS;
 use serde_json::{Value as Json, json};
 
 use super::kind;
@@ -69,10 +72,34 @@ fn what_is_right_is_accepted() {
     for copy in [
         json!({ "from": { "file": "in/deposit.csv" } }),
         json!({ "from": { "file": "{{ params.day }}/*.txt", "format": "csv" } }),
-        json!({ "from": { "file": "in/*.csv.gz", "delimiter": "tab", "quote": "'", "null": "NULL", "encoding": "latin1" } }),
+        json!({ "from": { "file": "in/*.csv.gz", "delimiter": "tab", "quote": "'", "null_text": "NULL", "encoding": "latin1" } }),
         json!({ "from": { "connection": "db", "query": "select :day, :x, {{ params.day }}", "params": { "x": 1 } } }),
         json!({ "from": { "file": "in/deposit.csv" }, "to": { "file": "out/{{ params.day }}.csv.zst" }, "where": "id > params.day" }),
     ] {
         assert_eq!(messages(&copy), "", "{copy}");
+    }
+}
+
+#[test]
+fn examples_are_right() {
+    for name in ["copy", "file"] {
+        let kind = KINDS.iter().find(|kind| kind.name == name).unwrap();
+        let mut attempt = Attempt::new();
+        let places = places(attempt.folder());
+        attempt.connections.insert(
+            ConnectionId::new("warehouse").expect("a name"),
+            connection("warehouse", "sqlite: data.db", &places),
+        );
+        let mut report = Report::default();
+        let example = read_yaml(SourceId(0), kind.example, &mut report);
+        assert_eq!(report.diagnostics(), []);
+        let example = example.expect("a document");
+        for entry in example.get("tasks").unwrap().as_map().unwrap() {
+            let task = entry.value.get(name).unwrap().to_json();
+            let parsed = attempt.parse(kind, &task);
+            assert_eq!(parsed.messages(), "", "{}", entry.key.value);
+            let before = TaskId::new(&entry.key.value).expect("a name");
+            attempt.datasets.insert(before, Vec::new());
+        }
     }
 }

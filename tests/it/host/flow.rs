@@ -91,7 +91,7 @@ tasks:
 #[tokio::test]
 async fn conditions_and_rules_decide() {
     check(
-        r#"
+        r"
 dag: flow
 params: { full: false }
 tasks:
@@ -104,7 +104,7 @@ tasks:
   forgiven: { continue_on_failure: true, shell: exit 8 }
   goes_on: { needs: forgiven }
   none: { foreach: [], shell: exit 1 }
-"#,
+",
         RunState::Failed,
         &[
             ("never", "skipped"),
@@ -171,11 +171,11 @@ tasks:
 #[tokio::test]
 async fn a_timeout_ends_the_attempt() {
     check(
-        r#"
+        r"
 dag: flow
 tasks:
   slow: { timeout: 50ms, shell: { script: sleep 60, grace: 1s } }
-"#,
+",
         RunState::Failed,
         &[("slow", "failed: it ran longer than its `timeout` of 50ms")],
     )

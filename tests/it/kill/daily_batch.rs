@@ -245,40 +245,37 @@ async fn cycle(scene: &mut Scene, seed: u64, plan: &Plan, tally: &mut BTreeMap<V
             DEADLINE
         } else {
             // Evenly over the whole run; of what is left of it later, the first third suffices.
-            let most = scene.length.as_micros() as u64 / if first { 1 } else { 3 };
+            let most = u64::try_from(scene.length.as_micros()).unwrap() / if first { 1 } else { 3 };
             Duration::from_micros(chance.next() % most)
         };
         // The one wait for nothing but time: a kill shall come at any moment.
-        match tokio::time::timeout(wait, runner.wait()).await {
-            Ok(status) => {
-                let code = code(status.unwrap());
-                assert_eq!(code, 0, "it ended by itself:\n{}", project.said());
-                let runs = state(project, count).await;
-                if runs
-                    .first()
-                    .is_some_and(|row| row[0] == (scene.runs + 1).to_string())
-                {
-                    break;
-                }
-                // Killed before the run was accepted, and nothing to go on with.
-                runner = project.start(&["trigger", "daily_batch"]);
+        if let Ok(status) = tokio::time::timeout(wait, runner.wait()).await {
+            let code = code(status.unwrap());
+            assert_eq!(code, 0, "it ended by itself:\n{}", project.said());
+            let runs = state(project, count).await;
+            if runs
+                .first()
+                .is_some_and(|row| row[0] == (scene.runs + 1).to_string())
+            {
+                break;
             }
-            Err(_) => {
-                assert_ne!(left, 0, "it doesn't end:\n{}", project.said());
-                left -= 1;
-                first = false;
-                let mut victim = *chance.pick(&VICTIMS).unwrap();
-                if is_held && victim != Victim::Backend {
-                    victim = Victim::Runner;
-                }
-                let killed = kill(scene, victim, &mut chance, &mut runner).await;
-                if killed.is_some() {
-                    *tally.entry(victim).or_default() += 1;
-                    plan.done.fetch_add(1, Ordering::Relaxed);
-                }
-                if killed == Some(true) {
-                    runner = project.start(&["resume"]);
-                }
+            // Killed before the run was accepted, and nothing to go on with.
+            runner = project.start(&["trigger", "daily_batch"]);
+        } else {
+            assert_ne!(left, 0, "it doesn't end:\n{}", project.said());
+            left -= 1;
+            first = false;
+            let mut victim = *chance.pick(&VICTIMS).unwrap();
+            if is_held && victim != Victim::Backend {
+                victim = Victim::Runner;
+            }
+            let killed = kill(scene, victim, &mut chance, &mut runner).await;
+            if killed.is_some() {
+                *tally.entry(victim).or_default() += 1;
+                plan.done.fetch_add(1, Ordering::Relaxed);
+            }
+            if killed == Some(true) {
+                runner = project.start(&["resume"]);
             }
         }
     }
@@ -396,7 +393,7 @@ async fn is_carried_out_once_whatever_is_killed() {
     let seed = number("RUNNER_KILL_SEED");
     let plan = Arc::new(Plan {
         seed: seed.unwrap_or(1),
-        kills: number("RUNNER_KILLS").map_or(KILLS, |kills| kills as usize),
+        kills: number("RUNNER_KILLS").map_or(KILLS, |kills| usize::try_from(kills).unwrap()),
         until: number("RUNNER_KILLS")
             .is_none()
             .then(|| Instant::now() + PATIENCE),

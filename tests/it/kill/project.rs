@@ -105,10 +105,10 @@ impl Project {
 
     /// Waits for the end of the program, which must come.
     pub(super) async fn end_of(&self, child: &mut Child) -> ExitStatus {
-        match tokio::time::timeout(DEADLINE, child.wait()).await {
-            Ok(status) => status.unwrap(),
-            Err(_) => panic!("it doesn't end:\n{}", self.said()),
-        }
+        let Ok(status) = tokio::time::timeout(DEADLINE, child.wait()).await else {
+            panic!("it doesn't end:\n{}", self.said());
+        };
+        status.unwrap()
     }
 
     /// Files that should be gone when nothing runs: what is half written, owners, marks of attempts.

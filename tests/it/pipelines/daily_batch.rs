@@ -51,7 +51,7 @@ async fn check(seed: u64, params: Params<'_>) {
             );
         }
         for table in tables(&samples) {
-            let found = csv(&mut connection, &table.query).await;
+            let found = csv(&mut connection, table.query).await;
             assert_eq!(found, table.csv, "seed {seed}, run {run}, {}", table.name);
         }
     }

@@ -292,7 +292,10 @@ pub async fn keeps_commands_until_they_are_heard(store: Store) {
             .commit_heard(&owner("a"), &batch, &heard)
             .await
             .unwrap();
-        assert_eq!(store.commands(&owner("a")).await.unwrap(), [third.clone()]);
+        assert_eq!(
+            store.commands(&owner("a")).await.unwrap(),
+            std::slice::from_ref(&third)
+        );
     }
     assert_eq!(load(&store, "r1").await.state, RunState::Running);
 
@@ -300,7 +303,10 @@ pub async fn keeps_commands_until_they_are_heard(store: Store) {
     let taken = store.adopt(&owner("a"), &owner("c"), Some(&id("r1"))).await;
     assert_eq!(taken.unwrap().len(), 1);
     assert_eq!(store.commands(&owner("a")).await.unwrap(), []);
-    assert_eq!(store.commands(&owner("c")).await.unwrap(), [third.clone()]);
+    assert_eq!(
+        store.commands(&owner("c")).await.unwrap(),
+        std::slice::from_ref(&third)
+    );
     store
         .commit_heard(&owner("c"), &[], &[third])
         .await
