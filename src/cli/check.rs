@@ -11,7 +11,8 @@ use crate::spec::{Loaded, render_json, render_text};
 pub fn run(context: &Context, command: &Check) -> anyhow::Result<u8> {
     let mut loaded = context.load()?;
     if command.notes {
-        loaded.diagnostics.append(&mut loaded.notes);
+        let notes = loaded.notes();
+        loaded.diagnostics.extend(notes);
     }
     let diagnostics = chosen(&loaded, &command.names)?;
     let mut out = anstream::stdout().lock();

@@ -1,5 +1,7 @@
 //! Files that a pipeline includes.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::files::Files;
@@ -7,7 +9,7 @@ use super::pipeline::PipelineRecord;
 use super::placement::point_at_keys;
 use super::yaml::read_yaml;
 use crate::document::{
-    Diagnostic, Map, Node, Report, SourceId, Spanned, read_map, refuse_unknown_keys,
+    Diagnostic, Entry, Map, Node, Report, SourceId, Span, Spanned, read_map, refuse_unknown_keys,
 };
 use crate::task::unreadable;
 
@@ -21,17 +23,24 @@ crate::record! {
     }
 }
 
-/// Tasks as they stand in files, in order.
-pub type Tasks = Vec<(Spanned<String>, Node)>;
+/// Tasks as they stand in files, in order. Those of the file itself, which may be many, aren't
+/// copied.
+pub type Tasks<'a> = Vec<(Spanned<String>, Cow<'a, Node>)>;
 
 /// The file's own tasks and params, then those of its includes.
-pub fn with_includes(
+pub fn with_includes<'a>(
+    own: &'a [Entry],
     record: &PipelineRecord,
     files: &mut Files<'_>,
     report: &mut Report,
-) -> (Tasks, Map<Node>) {
-    let own = record.tasks.0.as_ref();
-    let mut tasks: Tasks = own.map(|tasks| tasks.0.clone()).unwrap_or_default();
+) -> (Tasks<'a>, Map<Node>) {
+    let mut tasks: Tasks<'a> = own
+        .iter()
+        .map(|entry| {
+            let name = entry.key.clone().map(String::from);
+            (name, Cow::Borrowed(&entry.value))
+        })
+        .collect();
     let mut params = record.params.clone();
     for (at, include) in record.include.0.iter().enumerate() {
         let earlier = &record.include.0[..at];
@@ -50,8 +59,12 @@ pub fn with_includes(
         let Some(included) = read_include(include, record.span.source, files, report) else {
             continue;
         };
+        let known: HashMap<String, Span> = tasks
+            .iter()
+            .map(|(name, _)| (name.value.clone(), name.span))
+            .collect();
         for (name, node) in included.tasks.0 {
-            if let Some((first, _)) = tasks.iter().find(|(known, _)| known.value == name.value) {
+            if let Some(first) = known.get(&name.value) {
                 report.push(
                     Diagnostic::error(
                         "duplicate-key",
@@ -59,10 +72,10 @@ pub fn with_includes(
                         name.span,
                     )
                     .label("give it another name")
-                    .related(first.span, "first here"),
+                    .related(*first, "first here"),
                 );
             } else {
-                tasks.push((name, node));
+                tasks.push((name, Cow::Owned(node)));
             }
         }
         // The including file has the last word on defaults.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::params::Params;
 use super::task::DefaultsRecord;
-use crate::document::{Diagnostic, FromNode, Map, Node, OneOrMany, Report, Spanned, Value};
+use crate::document::{Diagnostic, FromNode, Map, Node, OneOrMany, Report, Span, Spanned, Value};
 use crate::model::{Dag, DagId, Schedule, TaskId, TaskIndex};
 use crate::store::DagVersion;
 use crate::task::Task as Action;
@@ -62,14 +62,14 @@ impl FromNode for DagName {
     }
 }
 
-/// The value of `tasks:`, not read yet; `None` when it has mistakes.
+/// The value of `tasks:`, not read yet: where it stands. `None` when it has mistakes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TaskNodes(pub Option<Spanned<Map<Node>>>);
+pub struct TaskNodes(pub Option<Span>);
 
 impl FromNode for TaskNodes {
     fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
         match &node.value {
-            Value::Null => Some(Self(Some(Spanned::new(Map::default(), node.span)))),
+            Value::Null | Value::Map(_) => Some(Self(Some(node.span))),
             Value::List(_) => {
                 report.push(
                     Diagnostic::error(
@@ -82,7 +82,10 @@ impl FromNode for TaskNodes {
                 );
                 None
             }
-            _ => Spanned::from_node(node, report).map(|tasks| Self(Some(tasks))),
+            _ => {
+                report.expected("a map", node);
+                None
+            }
         }
     }
     fn schema() -> schemars::Schema {
@@ -130,6 +133,8 @@ pub struct Pipeline {
 #[derive(Debug)]
 pub struct TaskSpec {
     pub id: TaskId,
+    /// Where its kind stands, or its name.
+    pub(super) place: Span,
     /// The name of its kind; `empty` without one.
     pub kind: &'static str,
     pub description: Option<String>,

@@ -16,6 +16,7 @@ use crate::document::{Diagnostic, Report, Severity, Sources, Span, Spanned};
 use crate::model::DagId;
 use crate::secret::Environment;
 use crate::store::DagVersion;
+use crate::task::Guarantee;
 
 /// The project's file.
 pub const SETTINGS_FILE: &str = "runner.yaml";
@@ -40,12 +41,32 @@ pub struct Loaded {
     pub broken: Vec<(PathBuf, Option<String>)>,
     /// Everything that was found, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
-    /// What is worth knowing of pipelines without mistakes, such as where a guarantee is weaker.
-    pub notes: Vec<Diagnostic>,
     pub sources: Sources,
 }
 
 impl Loaded {
+    /// What is worth knowing of the pipelines without mistakes: where a guarantee is weaker.
+    #[must_use]
+    pub fn notes(&self) -> Vec<Diagnostic> {
+        let pipelines = self
+            .project
+            .iter()
+            .flat_map(|project| project.pipelines.values());
+        let tasks = pipelines.flat_map(|pipeline| &pipeline.tasks);
+        let notes = tasks.filter_map(|task| match task.action.guarantee() {
+            Guarantee::ExactlyOnce => None,
+            Guarantee::AtLeastOnce { reason } => Some(
+                Diagnostic::note(
+                    "at-least-once",
+                    format!("task `{}` may act more than once", task.id),
+                    task.place,
+                )
+                .help(reason),
+            ),
+        });
+        in_order(notes.collect(), &self.sources)
+    }
+
     /// Whether anything is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
@@ -103,10 +124,6 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
     if let Some((settings, _)) = &settings {
         warn_of_unknown_params(settings, &pipelines, &broken, &mut report);
     }
-    let found = in_order(report.into_diagnostics(), &files.sources);
-    let (notes, diagnostics) = found
-        .into_iter()
-        .partition(|diagnostic| diagnostic.severity == Severity::Note);
     Loaded {
         project: settings
             .filter(|(_, fine)| *fine)
@@ -117,8 +134,7 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
                 pipelines,
             }),
         broken,
-        diagnostics,
-        notes,
+        diagnostics: in_order(report.into_diagnostics(), &files.sources),
         sources: files.sources,
     }
 }

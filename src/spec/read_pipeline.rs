@@ -1,5 +1,6 @@
 //! One pipeline file becomes a checked DAG.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -12,6 +13,7 @@ use super::names::invalid_name;
 use super::params::Params;
 use super::pipeline::{Pipeline, PipelineRecord, TaskSpec};
 use super::placement::point_at_keys;
+use super::project::SETTINGS_FILE;
 use super::reading::{Reading, base_scope, check_env};
 use super::retry::check_retry;
 use super::settings::{Settings, check_pool};
@@ -20,11 +22,10 @@ use super::unused::warn_of_unused;
 use super::version::version_of;
 use super::yaml::read_yaml;
 use crate::document::{
-    Diagnostic, Node, Report, Severity, Span, Spanned, Value, refuse_unknown_keys,
+    Diagnostic, Entry, Node, Report, Severity, Span, Spanned, Value, refuse_unknown_keys,
 };
 use crate::model::{Dag, DagId, Task, TaskIndex};
 use crate::secret::Environment;
-use crate::task::Guarantee;
 
 /// What a pipeline is read in.
 pub struct Context<'a> {
@@ -49,6 +50,8 @@ pub fn read_pipeline(
     report: &mut Report,
 ) -> ReadPipeline {
     files.used.clear();
+    // The project's defaults are part of what a run is pinned to; a project may do without.
+    let _ = files.read(Path::new(SETTINGS_FILE));
     let before = report.diagnostics().len();
     let Some((source, text)) = files.read_or_report(path, report) else {
         return ReadPipeline::default();
@@ -63,16 +66,37 @@ pub fn read_pipeline(
         );
         return ReadPipeline::default();
     }
-    let Some(record) = read_record(&node, report) else {
+    let Some((entries, record)) = read_record(&node, report) else {
         return ReadPipeline::default();
     };
     let name = record.dag.0.clone();
-    let pipeline = read_dag(path, &record, files, context, before, report);
+    let tasks = entries.iter().find(|entry| &*entry.key.value == "tasks");
+    let tasks = tasks.and_then(|entry| entry.value.as_map());
+    let own = OwnFile {
+        path,
+        record: &record,
+        tasks: tasks.unwrap_or_default(),
+        before,
+    };
+    let pipeline = read_dag(&own, files, context, report);
     point_at_keys(&node, before, report);
     ReadPipeline { name, pipeline }
 }
 
-fn read_record(node: &Node, report: &mut Report) -> Option<PipelineRecord> {
+/// A pipeline's own file.
+struct OwnFile<'a> {
+    path: &'a Path,
+    record: &'a PipelineRecord,
+    tasks: &'a [Entry],
+    /// How many diagnostics aren't of this file.
+    before: usize,
+}
+
+/// The entries of the file, misspelled keys corrected, and what they say.
+fn read_record<'a>(
+    node: &'a Node,
+    report: &mut Report,
+) -> Option<(Cow<'a, [Entry]>, PipelineRecord)> {
     let Some(entries) = node.as_map() else {
         report.push(
             Diagnostic::error(
@@ -86,20 +110,19 @@ fn read_record(node: &Node, report: &mut Report) -> Option<PipelineRecord> {
         return None;
     };
     let entries = refuse_unknown_keys(entries, PipelineRecord::KEYS, "a pipeline", report);
-    PipelineRecord::from_entries(&entries, node.span, report)
+    let record = PipelineRecord::from_entries(&entries, node.span, report)?;
+    Some((entries, record))
 }
 
-/// `before` counts the diagnostics that aren't of this file.
 fn read_dag(
-    path: &Path,
-    record: &PipelineRecord,
+    own: &OwnFile<'_>,
     files: &mut Files<'_>,
     context: &Context<'_>,
-    before: usize,
     report: &mut Report,
 ) -> Option<Pipeline> {
+    let record = own.record;
     let id = record.dag.0.as_ref().and_then(|name| dag_id(name, report));
-    let (tasks, params) = with_includes(record, files, report);
+    let (tasks, params) = with_includes(own.tasks, record, files, report);
     let mut params = Params::read(&params, report);
     for (name, value) in &context.settings.params {
         if params.has(name)
@@ -131,11 +154,11 @@ fn read_dag(
         );
     }
     check_env(&record.env.0, context.environment, report);
-    if let Some(own) = &record.tasks.0
+    if let Some(span) = record.tasks.0
         && tasks.is_empty()
     {
         report.push(
-            Diagnostic::error("no-tasks", "a pipeline has at least one task", own.span)
+            Diagnostic::error("no-tasks", "a pipeline has at least one task", span)
                 .label("add a task")
                 .help("such as `hello: { shell: echo hello }`"),
         );
@@ -162,15 +185,10 @@ fn read_dag(
         .map(|(at, head)| read.task(head, at))
         .collect();
     let broken = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
-    if report.diagnostics()[before..].iter().any(broken) {
+    if report.diagnostics()[own.before..].iter().any(broken) {
         return None;
     }
     warn_of_unused(&params, &files.used, report);
-    for (head, spec) in heads.iter().zip(&specs) {
-        if let Some((_, spec, _)) = spec {
-            note_guarantee(head, spec, report);
-        }
-    }
     let id = id?;
     let order = graph.order();
     let mut place = vec![TaskIndex(0); order.len()];
@@ -201,7 +219,7 @@ fn read_dag(
     let version = version_of(&id, &dag, used);
     Some(Pipeline {
         id,
-        path: path.to_owned(),
+        path: own.path.to_owned(),
         description: record.description.clone(),
         owner: record.owner.clone(),
         tags: record.tags.0.clone(),
@@ -215,26 +233,10 @@ fn read_dag(
     })
 }
 
-/// Says where a crash may repeat an effect.
-fn note_guarantee(head: &TaskHead<'_>, spec: &TaskSpec, report: &mut Report) {
-    if let Guarantee::AtLeastOnce { reason } = spec.action.guarantee()
-        && let Some((_, entry)) = head.kinds().next()
-    {
-        report.push(
-            Diagnostic::note(
-                "at-least-once",
-                format!("task `{}` may act more than once", head.id),
-                entry.key.span,
-            )
-            .help(reason),
-        );
-    }
-}
-
 fn dag_id(name: &Spanned<String>, report: &mut Report) -> Option<DagId> {
     let id = DagId::new(name);
-    if let Err(error) = &id {
-        report.push(invalid_name("a DAG", name, *error));
+    if let Err(error) = id {
+        report.push(invalid_name("a DAG", name, error));
     }
     id.ok()
 }

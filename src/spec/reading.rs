@@ -1,5 +1,6 @@
 //! The tasks of a pipeline, read one by one.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -62,14 +63,7 @@ impl Reading<'_, '_> {
             );
         }
         check_env(&record.env.0, self.context.environment, self.report);
-        let own_env = record.env.0.iter().map(|name| name.value.as_str());
-        let mut scope = self.scope.clone();
-        if let Shape::Names(names) = &mut scope
-            && let Some(env) = names.remove("env")
-        {
-            let env = own_env.fold(env, |shape, name| shape.with(name, Shape::Any));
-            names.insert("env".to_owned(), env);
-        }
+        let scope = with_env(self.scope, &record.env.0);
         let around = self.graph.around(at);
         let mut view = View {
             files: self.files,
@@ -103,12 +97,11 @@ impl Reading<'_, '_> {
                 read
             }
         };
-        let with_item = scope.clone().with("item", Shape::Any);
-        surroundings.scope = if record.foreach.is_some() {
-            &with_item
-        } else {
-            &scope
+        let with_item = match &record.foreach {
+            Some(_) => Cow::Owned(scope.clone().into_owned().with("item", Shape::Any)),
+            None => Cow::Borrowed(&*scope),
         };
+        surroundings.scope = &with_item;
         let (kind, action) = read_action(head, &mut surroundings);
         let reads = surroundings.reads;
         let action = action.filter(|_| fine)?;
@@ -137,6 +130,7 @@ impl Reading<'_, '_> {
         };
         let spec = TaskSpec {
             id: head.id.clone(),
+            place: head.key_span(kind),
             kind,
             description: record.description.clone(),
             action: Arc::from(action),
@@ -196,6 +190,22 @@ impl Reading<'_, '_> {
         }
         Some((id, slots))
     }
+}
+
+/// The scope with the variables that a task declares; mostly there are none.
+fn with_env<'a>(scope: &'a Shape, names: &[Spanned<String>]) -> Cow<'a, Shape> {
+    if names.is_empty() {
+        return Cow::Borrowed(scope);
+    }
+    let mut scope = scope.clone();
+    if let Shape::Names(known) = &mut scope
+        && let Some(env) = known.remove("env")
+    {
+        let declared = names.iter().map(|name| name.value.as_str());
+        let env = declared.fold(env, |shape, name| shape.with(name, Shape::Any));
+        known.insert("env".to_owned(), env);
+    }
+    Cow::Owned(scope)
 }
 
 /// What the task does: the part of its kind. With several kinds, which is a mistake, all are read.

@@ -1,16 +1,16 @@
-//! YAML text becomes a tree of nodes. The only file that names the YAML library.
+//! YAML text becomes a tree of nodes. Only this file and its tree name the YAML library.
 
-use std::fmt;
+mod tree;
+
 use std::ops::Range;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::options::DuplicateKeyPolicy;
-use serde_yaml::{Error, Location, Options, Spanned as Located};
+use serde_yaml::{Error, Options};
 
+use self::tree::{Tree, bytes};
 use super::syntax::explain;
 use crate::document::nesting::{open_blocks, open_brackets};
-use crate::document::{Diagnostic, Entry, Node, Report, SourceId, Span, Spanned, Value};
+use crate::document::{Diagnostic, Entry, Node, Report, SourceId, Span, Value};
 
 /// Deeper nesting is surely hostile.
 const MAX_DEPTH: usize = 64;
@@ -137,13 +137,6 @@ fn drop_keys(node: &mut Node, doubles: &[Range<usize>], report: &mut Report) {
     }
 }
 
-fn bytes(location: &Location) -> Option<Range<usize>> {
-    let span = location.span();
-    let start = usize::try_from(span.byte_offset()?).ok()?;
-    let length = usize::try_from(span.byte_len()?).ok()?;
-    Some(start..start + length)
-}
-
 /// What the library says, at the place it says; [`explain`] makes it understandable.
 fn syntax_error(error: &Error, source: SourceId, text: &str) -> Diagnostic {
     let range = error.location().map_or(0..0, |location| {
@@ -211,232 +204,6 @@ fn offset(text: &str, line: u64, column: u64) -> usize {
             .char_indices()
             .nth(characters)
             .map_or(rest.len(), |(at, _)| at)
-}
-
-/// A value as the library gives it.
-struct Tree(Located<Content>);
-
-enum Content {
-    Null,
-    Bool(bool),
-    /// As the library understood it; the digits are taken from the text.
-    Number(String),
-    Text(String),
-    List(Vec<Tree>),
-    Map(Vec<(Located<Key>, Tree)>),
-}
-
-impl Tree {
-    fn into_node(self, source: SourceId, text: &str) -> Node {
-        let place = |location: &Location| {
-            let range = bytes(location).unwrap_or(0..0);
-            Span::new(
-                source,
-                range.start.min(text.len())..range.end.min(text.len()),
-            )
-        };
-        let located = self.0;
-        let span = place(&located.referenced);
-        let value = match located.value {
-            Content::Null => Value::Null,
-            Content::Bool(value) => Value::Bool(value),
-            Content::Number(number) => {
-                let digits = bytes(&located.defined).and_then(|range| text.get(range));
-                Value::Number(match digits.filter(|digits| is_json_number(digits)) {
-                    Some(digits) => digits.into(),
-                    None => number.into(),
-                })
-            }
-            Content::Text(value) => Value::Text(value.into()),
-            Content::List(items) => Value::List(
-                items
-                    .into_iter()
-                    .map(|item| item.into_node(source, text))
-                    .collect(),
-            ),
-            Content::Map(entries) => Value::Map(
-                entries
-                    .into_iter()
-                    .map(|(key, value)| {
-                        let span = place(&key.referenced);
-                        let written = text.get(span.range());
-                        let name = match (key.value.0, written) {
-                            // `null:` is a key like others.
-                            (None, Some(written)) => written.to_owned(),
-                            // A doubled key has another name in the copy that was read.
-                            (Some(name), Some(written))
-                                if name.starts_with(['~', '0', '1', '2', '3', '4']) =>
-                            {
-                                written.trim_matches(['"', '\'']).to_owned()
-                            }
-                            (name, _) => name.unwrap_or_default(),
-                        };
-                        Entry {
-                            key: Spanned::new(name.into(), span),
-                            value: value.into_node(source, text),
-                        }
-                    })
-                    .collect(),
-            ),
-        };
-        let span = match &value {
-            Value::List(_) | Value::Map(_) => whole_in_braces(&value, span, text),
-            _ => span,
-        };
-        Node { value, span }
-    }
-}
-
-/// The span of a map or list in braces up to its end: the library gives the opening brace only.
-/// A block has no extent.
-fn whole_in_braces(value: &Value, span: Span, text: &str) -> Span {
-    let bytes = text.as_bytes();
-    let close = match bytes.get(span.range().start) {
-        Some(b'{') => b'}',
-        Some(b'[') => b']',
-        _ => return span,
-    };
-    let last = match value {
-        Value::List(items) => items.last().map(|item| item.span),
-        Value::Map(entries) => entries.last().map(|entry| {
-            let (key, value) = (entry.key.span, entry.value.span);
-            if value.end > key.end { value } else { key }
-        }),
-        _ => None,
-    };
-    let mut at = last.map_or(span.range().start + 1, |last| last.range().end);
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            byte if *byte == close => return Span::new(span.source, span.range().start..at + 1),
-            b'#' if bytes[at - 1].is_ascii_whitespace() => {
-                at += memchr::memchr(b'\n', &bytes[at..]).unwrap_or(bytes.len() - at);
-            }
-            b',' | b':' => at += 1,
-            byte if byte.is_ascii_whitespace() => at += 1,
-            _ => break,
-        }
-    }
-    span
-}
-
-fn is_json_number(text: &str) -> bool {
-    serde_json::from_str::<serde_json::Number>(text).is_ok()
-}
-
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Located::deserialize(deserializer).map(Self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Content {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ContentVisitor)
-    }
-}
-
-/// A key: its text, or `None` for a word that stands for something else as a value, such as `null`.
-struct Key(Option<String>);
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(KeyVisitor)
-    }
-}
-
-struct KeyVisitor;
-
-impl Visitor<'_> for KeyVisitor {
-    type Value = Key;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("string scalar")
-    }
-    fn visit_str<E>(self, value: &str) -> Result<Key, E> {
-        Ok(Key(Some(value.to_owned())))
-    }
-    fn visit_bool<E>(self, _: bool) -> Result<Key, E> {
-        Ok(Key(None))
-    }
-    fn visit_i64<E>(self, _: i64) -> Result<Key, E> {
-        Ok(Key(None))
-    }
-    fn visit_u64<E>(self, _: u64) -> Result<Key, E> {
-        Ok(Key(None))
-    }
-    fn visit_i128<E>(self, _: i128) -> Result<Key, E> {
-        Ok(Key(None))
-    }
-    fn visit_u128<E>(self, _: u128) -> Result<Key, E> {
-        Ok(Key(None))
-    }
-    fn visit_f64<E>(self, _: f64) -> Result<Key, E> {
-        Ok(Key(None))
-    }
-    fn visit_unit<E>(self) -> Result<Key, E> {
-        Ok(Key(None))
-    }
-    fn visit_none<E>(self) -> Result<Key, E> {
-        Ok(Key(None))
-    }
-}
-
-struct ContentVisitor;
-
-impl<'de> Visitor<'de> for ContentVisitor {
-    type Value = Content;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Content, E> {
-        Ok(Content::Bool(value))
-    }
-    fn visit_i64<E>(self, value: i64) -> Result<Content, E> {
-        Ok(Content::Number(value.to_string()))
-    }
-    fn visit_u64<E>(self, value: u64) -> Result<Content, E> {
-        Ok(Content::Number(value.to_string()))
-    }
-    fn visit_i128<E>(self, value: i128) -> Result<Content, E> {
-        Ok(Content::Number(value.to_string()))
-    }
-    fn visit_u128<E>(self, value: u128) -> Result<Content, E> {
-        Ok(Content::Number(value.to_string()))
-    }
-    fn visit_f64<E>(self, value: f64) -> Result<Content, E> {
-        Ok(Content::Number(value.to_string()))
-    }
-    fn visit_str<E>(self, value: &str) -> Result<Content, E> {
-        Ok(Content::Text(value.to_owned()))
-    }
-    fn visit_string<E>(self, value: String) -> Result<Content, E> {
-        Ok(Content::Text(value))
-    }
-    fn visit_unit<E>(self) -> Result<Content, E> {
-        Ok(Content::Null)
-    }
-    fn visit_none<E>(self) -> Result<Content, E> {
-        Ok(Content::Null)
-    }
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Content, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(Content::List(items))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
-        }
-        Ok(Content::Map(entries))
-    }
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ pub struct Surroundings<'a> {
 impl Surroundings<'_> {
     /// Checks a template's syntax and that every variable exists.
     pub fn template(&mut self, text: &Spanned<String>) -> Option<Template> {
-        self.template_in(text, &self.scope.clone())
+        self.template_in(text, self.scope)
     }
 
     /// As [`template`](Self::template), with other names in scope.
@@ -128,7 +128,7 @@ impl Surroundings<'_> {
     /// Checks an expression without braces, as in `if:`.
     pub fn expression(&mut self, text: &Spanned<String>) -> Option<Template> {
         let parsed = Template::expression(&text.value);
-        self.checked(parsed, text, &self.scope.clone())
+        self.checked(parsed, text, self.scope)
     }
 
     /// As [`expression`](Self::expression), with other names in scope.

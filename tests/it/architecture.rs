@@ -39,7 +39,7 @@ const PURE: &[(&str, &[&str])] = &[
 
 /// Libraries that only some files may name: heavy ones, and those that would spread.
 const HOMES: &[(&str, &[&str])] = &[
-    ("serde_yaml", &["spec/yaml.rs"]),
+    ("serde_yaml", &["spec/yaml.rs", "spec/yaml/tree.rs"]),
     ("annotate_snippets", &["spec/render.rs"]),
     ("minijinja", &["template/"]),
     ("squawk_syntax", &["sqltext/"]),

@@ -112,3 +112,22 @@ fn twenty_mistakes_in_one_file_are_twenty() {
         .count();
     assert_eq!(errors, 20);
 }
+
+#[test]
+fn weaker_guarantees_are_noted_when_asked_for() {
+    let loaded = Case::of(&[(
+        "pipelines/a.yaml",
+        b"dag: a\ntasks: { one: { shell: echo }, two: {} }\n",
+    )])
+    .load();
+    assert_eq!(loaded.diagnostics, []);
+    insta::assert_snapshot!(render_text(&loaded.notes(), &loaded.sources, false), @r"
+    note[at-least-once]: task `one` may act more than once
+     --> pipelines/a.yaml:2:17
+      |
+    2 | tasks: { one: { shell: echo }, two: {} }
+      |                 ^^^^^
+      |
+      = help: what a script does can't be taken back: after a crash it runs again, with the same `RUNNER_IDEMPOTENCY_KEY`
+    ");
+}

@@ -42,7 +42,7 @@ fn bombs_and_depths_are_refused() {
             close.repeat(10_000)
         )
     };
-    let steps: String = (0..2_000)
+    let steps: Vec<String> = (0..2_000)
         .map(|at| format!("{}a:\n", " ".repeat(at)))
         .collect();
     let dashes = format!("{}a\n", "- ".repeat(10_000));
@@ -63,7 +63,7 @@ fn bombs_and_depths_are_refused() {
     for (name, text) in [
         ("lists", nested("[", "]")),
         ("maps", nested("{a: ", "}")),
-        ("blocks", steps),
+        ("blocks", steps.concat()),
         ("dashes", dashes),
         ("laughs", laughs),
         ("merges", merged),
@@ -162,7 +162,7 @@ fn garbage_is_refused() {
 
 #[test]
 fn many_mistakes_are_all_counted_and_soon_found() {
-    let tasks: String = (0..1_000)
+    let tasks: Vec<String> = (0..1_000)
         .map(|at| {
             format!(
                 "  task_{at}: {{ needs: task_{}_x, timeout: 5, shel: echo }}\n",
@@ -170,7 +170,7 @@ fn many_mistakes_are_all_counted_and_soon_found() {
             )
         })
         .collect();
-    let loaded = read_pipeline(format!("dag: a\ntasks:\n{tasks}").as_bytes());
+    let loaded = read_pipeline(format!("dag: a\ntasks:\n{}", tasks.concat()).as_bytes());
     assert_eq!(loaded.diagnostics.len(), 3_000);
 }
 

@@ -71,3 +71,23 @@ async fn another_host_goes_on_from_any_point() {
         crash_after(polls).await;
     }
 }
+
+#[test]
+fn a_run_is_pinned_to_the_projects_defaults_too() {
+    let files = [
+        ("runner.yaml", "defaults: { retries: 7 }\n"),
+        ("pipelines/flow.yaml", "dag: flow\ntasks: { a: {} }\n"),
+    ];
+    let scene = scene(&files);
+    let version = scene.pipeline("flow").version.clone();
+    std::fs::write(scene.folder.path().join("runner.yaml"), "").unwrap();
+    std::fs::write(
+        scene.folder.path().join("pipelines/flow.yaml"),
+        "dag: flow\ntasks: { b: {} }\n",
+    )
+    .unwrap();
+    let edited = crate::support::project::load(scene.folder.path());
+    let pinned = edited.pinned(&version).unwrap();
+    assert_eq!(pinned.dag.tasks[0].id.as_str(), "a");
+    assert_eq!(pinned.dag.tasks[0].retry.retries, 7);
+}
