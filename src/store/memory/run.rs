@@ -125,6 +125,18 @@ impl Run {
         self.items.insert(task, (generation, items));
     }
 
+    /// A batch that is repeated may lead through an earlier generation back to the stored one:
+    /// when that one started is not forgotten on the way.
+    pub(super) fn keep_starts(&mut self, before: &Self) {
+        for (id, known) in &before.tasks {
+            if let Some(task) = self.tasks.get_mut(id).filter(|_| id.item.is_none())
+                && task.snapshot.generation == known.snapshot.generation
+            {
+                task.started = known.started.or(task.started);
+            }
+        }
+    }
+
     pub(super) fn generation(&self, task: TaskIndex) -> Option<u32> {
         let group = self.tasks.get(&TaskRunId { task, item: None })?;
         Some(group.snapshot.generation)

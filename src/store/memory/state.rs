@@ -69,6 +69,9 @@ impl State {
                 run.apply(precision::transition(transition));
             }
         }
+        for (id, run) in &mut changed {
+            run.keep_starts(self.run(id)?);
+        }
         Ok(changed)
     }
 

@@ -22,7 +22,7 @@ use crate::samples::generator::{Scale, write};
 
 /// Kills in an ordinary test run, and when it ends on a machine that is busy with other things.
 const KILLS: usize = 240;
-const PATIENCE: Duration = Duration::from_secs(80);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Cycles in one project, before another one starts with nothing but its files.
 const CYCLES: u64 = 25;
 /// Projects at a time.

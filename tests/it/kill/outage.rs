@@ -127,7 +127,7 @@ impl Scene {
             self.project.said()
         );
         drop(stopped);
-        let mut database = reconnect(self.of_server()).await;
+        let mut database = database(self.of_server(), "warehouse").await;
         let back = Instant::now();
         let code = code(self.project.end_of(&mut child).await);
         assert_eq!(code, 0, "{}", self.project.said());
@@ -150,17 +150,6 @@ struct Stopped(Pid);
 impl Drop for Stopped {
     fn drop(&mut self) {
         kill(self.0, Signal::SIGCONT).unwrap();
-    }
-}
-
-async fn reconnect(project: &Project) -> Database {
-    let started = Instant::now();
-    loop {
-        match super::truth::try_database(project, "warehouse").await {
-            Ok(database) => return database,
-            Err(error) => assert!(started.elapsed() < DEADLINE, "{error}"),
-        }
-        tokio::task::yield_now().await;
     }
 }
 
@@ -187,7 +176,7 @@ async fn unanswered(server: Server) {
             .await;
     }
     drop(scene.stop());
-    scene.database = reconnect(scene.of_server()).await;
+    scene.database = database(scene.of_server(), "warehouse").await;
     // The ledger's own table is made before, so that it isn't what waits.
     let standby = "ALTER SYSTEM SET synchronous_standby_names = 'nobody'";
     scene

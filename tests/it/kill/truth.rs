@@ -1,6 +1,7 @@
 //! What is true, read past the program: in the database, and in the file of the run state.
 
 use std::path::Path;
+use std::time::Instant;
 
 use futures_util::TryStreamExt as _;
 use runner::embedded::postgres::{PostgresServer, acquire, ensure_database};
@@ -8,7 +9,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use super::project::Project;
+use super::project::{DEADLINE, Project};
 use crate::support::postgres::runner;
 
 /// A connection to a database of the project's own server, which is up as long as this lives.
@@ -19,11 +20,19 @@ pub(super) struct Database {
 
 /// Connects; the server is started and the database made if need be.
 pub(super) async fn database(project: &Project, name: &str) -> Database {
-    try_database(project, name).await.expect("a database")
+    let started = Instant::now();
+    loop {
+        match try_database(project, name).await {
+            Ok(database) => return database,
+            // It may be recovering from a kill that no run had to wait for.
+            Err(error) => assert!(started.elapsed() < DEADLINE, "{error}"),
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The same, if it can be done now.
-pub(super) async fn try_database(
+async fn try_database(
     project: &Project,
     name: &str,
 ) -> Result<Database, Box<dyn std::error::Error>> {
