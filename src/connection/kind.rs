@@ -7,6 +7,7 @@ use std::sync::Arc;
 use schemars::Schema;
 
 use super::Database;
+use super::kafka::KafkaCluster;
 use crate::document::{Node, Report};
 use crate::model::ConnectionId;
 use crate::secret::Environment;
@@ -58,6 +59,11 @@ pub trait Connection: Send + Sync + std::fmt::Debug {
     fn as_database(&self) -> Option<&dyn Database> {
         None
     }
+
+    /// The connection as a Kafka cluster, when it is one.
+    fn as_kafka(&self) -> Option<&KafkaCluster> {
+        None
+    }
 }
 
 /// The connections of a project, by name.
@@ -88,5 +94,11 @@ impl Connections {
     #[must_use]
     pub fn database(&self, name: &str) -> Option<&dyn Database> {
         self.by_name.get(name)?.as_database()
+    }
+
+    /// The Kafka cluster of a name, as [`database`](Self::database).
+    #[must_use]
+    pub fn kafka(&self, name: &str) -> Option<&KafkaCluster> {
+        self.by_name.get(name)?.as_kafka()
     }
 }

@@ -2,6 +2,7 @@
 
 mod copy_context;
 mod database;
+pub mod kafka;
 mod kind;
 mod postgres;
 mod sqlite;
@@ -17,4 +18,4 @@ pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
 pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[&postgres::KIND, &sqlite::KIND];
+pub const KINDS: &[&ConnectionKind] = &[&postgres::KIND, &sqlite::KIND, &kafka::KIND];
