@@ -55,6 +55,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli/", "main.rs"]),
     ("zstd", &["data/compression.rs"]),
     ("flate2", &["data/compression.rs"]),
+    ("reqwest", &["connection/http/"]),
 ];
 
 /// A file of `src`, without its comments.
