@@ -35,7 +35,7 @@ pub fn read_connections(
     around: &Around<'_>,
     report: &mut Report,
 ) -> ReadConnections {
-    let mut connections = Connections::default();
+    let mut connections = Connections::new(around.environment);
     let mut broken = Broken::new();
     let mut all = Vec::new();
     for (name, mut node) in nodes {
@@ -73,7 +73,8 @@ fn find_kind<'a>(
     node: &'a Node,
     report: &mut Report,
 ) -> Option<(&'static ConnectionKind, &'a Entry)> {
-    let example = KINDS.first().map_or("", |kind| kind.name);
+    // The one that most projects begin with.
+    let example = "postgres";
     let Some(entries) = node.as_map() else {
         report.push(
             Diagnostic::error(
