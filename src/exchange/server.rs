@@ -259,7 +259,12 @@ fn partly(reply: Reply, bytes: usize, after: After) -> Response {
     let rest = match after {
         After::End => {
             let end = io::Error::from(io::ErrorKind::ConnectionReset);
-            stream::once(async { Err(end) }).left_stream()
+            // The first part is on its way as soon as there is nothing else to do.
+            stream::once(async {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                Err(end)
+            })
+            .left_stream()
         }
         After::Nothing => stream::pending().right_stream(),
     };
