@@ -10,6 +10,7 @@ pub mod engine;
 pub mod executor;
 pub mod failpoint;
 pub mod model;
+pub mod picture;
 pub mod secret;
 pub mod spec;
 pub mod sqltext;

@@ -15,6 +15,7 @@ const ROOMS: &[&str] = &[
     "task",
     "connection",
     "embedded",
+    "picture",
     "data",
     "sqltext",
     "template",
@@ -49,6 +50,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli/", "main.rs"]),
     ("zstd", &["data/compression.rs"]),
     ("flate2", &["data/compression.rs"]),
+    ("resvg", &["picture/png.rs"]),
+    ("ttf_parser", &["picture/font.rs"]),
 ];
 
 /// A file of `src`, without its comments.
