@@ -17,6 +17,7 @@ mod render;
 mod retry;
 mod schedule;
 mod schema;
+mod secrets;
 mod settings;
 mod syntax;
 mod task;

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::schema::{pipeline_schema, project_schema, task_schema};
+use super::secrets::secret_schema;
 use crate::connection;
 use crate::task;
 
@@ -35,6 +36,13 @@ pub fn reference() -> String {
     }
     text.push_str("\n## A project: `runner.yaml`\n\n");
     text.push_str(&table(&project, &[]));
+    text.push_str(
+        "\n### Secrets\n\nA text of a connection may be kept elsewhere, and is masked wherever it would be seen:\n",
+    );
+    for shape in shapes(&secret_schema()) {
+        text.push('\n');
+        text.push_str(&table(shape, &[]));
+    }
     text.push_str("\n## Kinds of connections\n");
     for kind in connection::KINDS {
         text.push_str(&kind_text(

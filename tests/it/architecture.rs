@@ -52,6 +52,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("flate2", &["data/compression.rs"]),
     ("resvg", &["picture/png.rs"]),
     ("ttf_parser", &["picture/font.rs"]),
+    ("reqwest", &["connection/http/"]),
 ];
 
 /// A file of `src`, without its comments.
