@@ -27,7 +27,13 @@ const ROOMS: &[&str] = &[
 ];
 
 /// Tables: the files and folders behind them never import each other.
-const TABLES: &[&str] = &["task", "connection", "executor"];
+const TABLES: &[&str] = &[
+    "task",
+    "task/copy/source",
+    "task/copy/sink",
+    "connection",
+    "executor",
+];
 
 /// All that the pure rooms may name besides `std`.
 const PURE: &[(&str, &[&str])] = &[
