@@ -19,6 +19,7 @@ mod kill;
 mod kinds;
 mod oracle;
 mod pipelines;
+mod plot;
 mod postgres_session;
 mod readme;
 mod samples;
