@@ -8,6 +8,7 @@ mod exactly_once;
 mod file;
 mod kind;
 mod log;
+mod notify;
 mod plot;
 pub mod shell;
 mod sql;
@@ -28,6 +29,7 @@ pub const KINDS: &[&TaskKind] = &[
     &shell::KIND,
     &check::KIND,
     &plot::KIND,
+    &notify::KIND,
 ];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.
