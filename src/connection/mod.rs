@@ -5,10 +5,13 @@ mod database;
 mod http;
 pub mod kafka;
 mod kind;
+mod notifier;
 mod postgres;
 mod rate_limit;
+mod smtp;
 mod sqlite;
 mod table;
+mod webhook;
 
 pub use crate::sqltext::Dialect;
 pub use copy_context::RefusedRecord;
@@ -21,8 +24,16 @@ pub use http::{
     HttpStream, Sending, StatusSet,
 };
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
+pub use notifier::{Message, Notifier, NotifyError};
 pub use rate_limit::{Rate, RateLimit};
 pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[&http::KIND, &kafka::KIND, &postgres::KIND, &sqlite::KIND];
+pub const KINDS: &[&ConnectionKind] = &[
+    &http::KIND,
+    &kafka::KIND,
+    &postgres::KIND,
+    &smtp::KIND,
+    &sqlite::KIND,
+    &webhook::KIND,
+];
