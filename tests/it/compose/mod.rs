@@ -56,7 +56,10 @@ fn every_service_is_healthy_or_ends() {
     for (name, service) in services {
         let restarts = service.get("restart").is_some();
         let checked = service.get("healthcheck").is_some();
-        assert_eq!(restarts, checked, "{name} goes on or ends, but isn't looked after");
+        assert_eq!(
+            restarts, checked,
+            "{name} goes on or ends, but isn't looked after"
+        );
         for volume in service["volumes"].as_array().into_iter().flatten() {
             let named = volume.as_str().unwrap().split(':').next().unwrap();
             let known = compose["volumes"].get(named).is_some() || named.starts_with("./");
@@ -92,6 +95,9 @@ fn the_runner_gets_every_variable_that_the_project_reads() {
     let settings = read("runner.yaml");
     for reference in settings.split("${").skip(1) {
         let name = reference.split([':', '}']).next().unwrap();
-        assert!(environment.get(name).is_some(), "{name} isn't set for the runner");
+        assert!(
+            environment.get(name).is_some(),
+            "{name} isn't set for the runner"
+        );
     }
 }
