@@ -24,10 +24,10 @@ pub struct DagPlan {
 
 /// What is known of a DAG from before, kept in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Memory {
     /// Ticks up to here are decided. `None`: the DAG is new.
     pub decided: Option<Timestamp>,
-    pub paused: bool,
     /// Ticks that wait for their run, oldest first.
     pub waiting: Vec<Occurrence>,
     /// Which of `after` have succeeded for intervals that aren't complete yet.
@@ -63,6 +63,7 @@ pub enum PlanEvent {
     Known {
         plan: DagPlan,
         memory: Memory,
+        paused: bool,
         running: Vec<RunId>,
         last: Option<RunState>,
     },

@@ -89,6 +89,7 @@ impl Planner {
             PlanEvent::Known {
                 plan,
                 memory,
+                paused,
                 running,
                 last,
             } => {
@@ -101,7 +102,8 @@ impl Planner {
                 match self.tracks.get_mut(&dag) {
                     Some(track) => track.change(now, plan, decisions),
                     None => {
-                        let track = Track::new(now, plan, memory, running, last);
+                        let mut track = Track::new(now, plan, memory, running, last);
+                        track.paused = paused;
                         self.tracks.insert(dag.clone(), track);
                     }
                 }

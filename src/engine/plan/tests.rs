@@ -54,6 +54,7 @@ struct World {
     planner: Planner,
     plans: BTreeMap<DagId, DagPlan>,
     memories: BTreeMap<DagId, Memory>,
+    paused: BTreeSet<DagId>,
     running: BTreeMap<RunId, (DagId, DataInterval)>,
     last: BTreeMap<DagId, RunState>,
     next_run: u32,
@@ -72,6 +73,7 @@ impl World {
                 .map(|plan| (plan.dag.clone(), plan))
                 .collect(),
             memories: BTreeMap::new(),
+            paused: BTreeSet::new(),
             running: BTreeMap::new(),
             last: BTreeMap::new(),
             next_run: 0,
@@ -92,6 +94,7 @@ impl World {
             .map(|plan| PlanEvent::Known {
                 plan: plan.clone(),
                 memory: self.memories.get(&plan.dag).cloned().unwrap_or_default(),
+                paused: self.paused.contains(&plan.dag),
                 running: self
                     .running
                     .iter()
@@ -105,6 +108,13 @@ impl World {
     }
 
     fn tell(&mut self, now: i64, events: Vec<PlanEvent>) {
+        for event in &events {
+            match event {
+                PlanEvent::Paused { dag, paused: true } => _ = self.paused.insert(dag.clone()),
+                PlanEvent::Paused { dag, paused: false } => _ = self.paused.remove(dag),
+                _ => {}
+            }
+        }
         let decisions = self.planner.handle(at(now), events);
         self.carry_out(now, decisions);
     }
@@ -445,6 +455,7 @@ fn a_stream_that_changes_is_begun_anew() {
     let known = PlanEvent::Known {
         plan: changed,
         memory: Memory::default(),
+        paused: false,
         running: Vec::new(),
         last: None,
     };
@@ -464,6 +475,7 @@ fn an_edit_decides_past_ticks_by_the_old_schedule() {
     let known = PlanEvent::Known {
         plan: changed,
         memory: Memory::default(),
+        paused: false,
         running: Vec::new(),
         last: None,
     };

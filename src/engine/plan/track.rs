@@ -22,6 +22,7 @@ pub(super) struct Track {
     pub(super) plan: DagPlan,
     /// When it is to be looked at next.
     pub(super) timer: Option<Timestamp>,
+    pub(super) paused: bool,
     memory: Memory,
     /// As the store has it.
     remembered: Memory,
@@ -51,6 +52,7 @@ impl Track {
     ) -> Self {
         let mut track = Self {
             timer: None,
+            paused: false,
             remembered: memory.clone(),
             memory,
             running,
@@ -99,7 +101,7 @@ impl Track {
     }
 
     pub(super) fn pause(&mut self, now: Timestamp, paused: bool, decisions: &mut Vec<Decision>) {
-        if self.memory.paused == paused {
+        if self.paused == paused {
             return;
         }
         if paused {
@@ -108,7 +110,7 @@ impl Track {
         } else {
             self.take_in_ticks(now, now, SkipReason::Paused, decisions);
         }
-        self.memory.paused = paused;
+        self.paused = paused;
     }
 
     pub(super) fn began(&mut self, run: RunId) {
@@ -157,7 +159,7 @@ impl Track {
 
     /// Decides what can be decided now.
     pub(super) fn decide(&mut self, now: Timestamp, decisions: &mut Vec<Decision>) {
-        if !self.memory.paused {
+        if !self.paused {
             match &self.plan.schedule {
                 Some(Schedule::Always) => self.stream(now, decisions),
                 Some(Schedule::Ticks(_)) => {
@@ -307,7 +309,7 @@ impl Track {
     }
 
     pub(super) fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.memory.paused {
+        if self.paused {
             return None;
         }
         let schedule = self.plan.schedule.as_ref()?;
@@ -319,7 +321,7 @@ impl Track {
     }
 
     pub(super) fn why(&self) -> Waiting {
-        if self.memory.paused {
+        if self.paused {
             return Waiting::Paused;
         }
         if !self.memory.waiting.is_empty() {
