@@ -3,6 +3,7 @@
 mod copy_context;
 mod database;
 mod http;
+pub mod kafka;
 mod kind;
 mod postgres;
 mod rate_limit;
@@ -24,4 +25,4 @@ pub use rate_limit::{Rate, RateLimit};
 pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[&http::KIND, &postgres::KIND, &sqlite::KIND];
+pub const KINDS: &[&ConnectionKind] = &[&http::KIND, &kafka::KIND, &postgres::KIND, &sqlite::KIND];
