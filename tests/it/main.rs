@@ -14,6 +14,7 @@ mod copy;
 mod edited;
 mod embedded;
 mod engine;
+mod exchange;
 mod file;
 mod host;
 mod kill;
