@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod executor;
 pub mod failpoint;
 pub mod model;
+pub mod picture;
 pub mod secret;
 pub mod spec;
 pub mod sqltext;

@@ -8,6 +8,7 @@ mod flow;
 mod keep;
 mod mapped;
 mod path;
+mod records;
 mod sink;
 mod source;
 #[cfg(test)]
@@ -17,7 +18,9 @@ mod values;
 use async_trait::async_trait;
 
 use self::columns::{Mapping, RawColumns};
+pub(super) use self::flow::Consumer;
 use self::flow::Flow;
+pub(super) use self::records::{Records, RecordsFrom};
 use self::sink::{Sink, To, own_dataset};
 use self::source::From;
 use super::{AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskResult};

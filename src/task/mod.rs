@@ -8,11 +8,13 @@ mod exactly_once;
 mod file;
 mod kind;
 mod log;
+mod plot;
 pub mod shell;
 mod sql;
 mod surroundings;
 
 pub use context::{AttemptContext, Clock, Progress};
+use copy::{Consumer, Records, RecordsFrom};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};
@@ -25,6 +27,7 @@ pub const KINDS: &[&TaskKind] = &[
     &file::KIND,
     &shell::KIND,
     &check::KIND,
+    &plot::KIND,
 ];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.

@@ -16,6 +16,7 @@ const ROOMS: &[&str] = &[
     "task",
     "connection",
     "embedded",
+    "picture",
     "data",
     "sqltext",
     "template",
@@ -58,6 +59,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rdkafka", &["connection/kafka/"]),
     ("zstd", &["data/compression.rs"]),
     ("flate2", &["data/compression.rs"]),
+    ("resvg", &["picture/png.rs"]),
+    ("ttf_parser", &["picture/font.rs"]),
     ("reqwest", &["connection/http/"]),
 ];
 

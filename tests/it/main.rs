@@ -21,6 +21,7 @@ mod kill;
 mod kinds;
 mod oracle;
 mod pipelines;
+mod plot;
 mod postgres_session;
 mod readme;
 mod samples;
