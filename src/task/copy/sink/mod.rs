@@ -2,6 +2,7 @@
 
 mod dataset;
 mod file;
+mod http;
 mod script;
 mod table;
 
@@ -17,7 +18,7 @@ use crate::task::{AttemptContext, Guarantee, Surroundings, TaskResult};
 pub(super) type SinkKind = End<dyn Sink>;
 
 /// Everything that records may go to, beside the task's own dataset.
-pub(super) const SINKS: &[&SinkKind] = &[&file::KIND, &table::KIND, &script::KIND];
+pub(super) const SINKS: &[&SinkKind] = &[&file::KIND, &table::KIND, &script::KIND, &http::KIND];
 
 /// A checked sink, ready to be written any number of times.
 #[async_trait]
