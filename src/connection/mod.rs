@@ -5,6 +5,7 @@ mod database;
 mod kind;
 mod postgres;
 mod sqlite;
+mod stream_place;
 mod table;
 
 pub use crate::sqltext::Dialect;
@@ -14,6 +15,7 @@ pub use database::{
     LoadMode, LoadTarget, Loaded, Notice, ReplaceBy, Session, Statement, Stopper,
 };
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
+pub use stream_place::{HeldPartition, StreamKey, StreamMove};
 pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.
