@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use schemars::Schema;
 
-use super::Database;
+use super::{Database, HttpApi};
 use crate::document::{Node, Report};
 use crate::model::ConnectionId;
 use crate::secret::Environment;
@@ -58,15 +58,30 @@ pub trait Connection: Send + Sync + std::fmt::Debug {
     fn as_database(&self) -> Option<&dyn Database> {
         None
     }
+
+    /// The connection as an HTTP API, when it is one.
+    fn as_http(&self) -> Option<&HttpApi> {
+        None
+    }
 }
 
 /// The connections of a project, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Connections {
     by_name: BTreeMap<ConnectionId, Arc<dyn Connection>>,
+    anywhere: HttpApi,
 }
 
 impl Connections {
+    /// No connections yet; URLs without one are reached through the environment's proxies.
+    #[must_use]
+    pub fn new(environment: &Environment) -> Self {
+        Self {
+            by_name: BTreeMap::new(),
+            anywhere: HttpApi::anywhere(environment),
+        }
+    }
+
     /// Adds a connection; an earlier one of the same name is replaced.
     pub fn insert(&mut self, id: ConnectionId, connection: Arc<dyn Connection>) {
         self.by_name.insert(id, connection);
@@ -88,5 +103,17 @@ impl Connections {
     #[must_use]
     pub fn database(&self, name: &str) -> Option<&dyn Database> {
         self.by_name.get(name)?.as_database()
+    }
+
+    /// The HTTP API of a name.
+    #[must_use]
+    pub fn http(&self, name: &str) -> Option<&HttpApi> {
+        self.by_name.get(name)?.as_http()
+    }
+
+    /// What reaches a whole URL that no connection is named for.
+    #[must_use]
+    pub fn anywhere(&self) -> &HttpApi {
+        &self.anywhere
     }
 }

@@ -2,8 +2,10 @@
 
 mod copy_context;
 mod database;
+mod http;
 mod kind;
 mod postgres;
+mod rate_limit;
 mod sqlite;
 mod stream_place;
 mod table;
@@ -14,9 +16,14 @@ pub use database::{
     Access, ByteSource, Claim, Database, DatabaseError, ErrorPlace, Fetched, LedgerKey, LoadInput,
     LoadMode, LoadTarget, Loaded, Notice, ReplaceBy, Session, Statement, Stopper,
 };
+pub use http::{
+    HttpApi, HttpBody, HttpError, HttpHead, HttpLimits, HttpMethod, HttpRequest, HttpResponse,
+    HttpStream, Sending, StatusSet,
+};
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
+pub use rate_limit::{Rate, RateLimit};
 pub use stream_place::{HeldPartition, StreamKey, StreamMove};
 pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[&postgres::KIND, &sqlite::KIND];
+pub const KINDS: &[&ConnectionKind] = &[&http::KIND, &postgres::KIND, &sqlite::KIND];

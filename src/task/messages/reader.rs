@@ -69,8 +69,6 @@ pub(in crate::task) struct Reader {
 const IN_FLIGHT: usize = 1;
 /// How long the thread may look away from its commands.
 const GLANCE: Duration = Duration::from_millis(50);
-/// Polls between two looks at the clock.
-const POLLS: usize = 256;
 
 impl Reader {
     /// Begins to read.
@@ -166,7 +164,8 @@ fn read(
         let patience = waiting.map_or(GLANCE, |since| {
             reading.every.saturating_sub(since.elapsed()).min(GLANCE)
         });
-        for _ in 0..POLLS {
+        let look_up = Instant::now() + GLANCE;
+        while Instant::now() < look_up {
             match consumer.poll(patience) {
                 Ok(Polled::Message(message)) if !ended => {
                     if hand.add(&message) {
