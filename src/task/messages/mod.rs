@@ -1,11 +1,16 @@
 //! Reading topics: what the kinds that do it share.
 
+mod begin;
+mod failure;
+mod feed;
 mod gather;
 mod hand;
 mod letters;
 mod reader;
 
-pub(in crate::task) use gather::{Bad, Gathering, Origin, Piece};
-pub(in crate::task) use hand::Begin;
-pub(in crate::task) use letters::DeadLetters;
-pub(in crate::task) use reader::{Event, Reader, Reading};
+pub(in crate::task) use begin::begins;
+pub(in crate::task) use feed::{Bound, Feed, FeedSettings, Truncated, Until};
+pub(in crate::task) use gather::{Origin, Piece};
+pub(in crate::task) use hand::{Answer, Begin};
+pub(in crate::task) use letters::{DeadLetters, Letter};
+pub(in crate::task) use reader::{Event, Reader};
