@@ -3,6 +3,7 @@
 mod copy_context;
 mod database;
 mod http;
+pub mod kafka;
 mod kind;
 mod postgres;
 mod rate_limit;
@@ -26,4 +27,9 @@ pub use stream_place::{HeldPartition, StreamKey, StreamMove};
 pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[&http::KIND, &postgres::KIND, &sqlite::KIND];
+pub const KINDS: &[&ConnectionKind] = &[
+    &http::KIND,
+    &postgres::KIND,
+    &sqlite::KIND,
+    &kafka::KIND,
+];

@@ -53,6 +53,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("clap", &["cli/", "main.rs"]),
+    ("rdkafka", &["connection/kafka/"]),
     ("zstd", &["data/compression.rs"]),
     ("flate2", &["data/compression.rs"]),
     ("reqwest", &["connection/http/"]),
