@@ -8,6 +8,7 @@ mod exactly_once;
 mod file;
 mod kind;
 mod log;
+mod messages;
 pub mod shell;
 mod sql;
 mod surroundings;

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use schemars::Schema;
 use serde_json::Value as Json;
 
 use crate::connection::kafka::KafkaCluster;
@@ -10,7 +11,7 @@ use crate::data::MessageFormat;
 use crate::data::csv::CsvDialect;
 use crate::data::ndjson::Wanted;
 use crate::document::units::parse_duration;
-use crate::document::{Diagnostic, Node, Spanned, nearest};
+use crate::document::{Diagnostic, FromNode as _, Node, Spanned, nearest};
 use crate::model::{ConnectionId, Timestamp};
 use crate::task::{AttemptContext, Surroundings, TaskFailure};
 use crate::template::{Template, TemplateValue};
@@ -51,6 +52,20 @@ crate::choice! {
         Fail = "fail",
         /// It goes on with those that are left, and says so.
         Continue = "continue",
+    }
+}
+
+impl FeedSettings {
+    /// The schema of something that has these keys beside its own.
+    pub(in crate::task) fn beside(mut own: Schema) -> Schema {
+        let settings = Self::schema();
+        if let (Some(Json::Object(own)), Some(Json::Object(keys))) = (
+            own.ensure_object().get_mut("properties"),
+            settings.get("properties"),
+        ) {
+            own.extend(keys.clone());
+        }
+        own
     }
 }
 

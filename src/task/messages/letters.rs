@@ -44,6 +44,11 @@ impl DeadLetters {
         })
     }
 
+    /// Where they go.
+    pub(in crate::task) fn topic(&self) -> &str {
+        &self.to
+    }
+
     /// Sends messages of a piece with their own keys, values and headers, and with headers that
     /// say why. Afterwards the brokers have them.
     ///

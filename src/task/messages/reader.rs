@@ -98,7 +98,7 @@ impl Reader {
         consumer.subscribe(&[&topic], hand.clone())?;
         std::thread::spawn(move || {
             // Whoever doesn't listen any more knows that it ends.
-            let Ok(()) | Err(Deaf) = read(&consumer, &hand, &orders, &reading);
+            let (Ok(()) | Err(Deaf)) = read(&consumer, &hand, &orders, &reading);
             consumer.close();
             let _ = ending.send(());
         });

@@ -37,6 +37,7 @@ pub(in crate::task::copy) async fn run(
         attempt,
         bound,
         database,
+        started: Instant::now(),
     };
     let tally = stream.run().await?;
     let outputs = match tally.to_json(true) {
@@ -62,6 +63,7 @@ struct Stream<'a> {
     attempt: &'a AttemptContext,
     bound: Bound,
     database: &'a dyn Database,
+    started: Instant,
 }
 
 impl Stream<'_> {
@@ -73,10 +75,7 @@ impl Stream<'_> {
         let mut moved = Instant::now();
         loop {
             let before = tally;
-            let left = tokio::select! {
-                left = self.join(&mut ends, &mut tally) => left,
-                () = self.attempt.cancel.cancelled() => Left::Cancelled,
-            };
+            let left = self.join(&mut ends, &mut tally).await;
             if tally != before {
                 (pause, moved) = (PAUSE, Instant::now());
             }
@@ -116,16 +115,17 @@ impl Stream<'_> {
 
     /// Joins the group, and stays as long as all is well.
     async fn join(&self, ends: &mut Option<BTreeMap<i32, i64>>, tally: &mut Tally) -> Left {
-        match self.prepare(ends, tally).await {
+        let prepared = tokio::select! {
+            prepared = self.prepare(ends, tally) => prepared,
+            () = self.attempt.cancel.cancelled() => return Left::Cancelled,
+        };
+        match prepared {
             Ok(Prepared::Finished(tally)) => {
                 let log = &self.attempt.log;
                 log.info("an earlier attempt has committed this: nothing is done again");
                 Left::Finished(tally)
             }
-            Ok(Prepared::Ready {
-                loader,
-                mut session,
-            }) => self.stay(&loader, session, ends.as_ref(), tally).await,
+            Ok(Prepared::Ready { loader, session }) => self.stay(&loader, session, ends.as_ref(), tally).await,
             Err(failure) => match failure.cause.kind {
                 crate::model::FailureKind::Retryable => Left::Lost(failure),
                 _ => Left::Failed(failure),
@@ -190,7 +190,10 @@ impl Stream<'_> {
             _ => None,
         };
         let wanted = self.flow.mapping.wanted();
-        let reading = self.feed.reading(bound, wanted, count);
+        let mut reading = self.feed.reading(bound, wanted, count);
+        reading.time = reading
+            .time
+            .map(|time| time.saturating_sub(self.started.elapsed()));
         let opened = match self.feed.cluster(attempt) {
             Ok(cluster) => Reader::open(cluster, reading)
                 .await
