@@ -91,9 +91,6 @@ impl Stage {
         self.columns.len() - 1
     }
 
-    pub(super) fn width(&self) -> usize {
-        self.columns.len()
-    }
 
     /// Adds a value to the current row.
     pub(super) fn value(&mut self, column: usize, text: &[u8], kind: ColumnKind) {

@@ -2,6 +2,7 @@
 
 mod dataset;
 mod file;
+mod kafka;
 mod table;
 
 use async_trait::async_trait;
@@ -18,7 +19,7 @@ use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResu
 pub(super) type SinkKind = End<dyn Sink>;
 
 /// Everything that records may go to, beside the task's own dataset.
-pub(super) const SINKS: &[&SinkKind] = &[&file::KIND, &table::KIND];
+pub(super) const SINKS: &[&SinkKind] = &[&file::KIND, &table::KIND, &kafka::KIND];
 
 /// A checked sink, ready to be written any number of times.
 #[async_trait]
