@@ -8,8 +8,10 @@ mod flow;
 mod keep;
 mod mapped;
 mod path;
+mod pieces;
 mod sink;
 mod source;
+mod stage;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -27,7 +29,7 @@ use crate::document::{Diagnostic, FromNode, Node, Spanned, read_map, refuse_unkn
 
 pub(super) const KIND: TaskKind = TaskKind {
     name: "copy",
-    doc: "Moves records from files, a dataset or a query to a table, a file or the task's own \
+    doc: "Moves records from files, a dataset or a query to a table, a script, a file or the task's own \
 dataset, as a stream in constant memory. A load into a database is one transaction and happens \
 once, a file appears when it is complete. In a CSV file NULL is an empty field, an empty text is \
 `\"\"`, as PostgreSQL reads and writes it.",

@@ -9,6 +9,7 @@ mod file;
 mod kind;
 mod log;
 mod messages;
+mod script;
 pub mod shell;
 mod sql;
 mod surroundings;

@@ -3,6 +3,7 @@
 mod dataset;
 mod file;
 mod kafka;
+mod script;
 mod table;
 
 use async_trait::async_trait;
@@ -19,7 +20,7 @@ use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResu
 pub(super) type SinkKind = End<dyn Sink>;
 
 /// Everything that records may go to, beside the task's own dataset.
-pub(super) const SINKS: &[&SinkKind] = &[&file::KIND, &table::KIND, &kafka::KIND];
+pub(super) const SINKS: &[&SinkKind] = &[&file::KIND, &table::KIND, &script::KIND, &kafka::KIND];
 
 /// A checked sink, ready to be written any number of times.
 #[async_trait]
@@ -55,13 +56,14 @@ pub(super) trait DatabaseSink: Send + Sync {
     /// A template fails.
     fn target(&self, attempt: &AttemptContext) -> Result<String, TaskFailure>;
 
-    /// Writes records within the session's transaction. Bad ones go to `rejects`; without it the
+    /// Writes the records of `flow`, mapped, within the session's transaction. Bad ones go to `rejects`; without it the
     /// first of them is the failure.
     async fn write(
         &self,
         session: &mut dyn Session,
         records: &mut dyn RecordSource,
         rejects: Option<&Rejects>,
+        flow: &Flow,
         attempt: &AttemptContext,
     ) -> Result<Loaded, TaskFailure>;
 }

@@ -168,6 +168,7 @@ impl DatabaseSink for TableSink {
         session: &mut dyn Session,
         records: &mut dyn RecordSource,
         rejects: Option<&Rejects>,
+        _: &Flow,
         attempt: &AttemptContext,
     ) -> Result<Loaded, TaskFailure> {
         let target = LoadTarget {

@@ -230,7 +230,7 @@ impl Loader<'_> {
             };
             let loaded = self
                 .sink
-                .write(session, records, rejects.as_ref(), self.attempt)
+                .write(session, records, rejects.as_ref(), self.flow, self.attempt)
                 .await?;
             tally.rows += loaded.rows;
             tally.written += loaded.written;
