@@ -2,6 +2,7 @@
 
 mod dataset;
 mod file;
+mod http;
 mod kafka;
 mod script;
 mod table;
@@ -20,7 +21,13 @@ use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResu
 pub(super) type SinkKind = End<dyn Sink>;
 
 /// Everything that records may go to, beside the task's own dataset.
-pub(super) const SINKS: &[&SinkKind] = &[&file::KIND, &table::KIND, &script::KIND, &kafka::KIND];
+pub(super) const SINKS: &[&SinkKind] = &[
+    &file::KIND,
+    &table::KIND,
+    &script::KIND,
+    &kafka::KIND,
+    &http::KIND,
+];
 
 /// A checked sink, ready to be written any number of times.
 #[async_trait]

@@ -2,6 +2,7 @@
 
 mod dataset;
 mod file;
+mod http;
 mod kafka;
 mod query;
 
@@ -21,7 +22,13 @@ use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure};
 pub(super) type SourceKind = End<dyn Source>;
 
 /// Everything that records may come from.
-pub(super) const SOURCES: &[&SourceKind] = &[&file::KIND, &dataset::KIND, &query::KIND, &kafka::KIND];
+pub(super) const SOURCES: &[&SourceKind] = &[
+    &file::KIND,
+    &dataset::KIND,
+    &query::KIND,
+    &kafka::KIND,
+    &http::KIND,
+];
 
 /// A checked source, ready to be read any number of times.
 #[async_trait]
