@@ -13,6 +13,7 @@ mod records;
 mod sink;
 mod source;
 mod stage;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -116,6 +117,9 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
 #[async_trait]
 impl Task for CopyTask {
     async fn run(&self, attempt: &AttemptContext) -> TaskResult {
+        if let (Some(feed), Some(sink)) = (self.flow.from.as_feed(), self.to.as_database()) {
+            return stream::run(&self.flow, feed, sink, attempt).await;
+        }
         self.to.run(&self.flow, attempt).await
     }
 

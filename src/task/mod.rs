@@ -10,6 +10,7 @@ mod http;
 mod http_request;
 mod kind;
 mod log;
+mod messages;
 mod plot;
 mod script;
 pub mod shell;
