@@ -62,7 +62,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("lettre", &["connection/smtp.rs"]),
     ("resvg", &["picture/png.rs"]),
     ("ttf_parser", &["picture/font.rs"]),
+    ("async_compression", &["connection/http/unpack.rs"]),
     ("reqwest", &["connection/http/"]),
+    ("rustls", &["connection/http/"]),
 ];
 
 /// A file of `src`, without its comments.
