@@ -13,6 +13,7 @@ use super::base::{Base, read_base};
 use super::call::read_header;
 use super::client::ClientSettings;
 use super::credentials::{ClientCredentials, Credentials, Grant, Signature};
+use super::exchange::LocalExchange;
 use super::proxy::{self, Proxies, read_proxy};
 use super::settings::{Auth, Oauth2, Policy, Scalar, Settings, Tls};
 use crate::connection::{Connection, ConnectionKind, RateLimit, Surroundings};
@@ -95,15 +96,23 @@ struct Reading<'a, 'b> {
 
 impl Reading<'_, '_> {
     fn shared(&mut self, settings: &Settings) -> Option<Shared> {
-        let base = read_base(&settings.base_url);
-        let base = base.map_err(|message| {
-            self.wrong("invalid-url", message.to_owned(), settings.base_url.span);
-        });
-        let user = base.as_ref().ok().and_then(|base| base.user.clone());
+        let text = &settings.base_url;
+        let base = match LocalExchange::read(text, self.surroundings.places) {
+            Some(exchange) => exchange.map(|exchange| (Base::Exchange(exchange), None)),
+            None => read_base(text)
+                .map(|base| (Base::Url(base.url), base.user))
+                .map_err(str::to_owned),
+        };
+        let base = base.map_err(|message| self.wrong("invalid-url", message, text.span));
+        let user = base.as_ref().ok().and_then(|(_, user)| user.clone());
         let headers = self.headers(settings);
         let query = self.query(settings);
         let client = ClientSettings {
-            proxies: self.proxies(settings.proxy.as_ref()),
+            proxies: match &base {
+                // Nobody's but this machine's.
+                Ok((Base::Exchange(_), _)) => Proxies::default(),
+                _ => self.proxies(settings.proxy.as_ref()),
+            },
             ..self.tls(settings.tls.as_ref())
         };
         let policy = Policy::from(settings);
@@ -129,7 +138,7 @@ impl Reading<'_, '_> {
         }
         let networks = settings.refuse.0.iter().flat_map(|refusal| &refusal.0);
         let networks = networks.copied().collect();
-        let mut shared = Shared::new(Base::Url(base.ok()?.url), policy, client);
+        let mut shared = Shared::new(base.ok()?.0, policy, client);
         shared.guard.networks = networks;
         shared.rate = settings.rate_limit.map(RateLimit::new);
         Some(Shared {

@@ -10,6 +10,7 @@ mod cause;
 mod client;
 mod credentials;
 mod error;
+mod exchange;
 mod journal;
 mod kind;
 mod network;
