@@ -4,13 +4,15 @@
 //! by the first client that needs the server. Each client keeps a connection to the supervisor
 //! open (its [`Lease`]); when the last one is closed, in whatever way, the server ends.
 //! `docs/embedded.md` tells the whole story. Nothing here but the table below and its own
-//! folder knows PostgreSQL.
+//! folder knows PostgreSQL or Kafka.
 
 mod error;
+pub mod kafka;
 mod kind;
 mod launch;
 mod lease;
 mod lock;
+mod machine;
 mod namespace;
 mod orphans;
 mod place;
@@ -26,4 +28,4 @@ pub use supervisor::{SUPERVISOR_ARGUMENT, supervisor_main};
 use kind::Kind;
 
 /// Every kind of server that can be embedded.
-const KINDS: &[Kind] = &[postgres::KIND];
+const KINDS: &[Kind] = &[kafka::KIND, postgres::KIND];

@@ -15,6 +15,7 @@ mod embedded;
 mod engine;
 mod file;
 mod host;
+mod kafka;
 mod kill;
 mod kinds;
 mod oracle;
