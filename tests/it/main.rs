@@ -18,6 +18,7 @@ mod exchange;
 mod file;
 mod host;
 mod http;
+mod kafka;
 mod kill;
 mod kinds;
 mod notify;

@@ -46,7 +46,6 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("compression.type", "lz4"),
     // As Java's producers: a key goes to the same partition whoever sends it.
     ("partitioner", "murmur2_random"),
-    ("delivery.timeout.ms", "120000"),
 ];
 
 pub(super) fn open(
