@@ -5,11 +5,14 @@ mod database;
 mod http;
 pub mod kafka;
 mod kind;
+mod notifier;
 mod postgres;
 mod rate_limit;
+mod smtp;
 mod sqlite;
 mod stream_place;
 mod table;
+mod webhook;
 
 pub use crate::sqltext::Dialect;
 pub use copy_context::RefusedRecord;
@@ -22,6 +25,7 @@ pub use http::{
     HttpStream, Sending, StatusSet,
 };
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
+pub use notifier::{Message, Notifier, NotifyError};
 pub use rate_limit::{Rate, RateLimit};
 pub use stream_place::{HeldPartition, StreamKey, StreamMove};
 pub use table::{TableColumn, TableShape};
@@ -29,7 +33,9 @@ pub use table::{TableColumn, TableShape};
 /// Every kind of connection.
 pub const KINDS: &[&ConnectionKind] = &[
     &http::KIND,
-    &postgres::KIND,
-    &sqlite::KIND,
     &kafka::KIND,
+    &postgres::KIND,
+    &smtp::KIND,
+    &sqlite::KIND,
+    &webhook::KIND,
 ];

@@ -9,6 +9,7 @@ mod keep;
 mod mapped;
 mod path;
 mod pieces;
+mod records;
 mod sink;
 mod source;
 mod stage;
@@ -20,7 +21,9 @@ mod values;
 use async_trait::async_trait;
 
 use self::columns::{Mapping, RawColumns};
+pub(super) use self::flow::Consumer;
 use self::flow::Flow;
+pub(super) use self::records::{Records, RecordsFrom};
 use self::sink::{Sink, To, own_dataset};
 pub(super) use self::sink::topic_schema;
 use self::source::From;

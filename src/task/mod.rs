@@ -12,13 +12,15 @@ mod kafka;
 mod kind;
 mod log;
 mod messages;
+mod notify;
+mod plot;
 mod script;
 pub mod shell;
 mod sql;
 mod surroundings;
 
 pub use context::{AttemptContext, Clock, Progress};
-use copy::{into_topic, records_schema, topic_schema};
+use copy::{Consumer, Records, RecordsFrom, into_topic, records_schema, topic_schema};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};
@@ -33,6 +35,8 @@ pub const KINDS: &[&TaskKind] = &[
     &file::KIND,
     &shell::KIND,
     &check::KIND,
+    &plot::KIND,
+    &notify::KIND,
 ];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.

@@ -64,13 +64,13 @@ crate::record! {
         /// For PLAIN and SCRAM.
         password: Option<String>,
         /// For OAUTHBEARER: where tokens are had.
-        oauth: Option<OauthRecord>,
+        oauth2: Option<Oauth2Record>,
     }
 }
 
 crate::record! {
     /// Tokens by OAuth 2.0's client credentials (RFC 6749, 4.4), renewed before they expire.
-    pub struct OauthRecord as "`oauth`" {
+    pub struct Oauth2Record as "`oauth2`" {
         /// The address that gives tokens.
         token_url: Spanned<String>,
         client_id: String,
@@ -351,19 +351,19 @@ fn read_login(record: &SaslRecord, report: &mut Report) -> Option<Login> {
             if value.is_some() {
                 report.push(Diagnostic::error(
                     "conflict",
-                    format!("`{key}` is not for {mechanism}: tokens come from `oauth`"),
+                    format!("`{key}` is not for {mechanism}: tokens come from `oauth2`"),
                     record.span,
                 ));
             }
         }
-        let Some(oauth) = &record.oauth else {
+        let Some(oauth) = &record.oauth2 else {
             report.push(
                 Diagnostic::error(
                     "missing-key",
-                    format!("{mechanism} needs `oauth`"),
+                    format!("{mechanism} needs `oauth2`"),
                     record.span,
                 )
-                .help("`oauth: { token_url: …, client_id: …, client_secret: … }`"),
+                .help("`oauth2: { token_url: …, client_id: …, client_secret: … }`"),
             );
             return None;
         };
@@ -384,11 +384,11 @@ fn read_login(record: &SaslRecord, report: &mut Report) -> Option<Login> {
             scope: oauth.scope.clone(),
         }));
     }
-    if let Some(oauth) = &record.oauth {
+    if let Some(oauth) = &record.oauth2 {
         report.push(
             Diagnostic::error(
                 "conflict",
-                format!("`oauth` is not for {mechanism}"),
+                format!("`oauth2` is not for {mechanism}"),
                 oauth.span,
             )
             .help("`mechanism: OAUTHBEARER`"),
