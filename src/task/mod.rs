@@ -8,6 +8,7 @@ mod exactly_once;
 mod file;
 mod http;
 mod http_request;
+mod kafka;
 mod kind;
 mod log;
 mod messages;
@@ -19,7 +20,7 @@ mod sql;
 mod surroundings;
 
 pub use context::{AttemptContext, Clock, Progress};
-use copy::{Consumer, Records, RecordsFrom};
+use copy::{Consumer, Records, RecordsFrom, into_topic, records_schema, topic_schema};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};
@@ -30,6 +31,7 @@ pub const KINDS: &[&TaskKind] = &[
     &sql::KIND,
     &copy::KIND,
     &http::KIND,
+    &kafka::KIND,
     &file::KIND,
     &shell::KIND,
     &check::KIND,
