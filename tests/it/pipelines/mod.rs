@@ -6,5 +6,7 @@ mod daily_batch;
 mod decimal;
 mod fixed;
 mod ingest_data;
+mod local;
+mod monitoring;
 mod runs;
 mod tickers;
