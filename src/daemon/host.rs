@@ -3,10 +3,12 @@
 //! Each turn takes in what happened, asks the engine what follows, makes that durable, and only
 //! then acts on it.
 
+mod act;
+mod hear;
+mod patience;
+
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -15,22 +17,15 @@ use tokio::task::JoinSet;
 use super::owner::OwnerLock;
 use super::scope::RunValues;
 use crate::engine::{Action, Engine, Event};
-use crate::executor::{Answer, Executor, Job, Local};
-use crate::model::{
-    AttemptId, AttemptOutcome, Outcome, RunId, RunSpec, RunState, TaskIndex, TaskRunId, TaskState,
-    Transition,
-};
+use crate::executor::{Answer, Local};
+use crate::model::{AttemptId, AttemptOutcome, RunId, RunSpec, RunState, TaskIndex, Transition};
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
-use crate::store::{Command, CommandKind, Owner, RunStore, StoreError, StoredRun};
-use crate::task::{AttemptContext, Clock, Log, Progress, log_path, shell};
+use crate::store::{Command, Owner, RunStore, StoreError, StoredRun};
+use crate::task::{Clock, Progress};
 
 /// Most events taken in one turn: with more, a commit gets late.
 const TURN: usize = 4096;
-/// Wait between tries of a store that can't be used now.
-const STORE_PAUSE: Duration = Duration::from_millis(250);
-/// How long processes that a killed runner has left may take to end.
-const GRACE: Duration = Duration::from_secs(10);
 /// Tries of what a person waits for, before the error is shown.
 const STORE_TRIES: u32 = 12;
 
@@ -320,75 +315,6 @@ impl Host {
         });
     }
 
-    fn controlled(&mut self, control: Option<Control>) {
-        match control {
-            Some(Control::Cancel(run)) => self.events.push(Event::CancelRequested { run }),
-            Some(Control::CancelAll) => {
-                let runs: Vec<RunId> = self.runs.keys().cloned().collect();
-                let cancel = |run| Event::CancelRequested { run };
-                self.events.extend(runs.into_iter().map(cancel));
-            }
-            None => {}
-        }
-    }
-
-    async fn belled(&mut self) -> Result<(), StoreError> {
-        let mut bytes = [0; 64];
-        while self.bell.try_read(&mut bytes).is_ok_and(|read| read > 0) {}
-        self.hear().await
-    }
-
-    /// Takes in what people have decided about runs that belong to this owner. It is forgotten when
-    /// what it leads to is durable.
-    async fn hear(&mut self) -> Result<(), StoreError> {
-        let owner = self.owner.owner();
-        let commands = self
-            .patiently(u32::MAX, async |store| store.commands(owner).await)
-            .await?;
-        for command in commands {
-            if self.heard.contains(&command) {
-                continue;
-            }
-            if !self.runs.contains_key(&command.run) && !self.can_hear(&command).await? {
-                continue;
-            }
-            let run = command.run.clone();
-            self.events.push(match command.kind.clone() {
-                CommandKind::Cancel => Event::CancelRequested { run },
-                CommandKind::Retry { tasks } => Event::RetryRequested { run, tasks },
-                CommandKind::Mark { task, outcome } => Event::Marked { run, task, outcome },
-            });
-            self.heard.push(command);
-        }
-        Ok(())
-    }
-
-    /// Takes up a run that has ended for a command that may make it go on. `false`: the command is
-    /// for a run that can't be carried out here, and stays for whoever can.
-    async fn can_hear(&mut self, command: &Command) -> Result<bool, StoreError> {
-        let run = &command.run;
-        let stored = self
-            .patiently(u32::MAX, async |store| store.load(run).await)
-            .await?;
-        let Some(stored) = stored.filter(|stored| stored.owner == *self.owner.owner()) else {
-            return Ok(false);
-        };
-        if !stored.state.is_finished() {
-            return Ok(false);
-        }
-        // To cancel what has ended is done.
-        if command.kind == CommandKind::Cancel {
-            return Ok(true);
-        }
-        match self.take_up(stored).await {
-            Ok(()) => Ok(true),
-            Err(reason) => {
-                tracing::warn!(%run, %reason, "it can't go on");
-                Ok(false)
-            }
-        }
-    }
-
     /// One turn: events in, transitions durable, actions out.
     async fn turn(&mut self) -> Result<(), StoreError> {
         let now = (self.clock)();
@@ -422,162 +348,5 @@ impl Host {
             self.act(action).await;
         }
         Ok(())
-    }
-
-    /// Asks the store, waiting while it can't be used. Every call may have had its effect although
-    /// an error came back: each of them can be repeated.
-    async fn patiently<T>(
-        &self,
-        tries: u32,
-        call: impl AsyncFn(&dyn RunStore) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let mut failed = 0;
-        loop {
-            match call(self.store.as_ref()).await {
-                Err(StoreError::Unavailable { action, message }) if failed + 1 < tries => {
-                    failed += 1;
-                    // Once may be bad luck; twice is worth a word.
-                    if failed == 2 {
-                        let error = StoreError::Unavailable { action, message };
-                        tracing::error!(%error, "waiting for the run state");
-                        self.tell(News::Store(Some(error.to_string())));
-                    }
-                    tokio::time::sleep(STORE_PAUSE).await;
-                }
-                answer => {
-                    if failed > 1 {
-                        self.tell(News::Store(None));
-                    }
-                    return answer;
-                }
-            }
-        }
-    }
-
-    /// Keeps the values that later templates read, and tells the news.
-    fn took_place(&mut self, transition: Transition) {
-        if let Some(held) = self.runs.get_mut(transition.run()) {
-            match &transition {
-                Transition::Expanded { task, items, .. } => {
-                    held.values.forget(*task);
-                    held.values.expanded(*task, items.clone());
-                }
-                Transition::Task {
-                    task_run,
-                    state:
-                        TaskState::Finished {
-                            outcome: Outcome::Success,
-                            ..
-                        },
-                    ended: Some(ended),
-                    ..
-                } => held.values.finished(*task_run, ended.result.clone()),
-                Transition::Run { run, state, .. } if state.is_finished() => {
-                    let run = run.clone();
-                    if self.runs.remove(&run).is_some_and(|held| held.taken_up) {
-                        self.clear_away(run);
-                    }
-                }
-                _ => {}
-            }
-        }
-        self.tell(News::Changed(transition));
-    }
-
-    /// Ends and removes what the attempts of a run have left behind whose process was killed, and
-    /// that no later attempt has cleared away.
-    fn clear_away(&mut self, run: RunId) {
-        let state = self.project.places.state.clone();
-        let log = self.log(state.join("logs").join(run.as_str()).join("recovery.log"));
-        self.leaving.spawn(async move {
-            if let Err(error) = shell::end_orphans(&format!("{run}/"), GRACE, &log).await {
-                tracing::warn!(%run, %error, "processes of it are left");
-            }
-            if let Err(error) = shell::remove_leftovers(&state, run.as_str()) {
-                tracing::warn!(%run, %error, "temporary files of it are left");
-            }
-        });
-    }
-
-    /// Ends all processes of all runs without further ado. The runs stay as they are, and can be
-    /// resumed; this host can't be used any more.
-    pub async fn kill(&mut self) {
-        for run in self.runs.keys() {
-            let state = &self.project.places.state;
-            let log = self.log(state.join("logs").join(run.as_str()).join("recovery.log"));
-            if let Err(error) = shell::end_orphans(&format!("{run}/"), Duration::ZERO, &log).await {
-                tracing::warn!(%run, %error, "processes of it are left");
-            }
-        }
-    }
-
-    fn log(&self, path: PathBuf) -> Log {
-        let limit = self.project.settings.log_limit;
-        Log::new(path, limit, self.masker.clone(), self.clock.clone())
-    }
-
-    async fn act(&mut self, action: Action) {
-        match action {
-            Action::Record(_) => {}
-            Action::Prepare {
-                run,
-                task,
-                question,
-            } => {
-                let Some(held) = self.runs.get(&run) else {
-                    return;
-                };
-                let answer = held
-                    .values
-                    .prepare(
-                        &held.pipeline,
-                        task,
-                        &self.project.environment,
-                        &self.project.places.state,
-                    )
-                    .await;
-                self.events.push(Event::Prepared {
-                    run,
-                    task,
-                    question,
-                    answer,
-                });
-            }
-            Action::Dispatch(attempt) => self.dispatch(attempt),
-            Action::Abort { attempt, .. } => self.executor.abort(&attempt),
-        }
-    }
-
-    fn dispatch(&mut self, attempt: AttemptId) {
-        let Some(held) = self.runs.get(&attempt.run) else {
-            return;
-        };
-        let id: TaskRunId = attempt.task_run;
-        let spec = &held.pipeline.tasks[id.task.get()];
-        let places = &self.project.places;
-        let log: PathBuf = places.state.join(log_path(&attempt, &spec.id));
-        let progress = Arc::new(Progress::default());
-        let context = AttemptContext {
-            dag: held.spec.dag.clone(),
-            task: spec.id.clone(),
-            scope: held
-                .values
-                .scope(&held.pipeline, id, &self.project.environment),
-            connections: self.project.settings.connections.clone(),
-            places: places.clone(),
-            datasets: held.values.datasets(&held.pipeline, id.task),
-            log: self.log(log),
-            progress: progress.clone(),
-            cancel: tokio_util::sync::CancellationToken::new(),
-            clock: self.clock.clone(),
-            id: attempt.clone(),
-        };
-        let job = Job {
-            action: spec.action.clone(),
-            context,
-        };
-        self.tell(News::Started { attempt, progress });
-        self.active += 1;
-        self.executor.start(job, &self.answers.0);
     }
 }
