@@ -18,10 +18,12 @@ use super::owner::OwnerLock;
 use super::scope::RunValues;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Local};
-use crate::model::{AttemptId, AttemptOutcome, RunId, RunSpec, RunState, TaskIndex, Transition};
+use crate::model::{
+    AttemptId, AttemptOutcome, RunId, RunSpec, RunState, TaskIndex, Timestamp, Transition,
+};
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
-use crate::store::{Command, Owner, RunStore, StoreError, StoredRun};
+use crate::store::{Command, Decided, Owner, RunStore, StoreError, StoredRun};
 use crate::task::{Clock, Progress};
 
 /// Most events taken in one turn: with more, a commit gets late.
@@ -46,6 +48,10 @@ pub enum Control {
     Cancel(RunId),
     /// All runs are to end now.
     CancelAll,
+    /// The project's files may have changed.
+    Reload,
+    /// Nothing is to be started any more; what runs may end.
+    Drain,
 }
 
 /// What happens, told after it is durable.
@@ -75,10 +81,24 @@ pub struct NewRun {
 
 struct Held {
     spec: Arc<RunSpec>,
+    /// The project as it was when the run began: an edit changes no run in flight.
+    project: Arc<Project>,
     pipeline: Arc<Pipeline>,
     values: RunValues,
     /// It was begun by another process, or at another time.
     taken_up: bool,
+}
+
+/// What a host has been told that isn't about a run.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Files may have changed.
+    pub(super) reload: bool,
+    /// The bell was rung: there may be more in the store than commands.
+    pub(super) belled: bool,
+    /// Runs that have begun, and runs that have ended.
+    pub(super) began: Vec<Arc<RunSpec>>,
+    pub(super) ended: Vec<(Arc<RunSpec>, RunState)>,
 }
 
 /// Carries out runs until none is left.
@@ -102,6 +122,9 @@ pub struct Host {
     control: (UnboundedSender<Control>, UnboundedReceiver<Control>),
     bell: pipe::Receiver,
     masker: Masker,
+    told: Told,
+    /// No attempt is started any more.
+    draining: bool,
 }
 
 impl Host {
@@ -110,19 +133,12 @@ impl Host {
     /// # Errors
     /// When the owner's bell can't be opened.
     pub fn new(parts: HostParts) -> std::io::Result<Self> {
-        let revealed = parts.project.settings.secrets.iter();
-        let secrets: Vec<String> = parts
-            .project
-            .settings
-            .connections
-            .iter()
-            .flat_map(|(_, connection)| connection.secrets())
-            .chain(revealed.map(|secret| secret.reveal().clone()))
-            .collect();
         Ok(Self {
             bell: parts.owner.bell()?,
             engine: Engine::new(&parts.project.settings.limits),
-            masker: Masker::new(secrets.iter().map(String::as_str)),
+            masker: masker_of(&parts.project),
+            told: Told::default(),
+            draining: false,
             project: parts.project,
             store: parts.store,
             owner: parts.owner,
@@ -238,10 +254,12 @@ impl Host {
             spec: spec.clone(),
             pipeline: pipeline.clone(),
         });
+        self.told.began.push(spec.clone());
         self.runs.insert(
             spec.id.clone(),
             Held {
                 spec,
+                project: self.project.clone(),
                 pipeline,
                 values,
                 taken_up,
@@ -265,7 +283,7 @@ impl Host {
                 // A run that has ended and is here waits for a word that may never come.
                 let goes_on = |(_, state): (&RunId, RunState)| !state.is_finished();
                 if self.engine.runs().any(goes_on) || self.active > 0 {
-                    self.wait().await?;
+                    self.wait(None).await?;
                 } else {
                     // A last look, so that nobody is told that he was heard and isn't.
                     self.hear().await?;
@@ -279,9 +297,95 @@ impl Host {
         }
     }
 
+    /// Waits for something to happen, at most until a moment, and does what follows.
+    pub(super) async fn step(&mut self, until: Option<Timestamp>) -> Result<(), StoreError> {
+        if self.events.is_empty() {
+            self.wait(until).await?;
+        }
+        self.turn().await
+    }
+
+    /// Something that happened elsewhere, for the next turn.
+    pub(super) fn happen(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// What was told since the last call.
+    pub(super) fn take_told(&mut self) -> Told {
+        std::mem::take(&mut self.told)
+    }
+
+    /// Whether no run is here that goes on, and no attempt is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        let goes_on = |(_, state): (&RunId, RunState)| !state.is_finished();
+        self.events.is_empty() && self.active == 0 && !self.engine.runs().any(goes_on)
+    }
+
+    /// Attempts that are on their way.
+    pub(super) fn active(&self) -> usize {
+        self.active
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// The runs that are here, with their DAGs.
+    pub(super) fn runs(&self) -> impl Iterator<Item = &Arc<RunSpec>> {
+        self.runs.values().map(|held| &held.spec)
+    }
+
+    pub(super) fn project(&self) -> &Arc<Project> {
+        &self.project
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn RunStore> {
+        &self.store
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Another definition of the project, for the runs to come.
+    pub(super) fn change_project(&mut self, project: Arc<Project>) {
+        self.engine.limit(&project.settings.limits);
+        self.masker = masker_of(&project);
+        self.project = project;
+    }
+
+    /// Makes decisions of schedules durable and begins their runs.
+    pub(super) async fn decide(
+        &mut self,
+        decided: &Decided,
+        pipelines: &[Arc<Pipeline>],
+    ) -> Result<(), StoreError> {
+        for pipeline in pipelines {
+            let version = &pipeline.version;
+            self.patiently(u32::MAX, async |store| store.put_version(version).await)
+                .await?;
+        }
+        self.patiently(u32::MAX, async |store| store.decide(decided).await)
+            .await?;
+        for (run, pipeline) in decided.runs.iter().zip(pipelines) {
+            let spec = Arc::new(run.spec.clone());
+            self.events.push(Event::Triggered {
+                run: spec.clone(),
+                dag: pipeline.dag.clone(),
+            });
+            let values = RunValues::new(&spec);
+            self.hold(spec, pipeline.clone(), values, false);
+        }
+        Ok(())
+    }
+
     /// Waits for something to happen and takes in all that has.
-    async fn wait(&mut self) -> Result<(), StoreError> {
-        let until = self.engine.next_wakeup().map(|at| {
+    async fn wait(&mut self, until: Option<Timestamp>) -> Result<(), StoreError> {
+        let until = [self.engine.next_wakeup(), until]
+            .into_iter()
+            .flatten()
+            .min();
+        let until = until.map(|at| {
             let wait = at - (self.clock)();
             wait.to_std().unwrap_or_default()
         });
@@ -349,4 +453,15 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// Hides what the project's connections know.
+fn masker_of(project: &Project) -> Masker {
+    let revealed = project.settings.secrets.iter();
+    let connections = project.settings.connections.iter();
+    let secrets: Vec<String> = connections
+        .flat_map(|(_, connection)| connection.secrets())
+        .chain(revealed.map(|secret| secret.reveal().clone()))
+        .collect();
+    Masker::new(secrets.iter().map(String::as_str))
 }

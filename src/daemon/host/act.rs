@@ -34,8 +34,11 @@ impl Host {
                 } => held.values.finished(*task_run, ended.result.clone()),
                 Transition::Run { run, state, .. } if state.is_finished() => {
                     let run = run.clone();
-                    if self.runs.remove(&run).is_some_and(|held| held.taken_up) {
-                        self.clear_away(run);
+                    if let Some(held) = self.runs.remove(&run) {
+                        self.told.ended.push((held.spec, *state));
+                        if held.taken_up {
+                            self.clear_away(run);
+                        }
                     }
                 }
                 _ => {}
@@ -92,7 +95,7 @@ impl Host {
                     .prepare(
                         &held.pipeline,
                         task,
-                        &self.project.environment,
+                        &held.project.environment,
                         &self.project.places.state,
                     )
                     .await;
@@ -109,12 +112,16 @@ impl Host {
     }
 
     pub(super) fn dispatch(&mut self, attempt: AttemptId) {
+        // Who comes after us finds it ready.
+        if self.draining {
+            return;
+        }
         let Some(held) = self.runs.get(&attempt.run) else {
             return;
         };
         let id: TaskRunId = attempt.task_run;
         let spec = &held.pipeline.tasks[id.task.get()];
-        let places = &self.project.places;
+        let places = &held.project.places;
         let log: PathBuf = places.state.join(log_path(&attempt, &spec.id));
         let progress = Arc::new(Progress::default());
         let context = AttemptContext {
@@ -122,8 +129,8 @@ impl Host {
             task: spec.id.clone(),
             scope: held
                 .values
-                .scope(&held.pipeline, id, &self.project.environment),
-            connections: self.project.settings.connections.clone(),
+                .scope(&held.pipeline, id, &held.project.environment),
+            connections: held.project.settings.connections.clone(),
             places: places.clone(),
             datasets: held.values.datasets(&held.pipeline, id.task),
             log: self.log(log),

@@ -14,12 +14,15 @@ impl Host {
                 let cancel = |run| Event::CancelRequested { run };
                 self.events.extend(runs.into_iter().map(cancel));
             }
+            Some(Control::Reload) => self.told.reload = true,
+            Some(Control::Drain) => self.draining = true,
             None => {}
         }
     }
 
     pub(super) async fn belled(&mut self) -> Result<(), StoreError> {
         let mut bytes = [0; 64];
+        self.told.belled = true;
         while self.bell.try_read(&mut bytes).is_ok_and(|read| read > 0) {}
         self.hear().await
     }
