@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use schemars::Schema;
 
-use super::Database;
+use super::{Bucket, Database};
 use crate::document::{Node, Report};
 use crate::model::ConnectionId;
 use crate::secret::Environment;
@@ -58,6 +58,11 @@ pub trait Connection: Send + Sync + std::fmt::Debug {
     fn as_database(&self) -> Option<&dyn Database> {
         None
     }
+
+    /// The connection as a store of files, when it is one.
+    fn as_bucket(&self) -> Option<Arc<dyn Bucket>> {
+        None
+    }
 }
 
 /// The connections of a project, by name.
@@ -88,5 +93,11 @@ impl Connections {
     #[must_use]
     pub fn database(&self, name: &str) -> Option<&dyn Database> {
         self.by_name.get(name)?.as_database()
+    }
+
+    /// The store of files of a name.
+    #[must_use]
+    pub fn bucket(&self, name: &str) -> Option<Arc<dyn Bucket>> {
+        self.by_name.get(name)?.as_bucket()
     }
 }

@@ -1,20 +1,24 @@
 //! Connections: what tasks reach the world through. One file a kind, one row each in [`KINDS`].
 
+mod bucket;
 mod copy_context;
 mod database;
+mod files;
 mod kind;
 mod postgres;
 mod sqlite;
 mod table;
 
 pub use crate::sqltext::Dialect;
+pub use bucket::Folder;
 pub use copy_context::RefusedRecord;
 pub use database::{
     Access, ByteSource, Claim, Database, DatabaseError, ErrorPlace, Fetched, LedgerKey, LoadInput,
     LoadMode, LoadTarget, Loaded, Notice, ReplaceBy, Session, Statement, Stopper,
 };
+pub use files::{Bucket, StoredFile};
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
 pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[&postgres::KIND, &sqlite::KIND];
+pub const KINDS: &[&ConnectionKind] = &[&postgres::KIND, &bucket::KIND, &sqlite::KIND];

@@ -10,6 +10,8 @@ mod tests;
 mod writer;
 
 pub use dialect::CsvDialect;
+pub(super) use header::list;
 pub(super) use parser::CsvParser;
 pub use raw::{RawCsv, RawLines};
-pub use writer::{encode_batch, encode_header};
+pub(super) use records::{Records, Trouble};
+pub use writer::{encode_batch, encode_header, encode_row};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::data::csv::CsvDialect;
-use crate::data::{Compression, Format, InputFiles, Unpacking, find_files, is_pattern};
+use crate::data::{Compression, Format, InputFiles, LocalFiles, Unpacking, find_files, is_pattern};
 use crate::document::{Diagnostic, Spanned, nearest};
 use crate::task::{AttemptContext, Surroundings, TaskFailure};
 use crate::template::Template;
@@ -164,6 +164,7 @@ impl Files {
         attempt.progress.expect_bytes(total);
         Ok(Found {
             files: InputFiles {
+                store: Arc::new(LocalFiles),
                 files,
                 unpacking: Unpacking {
                     compression: self.compression,
