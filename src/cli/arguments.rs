@@ -74,6 +74,22 @@ pub enum Command {
     Man(Man),
 }
 
+impl Command {
+    /// Whether it reaches out to the connections, so that the commands which print their secrets
+    /// are run.
+    pub fn carries_out_tasks(&self) -> bool {
+        matches!(
+            self,
+            Self::Trigger(_)
+                | Self::Retry(_)
+                | Self::Cancel(_)
+                | Self::Mark(_)
+                | Self::Resume(_)
+                | Self::Db(_)
+        )
+    }
+}
+
 /// How a list is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {

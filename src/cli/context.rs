@@ -62,7 +62,11 @@ impl Context {
                 executable: std::env::current_exe().context("runner's own file can't be found")?,
             }),
             profile: arguments.profile.clone(),
-            environment: Environment::of_process(),
+            environment: if arguments.command.carries_out_tasks() {
+                Environment::of_process().with_commands()
+            } else {
+                Environment::of_process()
+            },
             start,
             found,
         })

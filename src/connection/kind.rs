@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use schemars::Schema;
 
-use super::{Bucket, Database};
+use super::{Bucket, Database, HttpApi};
 use crate::document::{Node, Report};
 use crate::model::ConnectionId;
 use crate::secret::Environment;
@@ -63,15 +63,30 @@ pub trait Connection: Send + Sync + std::fmt::Debug {
     fn as_bucket(&self) -> Option<Arc<dyn Bucket>> {
         None
     }
+
+    /// The connection as an HTTP API, when it is one.
+    fn as_http(&self) -> Option<&HttpApi> {
+        None
+    }
 }
 
 /// The connections of a project, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Connections {
     by_name: BTreeMap<ConnectionId, Arc<dyn Connection>>,
+    anywhere: HttpApi,
 }
 
 impl Connections {
+    /// No connections yet; URLs without one are reached through the environment's proxies.
+    #[must_use]
+    pub fn new(environment: &Environment) -> Self {
+        Self {
+            by_name: BTreeMap::new(),
+            anywhere: HttpApi::anywhere(environment),
+        }
+    }
+
     /// Adds a connection; an earlier one of the same name is replaced.
     pub fn insert(&mut self, id: ConnectionId, connection: Arc<dyn Connection>) {
         self.by_name.insert(id, connection);
@@ -99,5 +114,17 @@ impl Connections {
     #[must_use]
     pub fn bucket(&self, name: &str) -> Option<Arc<dyn Bucket>> {
         self.by_name.get(name)?.as_bucket()
+    }
+
+    /// The HTTP API of a name.
+    #[must_use]
+    pub fn http(&self, name: &str) -> Option<&HttpApi> {
+        self.by_name.get(name)?.as_http()
+    }
+
+    /// What reaches a whole URL that no connection is named for.
+    #[must_use]
+    pub fn anywhere(&self) -> &HttpApi {
+        &self.anywhere
     }
 }

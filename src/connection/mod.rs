@@ -4,8 +4,10 @@ mod bucket;
 mod copy_context;
 mod database;
 mod files;
+mod http;
 mod kind;
 mod postgres;
+mod rate_limit;
 mod sqlite;
 mod table;
 
@@ -17,8 +19,18 @@ pub use database::{
     LoadMode, LoadTarget, Loaded, Notice, ReplaceBy, Session, Statement, Stopper,
 };
 pub use files::{Bucket, StoredFile};
+pub use http::{
+    HttpApi, HttpBody, HttpError, HttpHead, HttpLimits, HttpMethod, HttpRequest, HttpResponse,
+    HttpStream, Sending, StatusSet,
+};
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
+pub use rate_limit::{Rate, RateLimit};
 pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[&postgres::KIND, &bucket::KIND, &sqlite::KIND];
+pub const KINDS: &[&ConnectionKind] = &[
+    &http::KIND,
+    &bucket::KIND,
+    &postgres::KIND,
+    &sqlite::KIND,
+];

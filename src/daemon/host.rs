@@ -115,12 +115,14 @@ impl Host {
     /// # Errors
     /// When the owner's bell can't be opened.
     pub fn new(parts: HostParts) -> std::io::Result<Self> {
+        let revealed = parts.project.settings.secrets.iter();
         let secrets: Vec<String> = parts
             .project
             .settings
             .connections
             .iter()
             .flat_map(|(_, connection)| connection.secrets())
+            .chain(revealed.map(|secret| secret.reveal().clone()))
             .collect();
         Ok(Self {
             bell: parts.owner.bell()?,

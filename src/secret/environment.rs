@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    runs_commands: bool,
 }
 
 impl std::fmt::Debug for Environment {
@@ -22,7 +23,10 @@ impl Environment {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Self { variables }
+        Self {
+            variables,
+            runs_commands: false,
+        }
     }
 
     /// Variables given by hand, for tests.
@@ -31,7 +35,21 @@ impl Environment {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Self {
             variables: pairs.iter().map(owned).collect(),
+            runs_commands: false,
         }
+    }
+
+    /// With leave to run the commands that print secrets: for whoever carries out tasks.
+    #[must_use]
+    pub fn with_commands(mut self) -> Self {
+        self.runs_commands = true;
+        self
+    }
+
+    /// Whether commands that print secrets may be run.
+    #[must_use]
+    pub fn runs_commands(&self) -> bool {
+        self.runs_commands
     }
 
     /// Adds the variables of a `.env` file that aren't there yet: lines of `NAME=value`, `#`

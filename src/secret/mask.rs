@@ -1,53 +1,81 @@
 //! Masking of secrets in text that leaves the process.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Shorter secrets would mask half of every log.
 const SHORTEST: usize = 4;
 
-/// Replaces known secrets by `***`, also where they are percent- or base64-encoded.
+/// Replaces known secrets by `***`, also where they are percent- or base64-encoded. Clones share what
+/// they know.
 #[derive(Clone, Default)]
 pub struct Masker {
     /// Longest first, so that a secret that contains another is masked whole.
-    needles: Vec<String>,
+    needles: Arc<RwLock<Vec<String>>>,
 }
 
 impl std::fmt::Debug for Masker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Masker({} secrets)", self.needles.len())
+        let needles = self.needles.read().unwrap_or_else(PoisonError::into_inner);
+        write!(f, "Masker({} secrets)", needles.len())
     }
 }
 
 impl Masker {
     /// A masker for these secrets. Secrets of fewer than four characters are not masked.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut forms = BTreeSet::new();
-        for secret in secrets {
-            for line in secret.lines().filter(|line| line.len() >= SHORTEST) {
-                forms.insert(line.to_owned());
-                forms.insert(percent_encoded(line));
-                forms.extend(base64_cores(line.as_bytes()));
-            }
+        let needles = sorted(secrets.into_iter().flat_map(forms).collect());
+        Self {
+            needles: Arc::new(RwLock::new(needles)),
         }
-        let mut needles: Vec<String> = forms
-            .into_iter()
-            .filter(|form| form.len() >= SHORTEST)
-            .collect();
-        needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
-        Self { needles }
+    }
+
+    /// Masks a secret from now on that wasn't known before, such as a token that was fetched.
+    pub fn learn(&self, secret: &str) {
+        let forms = forms(secret);
+        let known = self.needles.read().unwrap_or_else(PoisonError::into_inner);
+        if forms.iter().all(|form| known.contains(form)) {
+            return;
+        }
+        drop(known);
+        let mut needles = self.needles.write().unwrap_or_else(PoisonError::into_inner);
+        let all = needles.drain(..).chain(forms).collect();
+        *needles = sorted(all);
     }
 
     /// The text without the secrets.
     #[must_use]
     pub fn mask(&self, text: &str) -> String {
         let mut masked = text.to_owned();
-        for needle in &self.needles {
+        let needles = self.needles.read().unwrap_or_else(PoisonError::into_inner);
+        for needle in needles.iter() {
             if masked.contains(needle.as_str()) {
                 masked = masked.replace(needle.as_str(), "***");
             }
         }
         masked
     }
+}
+
+/// What a secret may look like in a text.
+fn forms(secret: &str) -> Vec<String> {
+    let mut forms = Vec::new();
+    for line in secret.lines().filter(|line| line.len() >= SHORTEST) {
+        forms.push(line.to_owned());
+        forms.push(percent_encoded(line));
+        forms.extend(base64_cores(line.as_bytes()));
+    }
+    forms
+}
+
+/// Each once, the longest first.
+fn sorted(forms: BTreeSet<String>) -> Vec<String> {
+    let mut needles: Vec<String> = forms
+        .into_iter()
+        .filter(|form| form.len() >= SHORTEST)
+        .collect();
+    needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+    needles
 }
 
 fn percent_encoded(text: &str) -> String {
@@ -112,5 +140,16 @@ mod tests {
             assert!(hidden.contains("***"), "{encoded} -> {hidden}");
         }
         assert_eq!(masker.mask("abc"), "abc");
+    }
+
+    #[test]
+    fn clones_learn_together() {
+        let masker = Masker::new(["first secret"]);
+        let clone = masker.clone();
+        clone.learn("a first secret token");
+        let text = "first secret, a first secret token";
+        assert_eq!(masker.mask(text), "***, ***");
+        clone.learn("a first secret token");
+        assert_eq!(masker.mask(text), "***, ***");
     }
 }

@@ -1,8 +1,10 @@
 //! Values that must not be seen: redacted in `Debug`, without `Serialize`, masked in every log.
 
+mod command;
 mod environment;
 mod mask;
 
+pub use command::{secret_of_bytes, secret_of_command};
 pub use environment::Environment;
 pub use mask::Masker;
 

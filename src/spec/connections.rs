@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::interpolate::interpolate;
 use super::names::invalid_name;
+use super::secrets::{Revealed, reveal};
 use crate::connection::{Connection, ConnectionKind, Connections, KINDS, Places, Surroundings};
 use crate::document::{Diagnostic, Entry, Node, Report, Severity, Spanned};
 use crate::model::ConnectionId;
-use crate::secret::Environment;
+use crate::secret::{Environment, Secret};
 
 /// What connections are read in.
 pub struct Around<'a> {
@@ -19,17 +20,30 @@ pub struct Around<'a> {
 /// Connections with mistakes, and their kind where it is known: tasks that use them aren't wrong.
 pub type Broken = BTreeMap<String, Option<&'static str>>;
 
-/// Reads connections, each with its environment variables put in.
+/// The connections of a project.
+pub struct ReadConnections {
+    pub connections: Connections,
+    /// Those that can't be used; without a mistake when a secret's command wasn't run.
+    pub broken: Broken,
+    /// The texts that references have given.
+    pub secrets: Vec<Secret<String>>,
+}
+
+/// Reads connections, each with its environment variables and secrets put in.
 pub fn read_connections(
     nodes: Vec<(Spanned<String>, Node)>,
     around: &Around<'_>,
     report: &mut Report,
-) -> (Connections, Broken) {
-    let mut connections = Connections::default();
+) -> ReadConnections {
+    let mut connections = Connections::new(around.environment);
     let mut broken = Broken::new();
+    let mut all = Vec::new();
     for (name, mut node) in nodes {
         let before = report.diagnostics().len();
         interpolate(&mut node, around.environment, report);
+        let Revealed { secrets, unknown } =
+            reveal(&mut node, around.places, around.environment, report);
+        all.extend(secrets);
         let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
         let unset = report.diagnostics()[before..].iter().any(is_error);
         if let Err(error) = ConnectionId::new(&name) {
@@ -38,7 +52,7 @@ pub fn read_connections(
         let kind = find_kind(&name, &node, report);
         // A URL with a hole in it can't be right: once is enough.
         let connection = kind
-            .filter(|_| !unset)
+            .filter(|_| !unset && !unknown)
             .and_then(|(kind, entry)| read_connection(&name, kind, entry, around, report));
         match connection {
             Some((id, connection)) => connections.insert(id, connection),
@@ -47,7 +61,11 @@ pub fn read_connections(
             }
         }
     }
-    (connections, broken)
+    ReadConnections {
+        connections,
+        broken,
+        secrets: all,
+    }
 }
 
 fn find_kind<'a>(
@@ -55,7 +73,8 @@ fn find_kind<'a>(
     node: &'a Node,
     report: &mut Report,
 ) -> Option<(&'static ConnectionKind, &'a Entry)> {
-    let example = KINDS.first().map_or("", |kind| kind.name);
+    // The one that most projects begin with.
+    let example = "postgres";
     let Some(entries) = node.as_map() else {
         report.push(
             Diagnostic::error(

@@ -4,6 +4,7 @@ use schemars::Schema;
 use serde_json::{Map as JsonMap, Value as Json, json};
 
 use super::pipeline::PipelineRecord;
+use super::secrets::{allow_secrets, secret_schema};
 use super::settings::SettingsRecord;
 use super::task::TaskRecord;
 use crate::connection;
@@ -51,6 +52,7 @@ pub fn project_schema() -> Json {
         connections("What tasks reach the world through, by name.");
     schema["properties"]["profiles"]["additionalProperties"]["properties"]["connections"] =
         connections("Connections of the same name are replaced.");
+    schema["$defs"] = json!({ "secret": secret_schema() });
     schema
 }
 
@@ -69,7 +71,11 @@ pub fn task_schema() -> Json {
 fn connection_schema() -> Json {
     let properties: JsonMap<String, Json> = connection::KINDS
         .iter()
-        .map(|kind| (kind.name.to_owned(), described(kind.doc, (kind.schema)())))
+        .map(|kind| {
+            let mut schema = described(kind.doc, (kind.schema)());
+            allow_secrets(&mut schema);
+            (kind.name.to_owned(), schema)
+        })
         .collect();
     json!({
         "type": "object",

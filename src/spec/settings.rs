@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::connections::{Around, Broken, read_connections};
+use super::connections::{Around, Broken, ReadConnections, read_connections};
 use super::names::invalid_name;
 use super::placement::point_at_keys;
 use super::retry::check_retry;
@@ -18,6 +18,7 @@ use crate::document::{
 };
 use crate::engine::Limits;
 use crate::model::PoolId;
+use crate::secret::Secret;
 
 crate::record! {
     /// A project: `runner.yaml`.
@@ -55,6 +56,8 @@ pub struct Settings {
     pub connections: Arc<Connections>,
     /// What has mistakes; empty in a project that is used.
     pub(super) broken_connections: Broken,
+    /// What the references in `runner.yaml` have given, not to be seen in logs.
+    pub secrets: Vec<Secret<String>>,
     pub limits: Limits,
     /// Most bytes of one attempt's log.
     pub log_limit: u64,
@@ -97,7 +100,11 @@ pub fn read_settings(
             None => nodes.push((name.clone(), replacement.clone())),
         }
     }
-    let (connections, broken_connections) = read_connections(nodes, around, report);
+    let ReadConnections {
+        connections,
+        broken: broken_connections,
+        secrets,
+    } = read_connections(nodes, around, report);
     let pools = read_pools(&record.pools, report);
     let defaults: Vec<DefaultsRecord> = chosen
         .iter()
@@ -114,6 +121,7 @@ pub fn read_settings(
     Some(Settings {
         connections: Arc::new(connections),
         broken_connections,
+        secrets,
         limits: Limits {
             max_active_tasks: record.max_active_tasks.map(NonZeroU32::get),
             pools,

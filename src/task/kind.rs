@@ -7,7 +7,7 @@ use schemars::Schema;
 use serde::{Deserialize, Serialize};
 
 use super::{AttemptContext, Surroundings};
-use crate::connection::DatabaseError;
+use crate::connection::{DatabaseError, HttpError};
 use crate::data::{DataError, DatasetInfo};
 use crate::document::Node;
 use crate::model::{FailureCause, FailureKind};
@@ -121,8 +121,28 @@ impl From<TemplateError> for TaskFailure {
     }
 }
 
+impl From<HttpError> for TaskFailure {
+    fn from(error: HttpError) -> Self {
+        let kind = if error.retryable {
+            FailureKind::Retryable
+        } else {
+            FailureKind::Permanent
+        };
+        Self {
+            retry_after: error.retry_after,
+            ..Self::new(kind, error.message)
+        }
+    }
+}
+
 impl From<DataError> for TaskFailure {
     fn from(error: DataError) -> Self {
+        // A body that was read as records: its server may have said when to come back.
+        if let DataError::Foreign { error: foreign, .. } = &error
+            && let Some(http) = foreign.downcast_ref::<HttpError>()
+        {
+            return http.clone().into();
+        }
         let kind = match &error {
             DataError::Source {
                 retryable: true, ..

@@ -141,6 +141,12 @@ impl Log {
         self.shared.masker.mask(text)
     }
 
+    /// What masks it, for those who learn secrets on the way.
+    #[must_use]
+    pub fn masker(&self) -> &Masker {
+        &self.shared.masker
+    }
+
     /// Whether it takes no more lines, so that nobody needs to prepare any.
     #[must_use]
     pub fn is_full(&self) -> bool {

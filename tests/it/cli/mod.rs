@@ -5,4 +5,5 @@ mod databases;
 mod living;
 mod output;
 mod project;
+mod secrets;
 mod transcripts;

@@ -6,22 +6,22 @@ use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::CopyTask;
-use super::mapped::Mapped;
-use super::sink::TableSink;
-use super::source::{Consumer, Source};
+use super::TableSink;
 use crate::connection::{LoadInput, LoadMode, LoadTarget, Loaded, ReplaceBy, Session, TableShape};
 use crate::data::csv::RawCsv;
 use crate::data::{Column, Columns, DataError, Format, RecordSource, Rejects};
+use crate::task::copy::database;
+use crate::task::copy::flow::{Consumer, Flow, finish};
+use crate::task::copy::keep::{Kept, Nothing};
 use crate::task::{
     AttemptContext, Metrics, Progress, TaskFailure, TaskOutput, TaskResult, Work, exactly_once,
 };
 
 /// Loads the records of a copy into a table.
-pub(super) async fn run(task: &CopyTask, sink: &TableSink, attempt: &AttemptContext) -> TaskResult {
-    let database = super::database(attempt, sink.connection.as_str())?;
+pub(super) async fn run(flow: &Flow, sink: &TableSink, attempt: &AttemptContext) -> TaskResult {
+    let database = database(attempt, sink.connection.as_str())?;
     let mut load = Load {
-        task,
+        flow,
         sink,
         attempt,
         table: sink.table.render(&attempt.scope)?,
@@ -46,7 +46,7 @@ pub(super) async fn run(task: &CopyTask, sink: &TableSink, attempt: &AttemptCont
 }
 
 struct Load<'a> {
-    task: &'a CopyTask,
+    flow: &'a Flow,
     sink: &'a TableSink,
     attempt: &'a AttemptContext,
     table: String,
@@ -57,7 +57,7 @@ struct Load<'a> {
 impl Work for Load<'_> {
     async fn carry_out(&mut self, session: &mut dyn Session) -> Result<Json, TaskFailure> {
         let shape = session.table(&self.table).await?;
-        self.rejects = self.task.rejects(self.attempt)?;
+        self.rejects = self.flow.rejects(self.attempt)?;
         let passed = self.raw(session, &shape).await?;
         let (loaded, bytes) = if let Some(done) = passed {
             done
@@ -69,9 +69,9 @@ impl Work for Load<'_> {
                 loaded: Loaded::default(),
             };
             let rejects = pour.load.rejects.clone();
-            let (source, mapping) = (&self.task.from, &self.task.mapping);
-            let bytes = source
-                .read_into(self.attempt, mapping, rejects.as_ref(), &mut pour)
+            let bytes = self
+                .flow
+                .pass(self.attempt, rejects.as_ref(), &mut pour)
                 .await?;
             (pour.loaded, bytes)
         };
@@ -79,10 +79,7 @@ impl Work for Load<'_> {
     }
 
     async fn prepare(&mut self) -> Result<(), TaskFailure> {
-        match &self.rejects {
-            Some(rejects) => Ok(rejects.finish()?),
-            None => Ok(()),
-        }
+        finish(self.rejects.as_ref())
     }
 }
 
@@ -91,7 +88,7 @@ impl Load<'_> {
         match &self.sink.mode {
             // The query reads while the load writes: with TRUNCATE each would wait for the other.
             LoadMode::Replace { .. }
-                if self.task.from.connection() == Some(self.sink.connection.as_str()) =>
+                if self.flow.from.connection() == Some(self.sink.connection.as_str()) =>
             {
                 LoadMode::Replace {
                     by: ReplaceBy::Delete,
@@ -107,13 +104,13 @@ impl Load<'_> {
         session: &mut dyn Session,
         shape: &TableShape,
     ) -> Result<Option<(Loaded, u64)>, TaskFailure> {
-        let Source::Files(files) = &self.task.from else {
+        let Some(files) = self.flow.from.as_files() else {
             return Ok(None);
         };
         let Some(options) = files.dialect.copy_options() else {
             return Ok(None);
         };
-        let mapping = &self.task.mapping;
+        let mapping = &self.flow.mapping;
         let typed = mapping
             .fields
             .iter()
@@ -193,7 +190,7 @@ impl Load<'_> {
                 LoadMode::Append | LoadMode::Replace { .. } => {}
             }
         }
-        self.task
+        self.flow
             .warn_of_rejects(self.attempt, self.rejects.as_ref());
         json!({
             "rows": loaded.rows,
@@ -215,22 +212,18 @@ struct Pour<'a, 'b> {
 #[async_trait]
 impl Consumer for Pour<'_, '_> {
     async fn consume(&mut self, source: &mut dyn RecordSource) -> Result<(), TaskFailure> {
-        let Load { task, attempt, .. } = self.load;
         let rejects = self.load.rejects.clone();
-        if task.mapping.is_nothing() {
+        if self.load.flow.mapping.is_nothing() {
             let columns = source.columns().clone();
             let shape = self.shape;
             let computed = |name: &str| shape.columns.iter().any(|c| c.generated && c.name == name);
             if columns.iter().any(|column| computed(&column.name)) {
                 // The values of columns that the database computes are left out.
-                let mut kept = super::keep::Kept::new(source, |column| !computed(&column.name));
+                let mut kept = Kept::new(source, |column| !computed(&column.name));
                 return self.pour(&mut kept, rejects.as_ref()).await;
             }
-            return self.pour(source, rejects.as_ref()).await;
         }
-        let scope = attempt.scope.clone();
-        let mut mapped = Mapped::open(source, &task.mapping, scope, rejects.clone()).await?;
-        self.pour(&mut mapped, rejects.as_ref()).await
+        self.pour(source, rejects.as_ref()).await
     }
 }
 
@@ -275,7 +268,7 @@ impl Pour<'_, '_> {
                 columns: columns.clone(),
                 mode,
             };
-            let mut nothing = super::keep::Nothing { columns };
+            let mut nothing = Nothing { columns };
             self.session
                 .load(&target, LoadInput::Records(&mut nothing))
                 .await?;

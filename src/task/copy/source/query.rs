@@ -1,24 +1,67 @@
-//! A query as a source.
+//! A query on a database as a source.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use schemars::Schema;
 use serde_json::Value as Json;
 
-use super::source::{Consumer, From, Measured};
+use super::{Source, SourceKind};
 use crate::connection::{DatabaseError, Fetched, Statement};
-use crate::data::{Batch, Columns, DataError, Place, RecordSource};
-use crate::document::{Diagnostic, SourceId, Span, Spanned};
+use crate::data::{Batch, Columns, DataError, Place, RecordSource, Rejects};
+use crate::document::{Diagnostic, FromNode as _, Map, Node, SourceId, Span, Spanned};
 use crate::model::ConnectionId;
 use crate::sqltext::{Hole, HoleKind, Rewritten, Script, check_syntax, excerpt};
+use crate::task::copy::columns::Mapping;
+use crate::task::copy::database;
+use crate::task::copy::end::{DATABASES, Selection};
+use crate::task::copy::flow::{Consumer, Measured};
 use crate::task::{AttemptContext, Surroundings, TaskFailure};
 use crate::template::Template;
 
+pub(super) const KIND: SourceKind = SourceKind {
+    name: "query",
+    doc: "The rows of one query on a database, as they come from the server.",
+    selection: Selection {
+        connections: DATABASES,
+        keys: &["query"],
+        alone: &[],
+    },
+    schema,
+    parse,
+};
+
+crate::record! {
+    /// A query.
+    struct FromQuery as "a `from` on a database" {
+        /// The database that is asked.
+        connection: Spanned<String>,
+        /// The query; `:name` and `{{ … }}` are bound as values.
+        query: Option<Spanned<String>>,
+        /// The file of the query, in place of `query`.
+        file: Option<Spanned<String>>,
+        /// Values for the names of the query, beside the DAG's parameters.
+        params: Map<Node>,
+    }
+}
+
+fn schema() -> Schema {
+    let mut schema = FromQuery::schema();
+    let either = serde_json::json!([{ "required": ["query"] }, { "required": ["file"] }]);
+    schema.ensure_object().insert("oneOf".to_owned(), either);
+    schema
+}
+
+fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Source>> {
+    let from = FromQuery::from_node(node, surroundings.report)?;
+    Some(Box::new(Query::read(&from, surroundings)?))
+}
+
 /// A query on a connection.
 #[derive(Debug)]
-pub(super) struct Query {
+struct Query {
     connection: ConnectionId,
     script: Script,
     /// For messages: the file, or `query`.
@@ -28,14 +71,9 @@ pub(super) struct Query {
 }
 
 impl Query {
-    /// Checks the query of a `from`.
-    pub(super) fn read(
-        from: &From,
-        connection: &Spanned<String>,
-        surroundings: &mut Surroundings<'_>,
-    ) -> Option<Self> {
-        let id = surroundings.connection(connection, &["postgres", "sqlite"]);
-        let dialect = surroundings.project.dialect(connection);
+    fn read(from: &FromQuery, surroundings: &mut Surroundings<'_>) -> Option<Self> {
+        let id = surroundings.connection(&from.connection, DATABASES);
+        let dialect = surroundings.project.dialect(&from.connection);
         let (text, span, name, home): (Arc<str>, _, _, _) = match (&from.query, &from.file) {
             (Some(query), None) => {
                 let home = Home::Inline(query.clone());
@@ -102,37 +140,6 @@ impl Query {
         })
     }
 
-    pub(super) fn connection(&self) -> &str {
-        self.connection.as_str()
-    }
-
-    pub(super) async fn read_into(
-        &self,
-        attempt: &AttemptContext,
-        consumer: &mut dyn Consumer,
-    ) -> Result<u64, TaskFailure> {
-        let (statement, sql) = self.statement(attempt)?;
-        let database = super::database(attempt, self.connection())?;
-        let mut session = database.session(&attempt.purpose()).await?;
-        let fetched = session.fetch(&statement).await;
-        match fetched.map_err(|error| self.failed(error, &sql))? {
-            Fetched::Rows(rows) => {
-                let bytes = Arc::new(AtomicU64::new(0));
-                let counted = Counted {
-                    rows,
-                    bytes: bytes.clone(),
-                };
-                let mut source = Measured::new(counted, attempt, Some(bytes.clone()));
-                consumer.consume(&mut source).await?;
-                Ok(bytes.load(Ordering::Relaxed))
-            }
-            Fetched::Touched(_) => Err(TaskFailure::permanent(format!(
-                "`{}` gives no rows: use a `sql` task for statements",
-                self.name
-            ))),
-        }
-    }
-
     /// The statement with its values.
     fn statement(&self, attempt: &AttemptContext) -> Result<(Statement, Rewritten), TaskFailure> {
         let statement = &self.script.statements[0];
@@ -187,6 +194,42 @@ impl Query {
     }
 }
 
+#[async_trait]
+impl Source for Query {
+    fn connection(&self) -> Option<&str> {
+        Some(self.connection.as_str())
+    }
+
+    async fn read_into(
+        &self,
+        attempt: &AttemptContext,
+        _: &Mapping,
+        _: Option<&Rejects>,
+        consumer: &mut dyn Consumer,
+    ) -> Result<u64, TaskFailure> {
+        let (statement, sql) = self.statement(attempt)?;
+        let database = database(attempt, self.connection.as_str())?;
+        let mut session = database.session(&attempt.purpose()).await?;
+        let fetched = session.fetch(&statement).await;
+        match fetched.map_err(|error| self.failed(error, &sql))? {
+            Fetched::Rows(rows) => {
+                let bytes = Arc::new(AtomicU64::new(0));
+                let counted = Counted {
+                    rows,
+                    bytes: bytes.clone(),
+                };
+                let mut source = Measured::new(counted, attempt, Some(bytes.clone()));
+                consumer.consume(&mut source).await?;
+                Ok(bytes.load(Ordering::Relaxed))
+            }
+            Fetched::Touched(_) => Err(TaskFailure::permanent(format!(
+                "`{}` gives no rows: use a `sql` task for statements",
+                self.name
+            ))),
+        }
+    }
+}
+
 /// Where the diagnostics of a query stand.
 enum Home {
     File(SourceId),
@@ -205,7 +248,7 @@ impl Home {
 /// What fills a hole: an entry of `params`, a parameter of the DAG, or an expression.
 fn value(
     hole: &Hole,
-    from: &From,
+    from: &FromQuery,
     span: Span,
     surroundings: &mut Surroundings<'_>,
 ) -> Option<Template> {
