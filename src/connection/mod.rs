@@ -28,9 +28,4 @@ pub use rate_limit::{Rate, RateLimit};
 pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[
-    &http::KIND,
-    &bucket::KIND,
-    &postgres::KIND,
-    &sqlite::KIND,
-];
+pub const KINDS: &[&ConnectionKind] = &[&http::KIND, &bucket::KIND, &postgres::KIND, &sqlite::KIND];

@@ -56,6 +56,12 @@ impl Spool {
         self.pieces.len() - 1
     }
 
+    /// How many targets there are.
+    #[must_use]
+    pub fn targets(&self) -> usize {
+        self.pieces.len()
+    }
+
     /// Adds a row of a target: `write` appends it to a buffer.
     #[inline]
     pub fn add(&mut self, target: usize, write: impl FnOnce(&mut Vec<u8>)) {

@@ -1,5 +1,6 @@
 //! What a copy puts its records into. One file a sink, one row each in [`SINKS`].
 
+mod bucket;
 mod dataset;
 mod file;
 mod table;
@@ -9,14 +10,14 @@ use schemars::Schema;
 
 use super::end::{self, End};
 use super::flow::Flow;
-use crate::document::{FromNode, Node, Report};
+use crate::document::{FromNode, Node, Report, Spanned};
 use crate::task::{AttemptContext, Guarantee, Surroundings, TaskResult};
 
 /// A row of [`SINKS`].
 pub(super) type SinkKind = End<dyn Sink>;
 
 /// Everything that records may go to, beside the task's own dataset.
-pub(super) const SINKS: &[&SinkKind] = &[&file::KIND, &table::KIND];
+pub(super) const SINKS: &[&SinkKind] = &[&file::KIND, &table::KIND, &bucket::KIND];
 
 /// A checked sink, ready to be written any number of times.
 #[async_trait]
@@ -24,6 +25,11 @@ pub(super) trait Sink: Send + Sync + std::fmt::Debug {
     /// The name of the connection that is written.
     fn connection(&self) -> Option<&str> {
         None
+    }
+
+    /// The columns of the records that it reads by name: checked against the copy's `columns`.
+    fn reads(&self) -> &[Spanned<String>] {
+        &[]
     }
 
     /// Carries out one attempt of the copy: reads the records of `flow` and writes them.

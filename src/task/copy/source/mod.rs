@@ -1,5 +1,6 @@
 //! What a copy takes its records from. One file a source, one row each in [`SOURCES`].
 
+mod bucket;
 mod dataset;
 mod file;
 mod query;
@@ -19,7 +20,8 @@ use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure};
 pub(super) type SourceKind = End<dyn Source>;
 
 /// Everything that records may come from.
-pub(super) const SOURCES: &[&SourceKind] = &[&file::KIND, &dataset::KIND, &query::KIND];
+pub(super) const SOURCES: &[&SourceKind] =
+    &[&file::KIND, &dataset::KIND, &query::KIND, &bucket::KIND];
 
 /// A checked source, ready to be read any number of times.
 #[async_trait]
