@@ -5,6 +5,7 @@ mod copy_context;
 mod database;
 mod files;
 mod http;
+pub mod kafka;
 mod kind;
 mod postgres;
 mod rate_limit;
@@ -28,4 +29,10 @@ pub use rate_limit::{Rate, RateLimit};
 pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[&http::KIND, &bucket::KIND, &postgres::KIND, &sqlite::KIND];
+pub const KINDS: &[&ConnectionKind] = &[
+    &http::KIND,
+    &kafka::KIND,
+    &bucket::KIND,
+    &postgres::KIND,
+    &sqlite::KIND,
+];

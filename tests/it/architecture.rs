@@ -54,6 +54,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("object_store", &["connection/bucket/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("clap", &["cli/", "main.rs"]),
+    ("rdkafka", &["connection/kafka/"]),
     ("zstd", &["data/compression.rs"]),
     ("flate2", &["data/compression.rs"]),
     ("reqwest", &["connection/http/"]),
