@@ -7,7 +7,7 @@ use std::sync::Arc;
 use schemars::Schema;
 
 use super::kafka::KafkaCluster;
-use super::{Database, HttpApi};
+use super::{Bucket, Database, HttpApi};
 use crate::document::{Node, Report};
 use crate::model::ConnectionId;
 use crate::secret::Environment;
@@ -60,6 +60,11 @@ pub trait Connection: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// The connection as a store of files, when it is one.
+    fn as_bucket(&self) -> Option<Arc<dyn Bucket>> {
+        None
+    }
+
     /// The connection as an HTTP API, when it is one.
     fn as_http(&self) -> Option<&HttpApi> {
         None
@@ -109,6 +114,12 @@ impl Connections {
     #[must_use]
     pub fn database(&self, name: &str) -> Option<&dyn Database> {
         self.by_name.get(name)?.as_database()
+    }
+
+    /// The store of files of a name.
+    #[must_use]
+    pub fn bucket(&self, name: &str) -> Option<Arc<dyn Bucket>> {
+        self.by_name.get(name)?.as_bucket()
     }
 
     /// The HTTP API of a name.
