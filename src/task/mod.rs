@@ -6,6 +6,8 @@ mod copy;
 mod empty;
 mod exactly_once;
 mod file;
+mod http;
+mod http_request;
 mod kind;
 mod log;
 mod notify;
@@ -25,6 +27,7 @@ pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings, unreadabl
 pub const KINDS: &[&TaskKind] = &[
     &sql::KIND,
     &copy::KIND,
+    &http::KIND,
     &file::KIND,
     &shell::KIND,
     &check::KIND,

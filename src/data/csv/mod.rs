@@ -10,6 +10,8 @@ mod tests;
 mod writer;
 
 pub use dialect::CsvDialect;
+pub(super) use header::{fields as fields_text, read as read_header};
 pub(super) use parser::CsvParser;
 pub use raw::{RawCsv, RawLines};
+pub(super) use records::{Records, Trouble};
 pub use writer::{encode_batch, encode_header};

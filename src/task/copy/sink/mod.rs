@@ -2,6 +2,7 @@
 
 mod dataset;
 mod file;
+mod http;
 mod table;
 
 use async_trait::async_trait;
@@ -16,7 +17,7 @@ use crate::task::{AttemptContext, Guarantee, Surroundings, TaskResult};
 pub(super) type SinkKind = End<dyn Sink>;
 
 /// Everything that records may go to, beside the task's own dataset.
-pub(super) const SINKS: &[&SinkKind] = &[&file::KIND, &table::KIND];
+pub(super) const SINKS: &[&SinkKind] = &[&file::KIND, &table::KIND, &http::KIND];
 
 /// A checked sink, ready to be written any number of times.
 #[async_trait]

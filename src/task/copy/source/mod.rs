@@ -2,6 +2,7 @@
 
 mod dataset;
 mod file;
+mod http;
 mod query;
 
 use async_trait::async_trait;
@@ -19,7 +20,8 @@ use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure};
 pub(super) type SourceKind = End<dyn Source>;
 
 /// Everything that records may come from.
-pub(super) const SOURCES: &[&SourceKind] = &[&file::KIND, &dataset::KIND, &query::KIND];
+pub(super) const SOURCES: &[&SourceKind] =
+    &[&file::KIND, &dataset::KIND, &query::KIND, &http::KIND];
 
 /// A checked source, ready to be read any number of times.
 #[async_trait]
