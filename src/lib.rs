@@ -7,6 +7,7 @@ pub mod data;
 pub mod document;
 pub mod embedded;
 pub mod engine;
+pub mod exchange;
 pub mod executor;
 pub mod failpoint;
 pub mod model;

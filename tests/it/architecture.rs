@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 const ROOMS: &[&str] = &[
     "main",
     "cli",
+    "exchange",
     "daemon",
     "spec",
     "store",
@@ -52,6 +53,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("squawk_syntax", &["sqltext/"]),
     ("petgraph", &["spec/graph.rs"]),
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),
+    ("axum", &["exchange/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("clap", &["cli/", "main.rs"]),
     ("rdkafka", &["connection/kafka/"]),

@@ -13,6 +13,7 @@ mod copy;
 mod edited;
 mod embedded;
 mod engine;
+mod exchange;
 mod file;
 mod host;
 mod kill;
