@@ -19,7 +19,8 @@ use super::scope::RunValues;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Local};
 use crate::model::{
-    AttemptId, AttemptOutcome, RunId, RunSpec, RunState, TaskIndex, Timestamp, Transition,
+    AttemptId, AttemptOutcome, RunId, RunSpec, RunState, TaskIndex, TaskState, Timestamp,
+    Transition,
 };
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
@@ -229,6 +230,13 @@ impl Host {
             for (id, result) in results.map_err(|error| error.to_string())? {
                 if result.outcome == AttemptOutcome::Success {
                     values.finished(id, result);
+                }
+            }
+        }
+        if pipeline.has_hooks {
+            for task in &stored.tasks {
+                if let (None, TaskState::Finished { outcome, .. }) = (task.id.item, &task.state) {
+                    values.ended(task.id.task, outcome.clone());
                 }
             }
         }

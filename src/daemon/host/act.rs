@@ -17,6 +17,15 @@ impl Host {
     /// Keeps the values that later templates read, and tells the news.
     pub(super) fn took_place(&mut self, transition: Transition) {
         if let Some(held) = self.runs.get_mut(transition.run()) {
+            if let Transition::Task {
+                task_run: TaskRunId { task, item: None },
+                state: TaskState::Finished { outcome, .. },
+                ..
+            } = &transition
+                && held.pipeline.has_hooks
+            {
+                held.values.ended(*task, outcome.clone());
+            }
             match &transition {
                 Transition::Expanded { task, items, .. } => {
                     held.values.forget(*task);
