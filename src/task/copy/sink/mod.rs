@@ -11,7 +11,7 @@ use schemars::Schema;
 use super::end::{self, End};
 use super::flow::Flow;
 use crate::document::{FromNode, Node, Report};
-use crate::task::{AttemptContext, Guarantee, Surroundings, TaskResult};
+use crate::task::{AttemptContext, Guarantee, Surroundings, TaskResult, Touch};
 
 /// A row of [`SINKS`].
 pub(super) type SinkKind = End<dyn Sink>;
@@ -29,6 +29,11 @@ pub(super) trait Sink: Send + Sync + std::fmt::Debug {
 
     /// Carries out one attempt of the copy: reads the records of `flow` and writes them.
     async fn run(&self, flow: &Flow, attempt: &AttemptContext) -> TaskResult;
+
+    /// What writing the records of `flow` does to a database.
+    fn touch<'a>(&'a self, _flow: &'a Flow) -> Option<Touch<'a>> {
+        None
+    }
 
     /// How often a record is written when attempts are killed.
     fn guarantee(&self) -> Guarantee {

@@ -13,7 +13,7 @@ use super::files::Files;
 use super::flow::Consumer;
 use crate::data::Rejects;
 use crate::document::{Diagnostic, FromNode, Node, Report};
-use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure};
+use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, Touch};
 
 /// A row of [`SOURCES`].
 pub(super) type SourceKind = End<dyn Source>;
@@ -43,6 +43,11 @@ pub(super) trait Source: Send + Sync + std::fmt::Debug {
     /// How often reading has its effects: weaker only for a source that changes what it reads.
     fn guarantee(&self) -> Guarantee {
         Guarantee::ExactlyOnce
+    }
+
+    /// What reading does to a database.
+    fn touch(&self) -> Option<Touch<'_>> {
+        None
     }
 
     /// The source as files, which a database may take as they are.
