@@ -27,7 +27,9 @@ use self::flow::Flow;
 pub(super) use self::records::{Records, RecordsFrom};
 use self::sink::{Sink, To, own_dataset};
 use self::source::From;
-use super::{AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskResult};
+use super::{
+    AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskResult, Touch,
+};
 use crate::connection::Database;
 use crate::document::{Diagnostic, FromNode, Node, Spanned, read_map, refuse_unknown_keys};
 
@@ -153,13 +155,19 @@ impl Task for CopyTask {
     fn guarantee(&self) -> Guarantee {
         match self.flow.from.guarantee() {
             Guarantee::ExactlyOnce => self.to.guarantee(),
-            weaker => weaker,
+            weaker @ Guarantee::AtLeastOnce { .. } => weaker,
         }
     }
 
     fn connections(&self) -> Vec<&str> {
         let ends = [self.flow.from.connection(), self.to.connection()];
         ends.into_iter().flatten().collect()
+    }
+
+    fn touches(&self) -> Vec<Touch<'_>> {
+        let from = self.flow.from.touch();
+        let to = self.to.touch(&self.flow);
+        from.into_iter().chain(to).collect()
     }
 }
 

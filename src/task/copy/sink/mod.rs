@@ -16,7 +16,7 @@ use super::flow::Flow;
 use crate::connection::{Loaded, Session};
 use crate::data::{RecordSource, Rejects};
 use crate::document::{FromNode, Node, Report, Spanned};
-use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResult};
+use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResult, Touch};
 
 /// A row of [`SINKS`].
 pub(super) type SinkKind = End<dyn Sink>;
@@ -49,6 +49,11 @@ pub(super) trait Sink: Send + Sync + std::fmt::Debug {
 
     /// The sink as a part of a database's transaction, for a stream that keeps its offsets there.
     fn as_database(&self) -> Option<&dyn DatabaseSink> {
+        None
+    }
+
+    /// What writing the records of `flow` does to a database.
+    fn touch<'a>(&'a self, _flow: &'a Flow) -> Option<Touch<'a>> {
         None
     }
 
