@@ -15,6 +15,7 @@ mod embedded;
 mod engine;
 mod file;
 mod host;
+mod http_task;
 mod kill;
 mod kinds;
 mod oracle;
