@@ -19,6 +19,7 @@ mod exchange;
 mod file;
 mod host;
 mod http;
+mod http_task;
 mod kill;
 mod kinds;
 mod notify;
