@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::arguments::{Format, Types};
 use super::context::unknown;
 use super::{exit, look};
-use crate::spec::{reference, value_words};
+use crate::spec::{reference, shapes, value_words};
 use crate::{connection, task};
 
 /// A kind as it is shown.
@@ -98,20 +98,28 @@ pub fn run(command: &Types) -> anyhow::Result<u8> {
     Ok(exit::OK)
 }
 
-/// The keys of a kind, or of each of its alternative shapes.
+/// The keys of a kind, or of each of its alternative shapes; then those of its keys' named shapes.
 fn keys(out: &mut impl std::io::Write, schema: &Json) -> std::io::Result<()> {
-    if let Some(alternatives) = schema["anyOf"].as_array().or(schema["oneOf"].as_array()) {
-        for alternative in alternatives {
-            keys(out, alternative)?;
+    for shape in shapes(schema) {
+        keys_of(out, "keys", shape)?;
+        for (key, property) in shape["properties"].as_object().into_iter().flatten() {
+            for named in shapes(property) {
+                if let Some(title) = named["title"].as_str() {
+                    keys_of(out, &format!("{key}: {title}"), named)?;
+                }
+            }
         }
-        return Ok(());
     }
+    Ok(())
+}
+
+fn keys_of(out: &mut impl std::io::Write, heading: &str, schema: &Json) -> std::io::Result<()> {
     let Some(properties) = schema["properties"].as_object() else {
         return Ok(());
     };
     let (bold, faint) = (look::BOLD, look::FAINT);
     let width = properties.keys().map(String::len).max().unwrap_or(0);
-    writeln!(out, "{bold}keys{bold:#}")?;
+    writeln!(out, "{bold}{heading}{bold:#}")?;
     for (name, property) in properties {
         let required = schema["required"]
             .as_array()

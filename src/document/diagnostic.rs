@@ -116,8 +116,8 @@ impl Diagnostic {
             names if names.len() <= 24 => {
                 let list: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
                 let plural = match what.strip_suffix('y') {
-                    Some(stem) => format!("{stem}ies"),
-                    None => format!("{what}s"),
+                    Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+                    _ => format!("{what}s"),
                 };
                 self.help(format!("known {plural}: {}", list.join(", ")))
             }

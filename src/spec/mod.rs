@@ -29,7 +29,7 @@ mod yaml;
 pub use params::{Param, ParamType, Params, Rules};
 pub use pipeline::{Foreach, Pipeline, TaskSpec};
 pub use project::{Loaded, PIPELINES_FOLDER, Project, SETTINGS_FILE, load};
-pub use reference::{reference, value_words};
+pub use reference::{reference, shapes, value_words};
 pub use render::{render_json, render_text};
 pub use schedule::{read_schedule, schedule_schema};
 pub use schema::{pipeline_schema, project_schema};

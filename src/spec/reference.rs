@@ -62,13 +62,33 @@ fn kind_text(name: &str, doc: &str, example: &str, schema: &Json) -> String {
         if shape["properties"].is_object() {
             text.push('\n');
             text.push_str(&table(shape, &[]));
+            for (key, property) in shape["properties"].as_object().into_iter().flatten() {
+                text.push_str(&named_shapes(key, property));
+            }
         }
     }
     format!("{text}\n```yaml\n{}\n```\n", example.trim_end())
 }
 
-/// The schema itself, or its alternatives.
-fn shapes(schema: &Json) -> Vec<&Json> {
+/// The alternatives of a key that have names, each under a heading of its own.
+fn named_shapes(key: &str, schema: &Json) -> String {
+    let mut text = String::new();
+    for shape in shapes(schema) {
+        let Some(title) = shape["title"].as_str() else {
+            continue;
+        };
+        let doc = shape["description"].as_str().unwrap_or_default();
+        text.push_str(&format!("\n#### `{key}`: {title}\n\n{doc}\n\n"));
+        text.push_str(&table(shape, &[]));
+    }
+    text
+}
+
+/// The schema itself, or its alternatives. A map whose keys exclude each other is one shape.
+pub fn shapes(schema: &Json) -> Vec<&Json> {
+    if schema["properties"].is_object() {
+        return vec![schema];
+    }
     match schema["anyOf"].as_array().or(schema["oneOf"].as_array()) {
         Some(alternatives) => alternatives.iter().flat_map(shapes).collect(),
         None => vec![schema],

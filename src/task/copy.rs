@@ -2,33 +2,37 @@
 
 mod cell_type;
 mod columns;
+mod end;
 mod files;
+mod flow;
 mod keep;
-mod load;
 mod mapped;
 mod path;
-mod query;
+mod pieces;
+mod records;
 mod sink;
 mod source;
+mod stage;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod values;
-mod write;
 
 use async_trait::async_trait;
 
 use self::columns::{Mapping, RawColumns};
-use self::sink::{Sink, To};
-use self::source::{From, Source};
-use super::{AttemptContext, Surroundings, Task, TaskFailure, TaskKind, TaskResult};
+pub(super) use self::flow::Consumer;
+use self::flow::Flow;
+pub(super) use self::records::{Records, RecordsFrom};
+use self::sink::{Sink, To, own_dataset};
+use self::source::From;
+use super::{AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskResult};
 use crate::connection::Database;
-use crate::data::Rejects;
-use crate::document::{Diagnostic, FromNode, Node, Spanned};
-use crate::template::Template;
+use crate::document::{Diagnostic, FromNode, Node, Spanned, read_map, refuse_unknown_keys};
 
 pub(super) const KIND: TaskKind = TaskKind {
     name: "copy",
-    doc: "Moves records from files, a dataset or a query to a table, a file or the task's own \
+    doc: "Moves records from files, a dataset or a query to a table, a script, a file or the task's own \
 dataset, as a stream in constant memory. A load into a database is one transaction and happens \
 once, a file appears when it is complete. In a CSV file NULL is an empty field, an empty text is \
 `\"\"`, as PostgreSQL reads and writes it.",
@@ -68,24 +72,24 @@ crate::choice! {
 /// A checked copy.
 #[derive(Debug)]
 struct CopyTask {
-    from: Source,
-    to: Sink,
-    mapping: Mapping,
-    on_error: OnError,
-    rejects: Option<Template>,
+    flow: Flow,
+    to: Box<dyn Sink>,
 }
 
 fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Task>> {
-    let copy = Copy::from_node(node, surroundings.report)?;
-    let from = Source::read(&copy.from, surroundings);
+    let entries = read_map(node, surroundings.report)?;
+    let entries = refuse_unknown_keys(entries, Copy::KEYS, "a copy", surroundings.report);
+    let copy = Copy::from_entries(&entries, node.span, surroundings.report)?;
+    let from = copy.from.read(surroundings);
     let to = match &copy.to {
-        Some(to) => Sink::read(to, surroundings),
-        None => Some(Sink::Dataset),
+        Some(to) => to.read(surroundings),
+        None => Some(own_dataset()),
     };
     let mapping = Mapping::read(copy.columns.as_ref(), copy.r#where.as_ref(), surroundings);
     let rejects = match &copy.rejects {
         Some(path) => {
-            if copy.on_error == OnError::Fail {
+            let said = node.get("on_error").and_then(Node::as_text);
+            if said.is_none_or(|word| word == OnError::Fail.word()) {
                 surroundings.report.push(
                     Diagnostic::error(
                         "conflicting-keys",
@@ -100,61 +104,35 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
         None => None,
     };
     Some(Box::new(CopyTask {
-        from: from?,
+        flow: Flow {
+            from: from?,
+            mapping: mapping?,
+            on_error: copy.on_error,
+            rejects,
+        },
         to: to?,
-        mapping: mapping?,
-        on_error: copy.on_error,
-        rejects,
     }))
 }
 
 #[async_trait]
 impl Task for CopyTask {
     async fn run(&self, attempt: &AttemptContext) -> TaskResult {
-        match &self.to {
-            Sink::Table(table) => load::run(self, table, attempt).await,
-            Sink::File(file) => write::run(self, Some(file), attempt).await,
-            Sink::Dataset => write::run(self, None, attempt).await,
+        if let (Some(feed), Some(sink)) = (self.flow.from.as_feed(), self.to.as_database()) {
+            return stream::run(&self.flow, feed, sink, attempt).await;
+        }
+        self.to.run(&self.flow, attempt).await
+    }
+
+    fn guarantee(&self) -> Guarantee {
+        match self.flow.from.guarantee() {
+            Guarantee::ExactlyOnce => self.to.guarantee(),
+            weaker => weaker,
         }
     }
 
     fn connections(&self) -> Vec<&str> {
-        let to = match &self.to {
-            Sink::Table(table) => Some(table.connection.as_str()),
-            _ => None,
-        };
-        self.from.connection().into_iter().chain(to).collect()
-    }
-}
-
-impl CopyTask {
-    /// The taker of bad records, when they are skipped.
-    fn rejects(&self, attempt: &AttemptContext) -> Result<Option<Rejects>, TaskFailure> {
-        if self.on_error == OnError::Fail {
-            return Ok(None);
-        }
-        let path = match &self.rejects {
-            Some(path) => Some(attempt.places.root.join(path.render(&attempt.scope)?)),
-            None => None,
-        };
-        Ok(Some(Rejects::create(path)?))
-    }
-
-    /// Tells of bad records in the log.
-    fn warn_of_rejects(&self, attempt: &AttemptContext, rejects: Option<&Rejects>) {
-        let Some(rejects) = rejects else { return };
-        let Some(first) = rejects.first() else { return };
-        let place = match &self.rejects {
-            Some(path) => match path.render(&attempt.scope) {
-                Ok(path) => format!(", see `{path}`"),
-                Err(_) => String::new(),
-            },
-            None => String::new(),
-        };
-        attempt.log.warn(format!(
-            "{} records were rejected{place}; the first: {first}",
-            rejects.count()
-        ));
+        let ends = [self.flow.from.connection(), self.to.connection()];
+        ends.into_iter().flatten().collect()
     }
 }
 

@@ -140,7 +140,7 @@ impl Mapping {
             }
         }
         let filter = match filter {
-            Some(text) => Some(formula(text, surroundings, true)?),
+            Some(text) => Some(Formula::read(text, surroundings, true)?),
             None => None,
         };
         Some(Self {
@@ -213,7 +213,7 @@ fn field(
     surroundings: &mut Surroundings<'_>,
 ) -> Option<Field> {
     let value = if column.from.contains("{{") || column.from.contains("{%") {
-        FieldValue::Formula(formula(&column.from, surroundings, false)?)
+        FieldValue::Formula(Formula::read(&column.from, surroundings, false)?)
     } else {
         match Path::parse(&column.from) {
             Ok(path) => FieldValue::Path(path),
@@ -233,36 +233,38 @@ fn field(
     })
 }
 
-/// Reads a template whose names are the record's columns and those in scope; where both have a
-/// name, the scope's counts.
-fn formula(
-    text: &Spanned<String>,
-    surroundings: &mut Surroundings<'_>,
-    bare: bool,
-) -> Option<Formula> {
-    let parsed = if bare {
-        Template::expression(text)
-    } else {
-        Template::parse(text)
-    };
-    let mut columns = BTreeSet::new();
-    let mut scope = surroundings.scope.clone();
-    if let Ok(template) = &parsed {
-        for path in template.variables() {
-            let root = path.split('.').next().unwrap_or_default();
-            if let Shape::Names(names) = surroundings.scope
-                && !names.contains_key(root)
-                && root != "tasks"
-            {
-                columns.insert(root.to_owned());
-                scope = scope.with(root, Shape::Any);
+impl Formula {
+    /// Reads a template whose names are the record's columns and those in scope; where both have a
+    /// name, the scope's counts. `bare`: an expression without braces.
+    pub(super) fn read(
+        text: &Spanned<String>,
+        surroundings: &mut Surroundings<'_>,
+        bare: bool,
+    ) -> Option<Self> {
+        let parsed = if bare {
+            Template::expression(text)
+        } else {
+            Template::parse(text)
+        };
+        let mut columns = BTreeSet::new();
+        let mut scope = surroundings.scope.clone();
+        if let Ok(template) = &parsed {
+            for path in template.variables() {
+                let root = path.split('.').next().unwrap_or_default();
+                if let Shape::Names(names) = surroundings.scope
+                    && !names.contains_key(root)
+                    && root != "tasks"
+                {
+                    columns.insert(root.to_owned());
+                    scope = scope.with(root, Shape::Any);
+                }
             }
         }
+        let template = if bare {
+            surroundings.expression_in(text, &scope)?
+        } else {
+            surroundings.template_in(text, &scope)?
+        };
+        Some(Self { template, columns })
     }
-    let template = if bare {
-        surroundings.expression_in(text, &scope)?
-    } else {
-        surroundings.template_in(text, &scope)?
-    };
-    Some(Formula { template, columns })
 }

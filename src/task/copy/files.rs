@@ -1,17 +1,54 @@
 //! Files to read: how they are written down, and what they are.
 
-use encoding_rs::{Encoding, UTF_8};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use encoding_rs::{Encoding, UTF_8};
+use schemars::Schema;
+use serde_json::Value as Json;
+
 use crate::data::csv::CsvDialect;
 use crate::data::{Compression, Format, InputFiles, Unpacking, find_files, is_pattern};
-use crate::document::{Diagnostic, Spanned, nearest};
+use crate::document::{Diagnostic, FromNode as _, Spanned, nearest};
 use crate::task::{AttemptContext, Surroundings, TaskFailure};
 use crate::template::Template;
 
-use super::source::From;
+crate::record! {
+    /// How files are written down.
+    pub(super) struct Spelling as "a file" {
+        /// `csv` or `ndjson`, where the extension doesn't say it.
+        format: Option<Format>,
+        /// Between the fields of a CSV file: one character, or `tab`. A comma when left out.
+        delimiter: Option<Spanned<String>>,
+        /// Around the fields of a CSV file. `"` when left out.
+        quote: Option<Spanned<String>>,
+        /// Whether each CSV file begins with the names of its columns.
+        header: bool = "true" => true,
+        /// The names of a CSV file's columns, instead of those in its header.
+        columns: Option<Vec<String>>,
+        /// An unquoted field with this text is NULL. An empty field when left out.
+        null_text: Option<String>,
+        /// The encoding of the text (`latin1`, `utf-16le`, …). UTF-8 when left out; a byte order mark counts more.
+        encoding: Option<Spanned<String>>,
+        /// `gzip`, `zstd` or `none`, where the extension doesn't say it.
+        compression: Option<Compression>,
+    }
+}
+
+impl Spelling {
+    /// The schema of a source that has these keys beside its own.
+    pub(super) fn beside(mut own: Schema) -> Schema {
+        let spelling = Self::schema();
+        if let (Some(Json::Object(own)), Some(Json::Object(keys))) = (
+            own.ensure_object().get_mut("properties"),
+            spelling.get("properties"),
+        ) {
+            own.extend(keys.clone());
+        }
+        own
+    }
+}
 
 /// Files that are read.
 #[derive(Debug)]
@@ -34,17 +71,17 @@ pub(super) struct Found {
 }
 
 impl Files {
-    /// Checks the settings of `from: { file: … }`.
+    /// Checks a path and how its files are written down.
     pub(super) fn read(
-        from: &From,
         file: &Spanned<String>,
+        spelling: &Spelling,
         surroundings: &mut Surroundings<'_>,
     ) -> Option<Self> {
         let path = surroundings.template(file);
         if path.as_ref().is_some_and(Template::is_literal) {
             check_existence(file, surroundings);
         }
-        let format = from.format.or_else(|| format_of(file));
+        let format = spelling.format.or_else(|| format_of(file));
         if format.is_none() && path.as_ref().is_some_and(Template::is_literal) {
             surroundings.report.push(
                 Diagnostic::error(
@@ -56,15 +93,15 @@ impl Files {
             );
         }
         let mut dialect = CsvDialect {
-            header: from.header,
-            null: from.null_text.clone().unwrap_or_default(),
-            columns: from.columns.clone(),
+            header: spelling.header,
+            null: spelling.null_text.clone().unwrap_or_default(),
+            columns: spelling.columns.clone(),
             ..CsvDialect::default()
         };
         let mut valid = path.is_some();
         for (setting, byte) in [
-            (&from.delimiter, &mut dialect.delimiter),
-            (&from.quote, &mut dialect.quote),
+            (&spelling.delimiter, &mut dialect.delimiter),
+            (&spelling.quote, &mut dialect.quote),
         ] {
             if let Some(text) = setting {
                 match character(text, surroundings) {
@@ -74,7 +111,7 @@ impl Files {
             }
         }
         if dialect.delimiter == dialect.quote
-            && let Some(text) = from.delimiter.as_ref().or(from.quote.as_ref())
+            && let Some(text) = spelling.delimiter.as_ref().or(spelling.quote.as_ref())
         {
             surroundings.report.push(Diagnostic::error(
                 "invalid-value",
@@ -87,12 +124,12 @@ impl Files {
                 Diagnostic::error(
                     "missing-key",
                     "a file without a header needs `columns`, the names of its columns",
-                    from.span,
+                    spelling.span,
                 )
                 .label("add `columns: [a, b]`"),
             );
         }
-        let encoding = match &from.encoding {
+        let encoding = match &spelling.encoding {
             Some(label) => Encoding::for_label(label.as_bytes()).or_else(|| {
                 surroundings.report.push(
                     Diagnostic::error(
@@ -126,7 +163,7 @@ impl Files {
         valid.then_some(Self {
             path: path?,
             format,
-            compression: from.compression,
+            compression: spelling.compression,
             encoding,
             dialect,
         })

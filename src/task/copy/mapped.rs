@@ -16,7 +16,7 @@ use crate::data::{
 };
 use crate::document::nearest;
 use crate::task::TaskFailure;
-use crate::template::{Compiled, Scope};
+use crate::template::{Compiled, Scope, TemplateError};
 
 /// The records of a source, mapped and filtered.
 pub(super) struct Mapped<'a> {
@@ -49,10 +49,51 @@ enum Value<'a> {
     Formula(BoundFormula<'a>),
 }
 
-struct BoundFormula<'a> {
+/// A formula and the columns of a source that it reads.
+pub(super) struct BoundFormula<'a> {
     template: Compiled<'a>,
     /// Names in scope and the columns they stand for.
     names: Vec<(&'a str, usize)>,
+}
+
+impl<'a> BoundFormula<'a> {
+    /// Binds a formula to the columns of a source.
+    pub(super) fn bind(formula: &'a Formula, known: &Columns) -> Result<Self, TaskFailure> {
+        let names: Result<_, TaskFailure> = formula
+            .columns
+            .iter()
+            .map(|name| {
+                let at = find(known, name).ok_or_else(|| unknown(name, known))?;
+                Ok((name.as_str(), at))
+            })
+            .collect();
+        Ok(Self {
+            template: formula.template.compile()?,
+            names: names?,
+        })
+    }
+
+    /// Its value for a row. The columns stay in `scope` for the next row to replace them.
+    pub(super) fn evaluate(
+        &self,
+        scope: &mut Scope,
+        batch: &Batch,
+        row: usize,
+    ) -> Result<Json, TemplateError> {
+        fill(scope, &self.names, batch, row);
+        self.template.evaluate(scope)
+    }
+
+    /// Whether it's true for a row.
+    pub(super) fn is_true(
+        &self,
+        scope: &mut Scope,
+        batch: &Batch,
+        row: usize,
+    ) -> Result<bool, TemplateError> {
+        fill(scope, &self.names, batch, row);
+        self.template.is_true(scope)
+    }
 }
 
 /// Why a row has no new cells: the column of the target, its value, the reason.
@@ -86,7 +127,7 @@ impl<'a> Mapped<'a> {
             None => (Vec::new(), known.clone()),
         };
         let filter = match &mapping.filter {
-            Some(filter) => Some(bind_formula(filter, &known)?),
+            Some(filter) => Some(BoundFormula::bind(filter, &known)?),
             None => None,
         };
         let open: Vec<usize> = (0..fields.len())
@@ -173,10 +214,8 @@ impl<'a> Mapped<'a> {
     /// The new cells of a row; `None` when it is filtered out.
     fn map_row(&mut self, batch: &Batch, row: usize) -> Result<Option<Row>, Misfit> {
         if let Some(filter) = &self.filter {
-            fill(&mut self.scope, &filter.names, batch, row);
             let keep = filter
-                .template
-                .is_true(&self.scope)
+                .is_true(&mut self.scope, batch, row)
                 .map_err(|error| Misfit {
                     column: None,
                     value: None,
@@ -231,10 +270,8 @@ impl Bound<'_> {
                 }
             },
             Value::Formula(formula) => {
-                fill(scope, &formula.names, batch, row);
                 let value = formula
-                    .template
-                    .evaluate(scope)
+                    .evaluate(scope, batch, row)
                     .map_err(|error| misfit(None, error.to_string()))?;
                 let (text, kind) = from_json(value);
                 (text.map(Cow::Owned), kind)
@@ -267,7 +304,7 @@ fn bind<'a>(field: &'a Field, known: &Columns) -> Result<Bound<'a>, TaskFailure>
                 }
             }
         }
-        FieldValue::Formula(formula) => Value::Formula(bind_formula(formula, known)?),
+        FieldValue::Formula(formula) => Value::Formula(BoundFormula::bind(formula, known)?),
     };
     Ok(Bound {
         target: &field.target,
@@ -276,22 +313,9 @@ fn bind<'a>(field: &'a Field, known: &Columns) -> Result<Bound<'a>, TaskFailure>
     })
 }
 
-fn bind_formula<'a>(
-    formula: &'a Formula,
-    known: &Columns,
-) -> Result<BoundFormula<'a>, TaskFailure> {
-    let names: Result<_, TaskFailure> = formula
-        .columns
-        .iter()
-        .map(|name| {
-            let at = find(known, name).ok_or_else(|| unknown(name, known))?;
-            Ok((name.as_str(), at))
-        })
-        .collect();
-    Ok(BoundFormula {
-        template: formula.template.compile()?,
-        names: names?,
-    })
+/// The column of a name.
+pub(super) fn column(known: &Columns, name: &str) -> Result<usize, TaskFailure> {
+    find(known, name).ok_or_else(|| unknown(name, known))
 }
 
 fn find(known: &Columns, name: &str) -> Option<usize> {
