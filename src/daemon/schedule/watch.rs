@@ -27,7 +27,7 @@ pub async fn watch(root: PathBuf, control: UnboundedSender<Control>) -> std::io:
     let flags = InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC;
     let inotify = Inotify::init(flags).map_err(std::io::Error::from)?;
     let ready = inotify.as_fd().try_clone_to_owned()?;
-    let ready = AsyncFd::with_interest(ready, Interest::READABLE)?;
+    let ready = AsyncFd::register_with_interest(ready, Interest::READABLE)?;
     add_below(&inotify, &root);
     loop {
         let mut guard = ready.readable().await?;
