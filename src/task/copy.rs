@@ -26,6 +26,7 @@ pub(super) use self::flow::Consumer;
 use self::flow::Flow;
 pub(super) use self::records::{Records, RecordsFrom};
 use self::sink::{Sink, To, own_dataset};
+pub(super) use self::sink::topic_schema;
 use self::source::From;
 use super::{
     AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskResult, Touch,
@@ -169,6 +170,32 @@ impl Task for CopyTask {
         let to = self.to.touch(&self.flow);
         from.into_iter().chain(to).collect()
     }
+}
+
+/// A copy of the records of `from` into the topic `to`, for the kind of tasks that sends messages.
+pub(super) fn into_topic(
+    from: &Node,
+    to: &Node,
+    surroundings: &mut Surroundings<'_>,
+) -> Option<Box<dyn Task>> {
+    let (from, to) = (
+        From::of(from).read(surroundings),
+        To::of(to).read(surroundings),
+    );
+    Some(Box::new(CopyTask {
+        flow: Flow {
+            from: from?,
+            mapping: Mapping::default(),
+            on_error: OnError::Fail,
+            rejects: None,
+        },
+        to: to?,
+    }))
+}
+
+/// The shape of what records are taken from.
+pub(super) fn records_schema() -> schemars::Schema {
+    <From as FromNode>::schema()
 }
 
 /// The database behind a name that was checked.

@@ -8,6 +8,7 @@ mod exactly_once;
 mod file;
 mod http;
 mod http_request;
+mod kafka;
 mod kind;
 mod log;
 mod messages;
@@ -20,7 +21,7 @@ mod surroundings;
 mod touch;
 
 pub use context::{AttemptContext, Clock, Progress};
-use copy::{Consumer, Records, RecordsFrom};
+use copy::{Consumer, Records, RecordsFrom, into_topic, records_schema, topic_schema};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};
@@ -33,6 +34,7 @@ pub const KINDS: &[&TaskKind] = &[
     &sql::KIND,
     &copy::KIND,
     &http::KIND,
+    &kafka::KIND,
     &file::KIND,
     &shell::KIND,
     &check::KIND,

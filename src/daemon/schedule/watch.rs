@@ -2,51 +2,68 @@
 
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::daemon::Control;
 
-/// An editor's save is several changes: they are one when they come in so short a time.
-const CALM: Duration = Duration::from_millis(100);
+/// An editor's save is several changes: they are one when they come in so short a time, in
+/// milliseconds.
+const CALM: PollTimeout = PollTimeout::from_u8(100);
 
 /// Folders that are never looked into.
 const LEFT_OUT: &[&str] = &[".runner", ".git", "target", "node_modules", "bucket"];
 
-/// Tells of changes below a project's root until the receiver is gone. Folders that are made later
-/// are watched, too.
+/// Tells of changes below a project's root, on a thread of its own, until the receiver is gone.
+/// Folders that are made later are watched, too.
 ///
 /// # Errors
 /// When the kernel gives no watch.
-pub async fn watch(root: PathBuf, control: UnboundedSender<Control>) -> std::io::Result<()> {
+pub fn watch(root: PathBuf, control: UnboundedSender<Control>) -> std::io::Result<()> {
     let flags = InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC;
-    let inotify = Inotify::init(flags).map_err(std::io::Error::from)?;
-    let ready = inotify.as_fd().try_clone_to_owned()?;
-    let ready = AsyncFd::register_with_interest(ready, Interest::READABLE)?;
+    let inotify = Inotify::init(flags)?;
     add_below(&inotify, &root);
+    std::thread::Builder::new()
+        .name("watch".to_owned())
+        .spawn(move || {
+            if let Err(error) = tell(&inotify, &root, &control) {
+                tracing::error!(%error, "changes of files aren't heard of any more");
+            }
+        })?;
+    Ok(())
+}
+
+fn tell(
+    inotify: &Inotify,
+    root: &Path,
+    control: &UnboundedSender<Control>,
+) -> std::io::Result<()> {
     loop {
-        let mut guard = ready.readable().await?;
-        if !drain(&inotify)? {
-            guard.clear_ready();
+        wait(inotify, PollTimeout::NONE)?;
+        if !drain(inotify)? {
             continue;
         }
-        guard.clear_ready();
-        drop(guard);
-        // Until it is calm.
-        loop {
-            tokio::time::sleep(CALM).await;
-            if !drain(&inotify)? {
-                break;
-            }
+        while wait(inotify, CALM)? {
+            drain(inotify)?;
         }
-        add_below(&inotify, &root);
+        add_below(inotify, root);
         if control.send(Control::Reload).is_err() {
             return Ok(());
+        }
+    }
+}
+
+/// Waits until there is something to take; `false` when the time was up before.
+fn wait(inotify: &Inotify, timeout: PollTimeout) -> std::io::Result<bool> {
+    loop {
+        let mut ready = [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut ready, timeout) {
+            Ok(found) => return Ok(found > 0),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
         }
     }
 }

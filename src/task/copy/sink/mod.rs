@@ -102,10 +102,20 @@ impl FromNode for To {
 }
 
 impl To {
+    /// A `to` that stands elsewhere than in a copy.
+    pub(super) fn of(node: &Node) -> Self {
+        Self(node.clone())
+    }
+
     /// Checks it with the row it belongs to.
     pub(super) fn read(&self, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sink>> {
         end::read("to", SINKS, &self.0, surroundings)
     }
+}
+
+/// The shape of a topic that records are sent to.
+pub(in crate::task) fn topic_schema() -> Schema {
+    (kafka::KIND.schema)()
 }
 
 /// The sink of a copy without `to`: the task's own dataset.

@@ -6,6 +6,7 @@ mod file;
 mod http;
 mod kafka;
 mod query;
+mod values;
 
 use async_trait::async_trait;
 use schemars::Schema;
@@ -26,6 +27,7 @@ pub(super) type SourceKind = End<dyn Source>;
 pub(super) const SOURCES: &[&SourceKind] = &[
     &file::KIND,
     &dataset::KIND,
+    &values::KIND,
     &query::KIND,
     &bucket::KIND,
     &kafka::KIND,
@@ -87,6 +89,11 @@ impl FromNode for From {
 }
 
 impl From {
+    /// A `from` that stands elsewhere than in a copy.
+    pub(super) fn of(node: &Node) -> Self {
+        Self(node.clone())
+    }
+
     /// Checks it with the row it belongs to.
     pub(super) fn read(&self, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Source>> {
         if let Some(task) = self.0.as_text()
