@@ -25,8 +25,8 @@ use self::columns::{Mapping, RawColumns};
 pub(super) use self::flow::Consumer;
 use self::flow::Flow;
 pub(super) use self::records::{Records, RecordsFrom};
-use self::sink::{Sink, To, own_dataset};
 pub(super) use self::sink::topic_schema;
+use self::sink::{Sink, To, own_dataset};
 use self::source::From;
 use super::{
     AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskResult, Touch,

@@ -12,7 +12,7 @@ use crate::daemon::Control;
 
 /// An editor's save is several changes: they are one when they come in so short a time, in
 /// milliseconds.
-const CALM: PollTimeout = PollTimeout::from_u8(100);
+const CALM: u8 = 100;
 
 /// Folders that are never looked into.
 const LEFT_OUT: &[&str] = &[".runner", ".git", "target", "node_modules", "bucket"];
@@ -36,17 +36,13 @@ pub fn watch(root: PathBuf, control: UnboundedSender<Control>) -> std::io::Resul
     Ok(())
 }
 
-fn tell(
-    inotify: &Inotify,
-    root: &Path,
-    control: &UnboundedSender<Control>,
-) -> std::io::Result<()> {
+fn tell(inotify: &Inotify, root: &Path, control: &UnboundedSender<Control>) -> std::io::Result<()> {
     loop {
         wait(inotify, PollTimeout::NONE)?;
         if !drain(inotify)? {
             continue;
         }
-        while wait(inotify, CALM)? {
+        while wait(inotify, PollTimeout::from(CALM))? {
             drain(inotify)?;
         }
         add_below(inotify, root);
