@@ -54,6 +54,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("petgraph", &["spec/graph.rs"]),
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),
     ("axum", &["exchange/"]),
+    ("object_store", &["connection/bucket/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("clap", &["cli/", "main.rs"]),
     ("rdkafka", &["connection/kafka/"]),

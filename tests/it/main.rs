@@ -6,6 +6,7 @@
 )]
 
 mod architecture;
+mod bucket;
 mod check;
 mod check_task;
 mod cli;
@@ -18,6 +19,7 @@ mod exchange;
 mod file;
 mod host;
 mod http;
+mod http_task;
 mod kafka;
 mod kill;
 mod kinds;

@@ -8,3 +8,4 @@ pub(crate) mod kafka;
 pub(crate) mod postgres;
 pub(crate) mod project;
 pub(crate) mod proxy;
+pub(crate) mod s3;
