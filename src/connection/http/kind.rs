@@ -47,8 +47,9 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
     } else if node.as_map().is_some() {
         Settings::from_node(node, surroundings.report)?
     } else {
-        let report = &mut surroundings.report;
-        report.expected("a URL or a map with `base_url`", node);
+        surroundings
+            .report
+            .expected("a URL or a map with `base_url`", node);
         return None;
     };
     let mut reading = Reading {
@@ -266,13 +267,10 @@ impl Reading<'_, '_> {
 
     fn oauth2(&mut self, oauth2: &Oauth2, policy: Policy, client: &ClientSettings) -> Credentials {
         self.secrets.push(oauth2.client_secret.clone());
-        let token_url = match whole(&oauth2.token_url) {
-            Ok(url) => url,
-            Err(_) => {
-                let message = "expected a URL such as `https://login.example.com/oauth2/token`";
-                self.wrong("invalid-url", message.to_owned(), oauth2.token_url.span);
-                return Credentials::None;
-            }
+        let Ok(token_url) = whole(&oauth2.token_url) else {
+            let message = "expected a URL such as `https://login.example.com/oauth2/token`";
+            self.wrong("invalid-url", message.to_owned(), oauth2.token_url.span);
+            return Credentials::None;
         };
         let grant = Grant {
             token_url: token_url.clone(),
