@@ -81,6 +81,7 @@ fn field(target: &str, value: FieldValue) -> Field {
         target: target.to_owned(),
         value,
         r#type: None,
+        required: false,
     }
 }
 
