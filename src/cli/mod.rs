@@ -25,10 +25,13 @@ mod resume;
 mod retry;
 mod runs;
 mod schema;
+mod setup;
 mod show;
 mod show_dag;
 mod show_run;
 mod table;
+mod topic;
+mod topic_messages;
 mod trigger;
 mod types;
 
@@ -78,6 +81,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Resume(command) => resume::run(&context, &command),
         Command::Db(command) => db::run(&context, &command),
         Command::Exchange(command) => exchange::run(&command),
+        Command::Topic(command) => topic::run(&context, &command),
+        Command::Setup(command) => setup::run(&command),
         Command::Completions(command) => completions::run(&command),
         Command::Man(command) => man::run(&command),
     };

@@ -16,6 +16,7 @@ mod engine;
 mod exchange;
 mod file;
 mod host;
+mod kafka;
 mod kafka_task;
 mod kill;
 mod kinds;

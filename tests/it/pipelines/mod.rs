@@ -2,4 +2,5 @@
 //! computation.
 
 mod daily_batch;
+mod market;
 mod runs;
