@@ -129,8 +129,12 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
         (None, Some(_)) => Some(("consume", FeedSettings::KEYS)),
         (None, None) if raw.topics.0.is_empty() => {
             surroundings.report.push(
-                Diagnostic::error("missing-key", "a kafka task needs something to do", node.span)
-                    .label("add `topics:`, `produce:` or `consume:`"),
+                Diagnostic::error(
+                    "missing-key",
+                    "a kafka task needs something to do",
+                    node.span,
+                )
+                .label("add `topics:`, `produce:` or `consume:`"),
             );
             return None;
         }
@@ -142,7 +146,11 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
         if belongs(RawKafka::KEYS) || verb.is_some_and(|(_, keys)| belongs(keys)) {
             continue;
         }
-        let owner = if belongs(PRODUCE) { "produce" } else { "consume" };
+        let owner = if belongs(PRODUCE) {
+            "produce"
+        } else {
+            "consume"
+        };
         surroundings.report.push(Diagnostic::error(
             "conflicting-keys",
             format!("`{key}` belongs to `{owner}`"),
@@ -162,8 +170,7 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
             into_topic(&from, &sink(&entries, node), surroundings).map(Work::Produce)
         }
         (_, Some(topic)) => {
-            let settings =
-                FeedSettings::from_entries(&entries, node.span, surroundings.report)?;
+            let settings = FeedSettings::from_entries(&entries, node.span, surroundings.report)?;
             let feed = Feed::read(connection.clone()?, topic, &settings, surroundings);
             feed.map(|feed| Work::Consume(Consume { feed }))
         }
@@ -187,7 +194,10 @@ fn records(entries: &[Entry], node: &Node, surroundings: &mut Surroundings<'_>) 
         }),
         (from, _) => {
             let (code, message) = match from {
-                Some(_) => ("conflicting-keys", "`produce` has either `from` or `values`"),
+                Some(_) => (
+                    "conflicting-keys",
+                    "`produce` has either `from` or `values`",
+                ),
                 None => ("missing-key", "`produce` needs records"),
             };
             surroundings.report.push(

@@ -54,6 +54,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("petgraph", &["spec/graph.rs"]),
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),
     ("axum", &["exchange/"]),
+    ("object_store", &["connection/bucket/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("clap", &["cli/", "main.rs"]),
     ("rdkafka", &["connection/kafka/"]),
@@ -62,7 +63,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("lettre", &["connection/smtp.rs"]),
     ("resvg", &["picture/png.rs"]),
     ("ttf_parser", &["picture/font.rs"]),
+    ("async_compression", &["connection/http/unpack.rs"]),
     ("reqwest", &["connection/http/"]),
+    ("rustls", &["connection/http/"]),
 ];
 
 /// A file of `src`, without its comments.

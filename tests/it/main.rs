@@ -6,9 +6,11 @@
 )]
 
 mod architecture;
+mod bucket;
 mod check;
 mod check_task;
 mod cli;
+mod compose;
 mod copy;
 mod edited;
 mod embedded;
@@ -16,6 +18,8 @@ mod engine;
 mod exchange;
 mod file;
 mod host;
+mod http;
+mod http_task;
 mod kafka;
 mod kafka_task;
 mod kill;

@@ -78,14 +78,16 @@ impl KafkaCluster {
                 .committed_offsets(list, PATIENCE)
                 .map_err(|error| looker.error("look at the group", &error))?;
             let elements = committed.elements();
-            let stored = elements.iter().filter_map(|element| match element.offset() {
-                Offset::Offset(next) => Some(Stored {
-                    partition: element.partition(),
-                    next,
-                    note: element.metadata().to_owned(),
-                }),
-                _ => None,
-            });
+            let stored = elements
+                .iter()
+                .filter_map(|element| match element.offset() {
+                    Offset::Offset(next) => Some(Stored {
+                        partition: element.partition(),
+                        next,
+                        note: element.metadata().to_owned(),
+                    }),
+                    _ => None,
+                });
             Ok(stored.collect())
         })
         .await

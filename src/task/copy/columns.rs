@@ -7,7 +7,7 @@ use schemars::{Schema, json_schema};
 use super::cell_type::CellType;
 use super::path::Path;
 use crate::data::ndjson::Wanted;
-use crate::document::{Diagnostic, FromNode, Node, Report, Spanned, Value, read_map};
+use crate::document::{Diagnostic, FromNode, Node, Report, Span, Spanned, Value, read_map};
 use crate::task::Surroundings;
 use crate::template::{Shape, Template};
 
@@ -105,6 +105,8 @@ pub(super) struct Mapping {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Field {
     pub(super) target: String,
+    /// Where the target's name stands.
+    pub(super) place: Span,
     pub(super) value: FieldValue,
     pub(super) r#type: Option<CellType>,
     /// NULL is no value.
@@ -241,6 +243,7 @@ fn field(
     };
     Some(Field {
         target: target.value.clone(),
+        place: target.span,
         value,
         r#type: column.r#type,
         required: column.required,

@@ -43,7 +43,9 @@ impl Declaration {
                 let text = match &node.value {
                     Value::Text(text) => text.to_string(),
                     Value::Map(_) | Value::List(_) => {
-                        surroundings.report.expected("a text, a number or a boolean", node);
+                        surroundings
+                            .report
+                            .expected("a text, a number or a boolean", node);
                         return None;
                     }
                     _ => node.to_json().to_string(),

@@ -243,7 +243,12 @@ impl<'a> Messages<'a> {
         let at: Vec<Option<usize>> = self
             .columns
             .iter()
-            .map(|column| segment.columns.iter().position(|own| own.name == column.name))
+            .map(|column| {
+                segment
+                    .columns
+                    .iter()
+                    .position(|own| own.name == column.name)
+            })
             .collect();
         let new = segment
             .columns

@@ -54,7 +54,10 @@ enum Command {
     /// Tells the group how far it has come.
     Commit(Vec<Position>),
     /// The same with a note for each partition; answers when the broker has it.
-    CommitNoted(Vec<(Position, String)>, oneshot::Sender<Result<(), KafkaError>>),
+    CommitNoted(
+        Vec<(Position, String)>,
+        oneshot::Sender<Result<(), KafkaError>>,
+    ),
     Stop,
 }
 
@@ -146,7 +149,8 @@ impl Reader {
         });
         let (answer, answered) = oneshot::channel();
         let command = Command::CommitNoted(noted.collect(), answer);
-        let gone = || KafkaError::Assignment("the thread that reads the topic has ended".to_owned());
+        let gone =
+            || KafkaError::Assignment("the thread that reads the topic has ended".to_owned());
         self.commands.send(command).map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }

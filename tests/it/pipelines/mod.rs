@@ -1,6 +1,11 @@
 //! The repository's own pipelines, run as a person runs them and compared with an independent
 //! computation.
 
+mod candles;
 mod daily_batch;
+mod decimal;
+mod fixed;
+mod ingest_data;
 mod market;
 mod runs;
+mod tickers;

@@ -74,7 +74,9 @@ impl Source for Topic {
         consumer.consume(&mut messages).await?;
         let read = messages.read();
         messages.finish().await?;
-        attempt.log.info(format!("{} messages were read", read.messages));
+        attempt
+            .log
+            .info(format!("{} messages were read", read.messages));
         Ok(read.bytes)
     }
 

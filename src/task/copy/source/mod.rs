@@ -1,5 +1,6 @@
 //! What a copy takes its records from. One file a source, one row each in [`SOURCES`].
 
+mod bucket;
 mod dataset;
 mod file;
 mod http;
@@ -17,7 +18,7 @@ use super::flow::Consumer;
 use crate::data::Rejects;
 use crate::document::{Diagnostic, FromNode, Node, Report};
 use crate::task::messages::Feed;
-use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure};
+use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, Touch};
 
 /// A row of [`SOURCES`].
 pub(super) type SourceKind = End<dyn Source>;
@@ -28,6 +29,7 @@ pub(super) const SOURCES: &[&SourceKind] = &[
     &dataset::KIND,
     &values::KIND,
     &query::KIND,
+    &bucket::KIND,
     &kafka::KIND,
     &http::KIND,
 ];
@@ -58,6 +60,11 @@ pub(super) trait Source: Send + Sync + std::fmt::Debug {
 
     /// The source as a topic, which a database reads with its offsets.
     fn as_feed(&self) -> Option<&Feed> {
+        None
+    }
+
+    /// What reading does to a database.
+    fn touch(&self) -> Option<Touch<'_>> {
         None
     }
 
