@@ -54,6 +54,26 @@ pub trait Session: Send {
     async fn commit(&mut self) -> Result<(), DatabaseError>;
     async fn rollback(&mut self) -> Result<(), DatabaseError>;
 
+    /// Marks a place in the transaction to which [`undo`](Self::undo) leads back.
+    async fn mark(&mut self) -> Result<(), DatabaseError> {
+        self.execute(&plain("SAVEPOINT runner_mark")).await.map(drop)
+    }
+
+    /// Takes back what was done since the last mark, also after a statement that failed, and
+    /// forgets the mark.
+    async fn undo(&mut self) -> Result<(), DatabaseError> {
+        self.execute(&plain("ROLLBACK TO SAVEPOINT runner_mark"))
+            .await?;
+        self.unmark().await
+    }
+
+    /// Forgets the last mark.
+    async fn unmark(&mut self) -> Result<(), DatabaseError> {
+        self.execute(&plain("RELEASE SAVEPOINT runner_mark"))
+            .await
+            .map(drop)
+    }
+
     /// Enters this load into the ledger, first thing in its transaction: a zombie attempt of the
     /// same load blocks here until the other one ended. `Done` gives back what the earlier attempt
     /// that committed has left with [`settle`](Self::settle).
@@ -124,6 +144,13 @@ pub trait Session: Send {
 
     /// What the server has said beside its answers since the last call.
     fn notices(&mut self) -> Vec<Notice>;
+}
+
+fn plain(text: &str) -> Statement {
+    Statement {
+        text: text.to_owned(),
+        values: Vec::new(),
+    }
 }
 
 fn no_streams() -> DatabaseError {
@@ -298,6 +325,19 @@ impl DatabaseError {
             ) => *retryable,
             Self::Data(DataError::Record { .. }) => false,
         }
+    }
+
+    /// Whether it is about values that were written, and not about the statement: a data exception
+    /// or an integrity violation (SQLSTATE classes 22 and 23).
+    #[must_use]
+    pub fn is_of_values(&self) -> bool {
+        let Self::Statement {
+            code: Some(code), ..
+        } = self
+        else {
+            return false;
+        };
+        code.len() == 5 && (code.starts_with("22") || code.starts_with("23"))
     }
 
     /// What the server says beside its message, with a word for each: detail, hint, context, code.

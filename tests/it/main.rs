@@ -21,6 +21,7 @@ mod host;
 mod http;
 mod http_task;
 mod kafka;
+mod kafka_task;
 mod kill;
 mod kinds;
 mod notify;

@@ -230,6 +230,13 @@ impl Session for PostgresSession {
         done
     }
 
+    async fn undo(&mut self) -> Result<(), DatabaseError> {
+        self.simple("ROLLBACK TO SAVEPOINT runner_mark; RELEASE SAVEPOINT runner_mark")
+            .await?;
+        self.broken = false;
+        Ok(())
+    }
+
     async fn claim(&mut self, key: &LedgerKey) -> Result<Claim, DatabaseError> {
         let ledger = self.ledger.clone();
         ledger.claim(self, key).await

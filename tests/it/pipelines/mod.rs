@@ -7,6 +7,7 @@ mod decimal;
 mod fixed;
 mod ingest_data;
 mod local;
+mod market;
 mod monitoring;
 mod runs;
 mod tickers;
