@@ -96,7 +96,10 @@ fn schema() -> Schema {
         named(&format!("/properties/{key}/anyOf/0"), name);
     }
     named("/properties/axes", "what stands along them");
-    named("/properties/axes/properties/x/anyOf/1", "the horizontal axis");
+    named(
+        "/properties/axes/properties/x/anyOf/1",
+        "the horizontal axis",
+    );
     named("/properties/axes/properties/y/anyOf/1", "a vertical axis");
     Schema::try_from(schema).unwrap_or_default()
 }

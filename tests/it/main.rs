@@ -9,6 +9,7 @@ mod architecture;
 mod check;
 mod check_task;
 mod cli;
+mod compose;
 mod copy;
 mod edited;
 mod embedded;
