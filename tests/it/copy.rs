@@ -3,6 +3,7 @@
 mod buckets;
 mod check;
 mod postgres;
+mod script;
 mod sqlite;
 
 use runner::connection::Session;

@@ -200,7 +200,11 @@ impl KafkaProducer {
         Err(self.error(&format!("send to topic `{topic}`"), &error))
     }
 
-    fn error(&self, action: &str, error: &Library) -> KafkaError {
+    pub(super) fn library(&self) -> &ThreadedProducer<Context> {
+        &self.client
+    }
+
+    pub(super) fn error(&self, action: &str, error: &Library) -> KafkaError {
         of_client(
             action,
             error,
@@ -234,7 +238,7 @@ fn prepared<'a>(record: &Record<'a>) -> BaseRecord<'a, [u8], [u8]> {
 
 /// What the library calls back.
 #[derive(Default)]
-struct Context {
+pub(super) struct Context {
     told: Told,
     /// The first message that couldn't be delivered: its topic, and why.
     failed: Mutex<Option<(String, Library)>>,

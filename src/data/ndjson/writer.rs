@@ -38,10 +38,11 @@ impl NdjsonEncoder {
     pub fn encode(&self, batch: &Batch, buffer: &mut Vec<u8>) {
         for row in 0..batch.rows() {
             self.encode_row(batch, row, buffer);
+            buffer.push(b'\n');
         }
     }
 
-    /// Appends the line of one row.
+    /// Appends a row, without an end of line.
     pub fn encode_row(&self, batch: &Batch, row: usize, buffer: &mut Vec<u8>) {
         for ((key, kind), cell) in self.keys.iter().zip(&self.kinds).zip(batch.row(row)) {
             buffer.extend_from_slice(key);
@@ -50,7 +51,7 @@ impl NdjsonEncoder {
                 None => buffer.extend_from_slice(b"null"),
             }
         }
-        buffer.extend_from_slice(b"}\n");
+        buffer.push(b'}');
     }
 }
 

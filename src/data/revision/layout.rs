@@ -79,7 +79,10 @@ impl Layout {
     fn encode_text(&self, batch: &Batch, row: usize, buffer: &mut Vec<u8>) {
         match self.format {
             Format::Csv => csv::encode_row(batch, row, buffer),
-            Format::Ndjson => self.encoder.encode_row(batch, row, buffer),
+            Format::Ndjson => {
+                self.encoder.encode_row(batch, row, buffer);
+                buffer.push(b'\n');
+            }
         }
     }
 
