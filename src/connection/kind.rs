@@ -7,7 +7,7 @@ use std::sync::Arc;
 use schemars::Schema;
 
 use super::kafka::KafkaCluster;
-use super::{Database, HttpApi, Notifier};
+use super::{Bucket, Database, HttpApi, Notifier};
 use crate::document::{Node, Report};
 use crate::model::ConnectionId;
 use crate::secret::Environment;
@@ -57,6 +57,11 @@ pub trait Connection: Send + Sync + std::fmt::Debug {
 
     /// The connection as a database, when it is one.
     fn as_database(&self) -> Option<&dyn Database> {
+        None
+    }
+
+    /// The connection as a store of files, when it is one.
+    fn as_bucket(&self) -> Option<Arc<dyn Bucket>> {
         None
     }
 
@@ -114,6 +119,12 @@ impl Connections {
     #[must_use]
     pub fn database(&self, name: &str) -> Option<&dyn Database> {
         self.by_name.get(name)?.as_database()
+    }
+
+    /// The store of files of a name.
+    #[must_use]
+    pub fn bucket(&self, name: &str) -> Option<Arc<dyn Bucket>> {
+        self.by_name.get(name)?.as_bucket()
     }
 
     /// The HTTP API of a name.

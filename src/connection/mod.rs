@@ -1,7 +1,9 @@
 //! Connections: what tasks reach the world through. One file a kind, one row each in [`KINDS`].
 
+mod bucket;
 mod copy_context;
 mod database;
+mod files;
 mod http;
 pub mod kafka;
 mod kind;
@@ -15,11 +17,13 @@ mod table;
 mod webhook;
 
 pub use crate::sqltext::Dialect;
+pub use bucket::Folder;
 pub use copy_context::RefusedRecord;
 pub use database::{
     Access, ByteSource, Claim, Database, DatabaseError, ErrorPlace, Fetched, LedgerKey, LoadInput,
     LoadMode, LoadTarget, Loaded, Notice, ReplaceBy, Session, Statement, Stopper,
 };
+pub use files::{Bucket, StoredFile};
 pub use http::{
     HttpApi, HttpBody, HttpError, HttpHead, HttpLimits, HttpMethod, HttpRequest, HttpResponse,
     HttpStream, Sending, StatusSet,
@@ -34,6 +38,7 @@ pub use table::{TableColumn, TableShape};
 pub const KINDS: &[&ConnectionKind] = &[
     &http::KIND,
     &kafka::KIND,
+    &bucket::KIND,
     &postgres::KIND,
     &smtp::KIND,
     &sqlite::KIND,

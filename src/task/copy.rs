@@ -14,6 +14,7 @@ mod sink;
 mod source;
 mod stage;
 mod stream;
+mod target;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -103,6 +104,9 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
         }
         None => None,
     };
+    if let (Some(to), Some(mapping)) = (&to, &mapping) {
+        check_reads(&**to, mapping, surroundings);
+    }
     Some(Box::new(CopyTask {
         flow: Flow {
             from: from?,
@@ -112,6 +116,29 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
         },
         to: to?,
     }))
+}
+
+/// What the sink reads of the records has to be among their columns, where these are written down.
+fn check_reads(to: &dyn Sink, mapping: &Mapping, surroundings: &mut Surroundings<'_>) {
+    let Some(fields) = &mapping.fields else {
+        return;
+    };
+    for column in to.reads() {
+        if fields.iter().all(|field| field.target != column.value) {
+            surroundings.report.push(
+                Diagnostic::error(
+                    "unknown-column",
+                    format!("the records have no column `{}`", column.value),
+                    column.span,
+                )
+                .suggest(
+                    &column.value,
+                    fields.iter().map(|field| field.target.as_str()),
+                    "column",
+                ),
+            );
+        }
+    }
 }
 
 #[async_trait]

@@ -53,6 +53,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("squawk_syntax", &["sqltext/"]),
     ("petgraph", &["spec/graph.rs"]),
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),
+    ("object_store", &["connection/bucket/"]),
     ("axum", &["exchange/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("clap", &["cli/", "main.rs"]),

@@ -6,6 +6,7 @@
 )]
 
 mod architecture;
+mod bucket;
 mod check;
 mod check_task;
 mod cli;

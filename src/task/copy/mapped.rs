@@ -73,6 +73,11 @@ impl<'a> BoundFormula<'a> {
         })
     }
 
+    /// The columns that it reads, by their place.
+    pub(super) fn columns(&self) -> impl Iterator<Item = usize> {
+        self.names.iter().map(|(_, at)| *at)
+    }
+
     /// Its value for a row. The columns stay in `scope` for the next row to replace them.
     pub(super) fn evaluate(
         &self,

@@ -6,3 +6,4 @@ pub(crate) mod document;
 pub(crate) mod postgres;
 pub(crate) mod project;
 pub(crate) mod proxy;
+pub(crate) mod s3;

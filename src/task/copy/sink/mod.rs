@@ -1,5 +1,6 @@
 //! What a copy puts its records into. One file a sink, one row each in [`SINKS`].
 
+mod bucket;
 mod dataset;
 mod file;
 mod http;
@@ -14,7 +15,7 @@ use super::end::{self, End};
 use super::flow::Flow;
 use crate::connection::{Loaded, Session};
 use crate::data::{RecordSource, Rejects};
-use crate::document::{FromNode, Node, Report};
+use crate::document::{FromNode, Node, Report, Spanned};
 use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResult};
 
 /// A row of [`SINKS`].
@@ -25,6 +26,7 @@ pub(super) const SINKS: &[&SinkKind] = &[
     &file::KIND,
     &table::KIND,
     &script::KIND,
+    &bucket::KIND,
     &kafka::KIND,
     &http::KIND,
 ];
@@ -35,6 +37,11 @@ pub(super) trait Sink: Send + Sync + std::fmt::Debug {
     /// The name of the connection that is written.
     fn connection(&self) -> Option<&str> {
         None
+    }
+
+    /// The columns of the records that it reads by name: checked against the copy's `columns`.
+    fn reads(&self) -> &[Spanned<String>] {
+        &[]
     }
 
     /// Carries out one attempt of the copy: reads the records of `flow` and writes them.

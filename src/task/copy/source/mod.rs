@@ -1,5 +1,6 @@
 //! What a copy takes its records from. One file a source, one row each in [`SOURCES`].
 
+mod bucket;
 mod dataset;
 mod file;
 mod http;
@@ -26,6 +27,7 @@ pub(super) const SOURCES: &[&SourceKind] = &[
     &file::KIND,
     &dataset::KIND,
     &query::KIND,
+    &bucket::KIND,
     &kafka::KIND,
     &http::KIND,
 ];

@@ -119,7 +119,7 @@ impl Load<'_> {
         if !self.sink.takes_csv || self.rejects.is_some() || typed || mapping.filter.is_some() {
             return Ok(None);
         }
-        let found = files.find(self.attempt)?;
+        let found = files.find(self.attempt).await?;
         if found.format != Format::Csv {
             return Ok(None);
         }
