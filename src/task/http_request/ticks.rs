@@ -7,7 +7,8 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
 use super::pages::whole_number;
-use crate::document::{Diagnostic, Node};
+use crate::document::units::parse_duration;
+use crate::document::{Diagnostic, FromNode as _, Node, Spanned};
 use crate::model::Timestamp;
 use crate::task::{AttemptContext, Surroundings, TaskFailure};
 use crate::template::{Scope, Template, TemplateValue};
@@ -15,8 +16,8 @@ use crate::template::{Scope, Template, TemplateValue};
 crate::record! {
     /// Asks at a fixed rate, by the clock: the n-th tick is due at the run's time plus n periods, however long the requests take. An attempt makes only ticks that are still to come.
     pub struct RawRepeat as "a `repeat`" {
-        /// The period.
-        every: Duration,
+        /// The period: `1s`, or a template.
+        every: Node,
         /// How many ticks there are: a number or a template.
         count: Node,
         /// What becomes of a tick that fails.
@@ -37,22 +38,59 @@ crate::choice! {
 /// Checked ticks.
 #[derive(Debug)]
 pub(super) struct Repeat {
-    every: Duration,
+    every: Period,
     count: TemplateValue,
     pub(super) on_error: OnTickError,
 }
 
-impl Repeat {
-    pub(super) fn read(raw: &RawRepeat, surroundings: &mut Surroundings<'_>) -> Option<Self> {
-        if raw.every < Duration::from_millis(1) {
+#[derive(Debug)]
+enum Period {
+    Fixed(Duration),
+    Template(Template),
+}
+
+/// The shortest period.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+impl Period {
+    fn read(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Self> {
+        if let Some(text) = node.as_text()
+            && text.contains("{{")
+        {
+            let text = Spanned::new(text.to_owned(), node.span);
+            return surroundings.template(&text).map(Self::Template);
+        }
+        let every = Duration::from_node(node, surroundings.report)?;
+        if every < SHORTEST {
             surroundings.report.push(
-                Diagnostic::error("invalid-value", "a period is at least `1ms`", raw.span)
+                Diagnostic::error("invalid-value", "a period is at least `1ms`", node.span)
                     .label("`every` is too short"),
             );
             return None;
         }
+        Some(Self::Fixed(every))
+    }
+
+    fn get(&self, scope: &Scope) -> Result<Duration, TaskFailure> {
+        let template = match self {
+            Self::Fixed(every) => return Ok(*every),
+            Self::Template(template) => template,
+        };
+        let text = template.render(scope)?;
+        match parse_duration(&text) {
+            Ok(every) if every >= SHORTEST => Ok(every),
+            Ok(_) => Err(TaskFailure::permanent(format!(
+                "`every` is `{text}`: a period is at least `1ms`"
+            ))),
+            Err(message) => Err(TaskFailure::permanent(format!("`every`: {message}"))),
+        }
+    }
+}
+
+impl Repeat {
+    pub(super) fn read(raw: &RawRepeat, surroundings: &mut Surroundings<'_>) -> Option<Self> {
         Some(Self {
-            every: raw.every,
+            every: Period::read(&raw.every, surroundings)?,
             count: surroundings.template_value(&raw.count)?,
             on_error: raw.on_error,
         })
@@ -103,7 +141,7 @@ impl Clockwork {
         let now = (attempt.clock)();
         let count = whole_number("count", &repeat.count, &attempt.scope)?;
         let mut ticks = Self {
-            every: repeat.every,
+            every: repeat.every.get(&attempt.scope)?,
             count,
             next: 0,
             start: logical_time(&attempt.scope).unwrap_or(now),

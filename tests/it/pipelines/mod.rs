@@ -9,5 +9,6 @@ mod ingest_data;
 mod local;
 mod market;
 mod monitoring;
+mod pair_metrics;
 mod runs;
 mod tickers;

@@ -29,7 +29,10 @@ pub(super) enum PathPart {
 #[derive(Debug)]
 pub(super) struct PathValue {
     pub(super) formula: Formula,
-    /// It only tells hours apart, of the time in its column.
+    /// It only formats the time in its column: its value has nothing of the data but digits, and
+    /// its slashes are the pipeline's.
+    pub(super) dated: bool,
+    /// And it only tells hours apart.
     pub(super) hourly: bool,
 }
 
@@ -109,8 +112,10 @@ impl PathTemplate {
             };
             self.reads.push(Spanned::new(column.clone(), place));
         }
+        let format = date_format(&expression);
         Some(PathPart::Value(PathValue {
-            hourly: is_hourly(&expression),
+            dated: format.is_some(),
+            hourly: format.is_some_and(is_hourly),
             formula,
         }))
     }
@@ -128,44 +133,39 @@ impl PathTemplate {
     }
 }
 
-/// Whether an expression is `{{ column | date('…') }}` with nothing finer than hours in it.
-fn is_hourly(expression: &str) -> bool {
-    const FIELDS: &str = "YCymbBhdejaAwuUWGgVHkIlpPDFx%";
-    let inner = expression.trim_start_matches("{{").trim_end_matches("}}");
+/// The format of an expression that is `{{ column | date('…') }}` and no more.
+fn date_format(expression: &str) -> Option<&str> {
+    let inner = expression.strip_prefix("{{")?.strip_suffix("}}")?;
     let inner = inner.trim_matches(['-', '+', ' ', '\t', '\n']);
-    let Some((column, filter)) = inner.split_once('|') else {
-        return false;
-    };
-    let is_name = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let Some(argument) = filter.trim().strip_prefix("date") else {
-        return false;
-    };
+    let (column, filter) = inner.split_once('|')?;
+    let is_name = column
+        .trim()
+        .chars()
+        .all(|c| c.is_alphanumeric() || c == '_');
+    let argument = filter.trim().strip_prefix("date").filter(|_| is_name)?;
     let argument = argument.trim();
-    let format = match argument {
-        "" => return is_name(column.trim()),
-        _ => argument
-            .strip_prefix('(')
-            .and_then(|rest| rest.strip_suffix(')'))
-            .map_or("", str::trim),
-    };
+    if argument.is_empty() {
+        return Some("%Y-%m-%d");
+    }
+    let format = argument.strip_prefix('(')?.strip_suffix(')')?.trim();
     let quoted = |quote| format.strip_prefix(quote)?.strip_suffix(quote);
-    let Some(format) = quoted('\'').or_else(|| quoted('"')) else {
-        return false;
-    };
+    let format: &str = quoted('\'').or_else(|| quoted('"'))?;
+    (!format.contains(['\\', '\'', '"'])).then_some(format)
+}
+
+/// Whether a format has nothing finer than hours in it.
+fn is_hourly(format: &str) -> bool {
+    const FIELDS: &str = "YCymbBhdejaAwuUWGgVHkIlpPDFx%";
     let mut characters = format.chars();
     while let Some(character) = characters.next() {
-        match character {
-            '\\' | '\'' | '"' => return false,
-            '%' => {
-                let field = characters.find(|c| !matches!(c, '-' | '_' | '0'));
-                if !field.is_some_and(|field| FIELDS.contains(field)) {
-                    return false;
-                }
+        if character == '%' {
+            let field = characters.find(|c| !matches!(c, '-' | '_' | '0'));
+            if !field.is_some_and(|field| FIELDS.contains(field)) {
+                return false;
             }
-            _ => {}
         }
     }
-    is_name(column.trim())
+    true
 }
 
 #[cfg(test)]
@@ -173,20 +173,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hours_are_seen() {
+    fn dates_and_hours_are_seen() {
         for (expression, expected) in [
-            ("{{ at | date('%Y') }}", true),
-            ("{{at|date(\"%Y-%m-%d %H\")}}", true),
-            ("{{ at | date }}", true),
-            ("{{ at | date('%-H') }}", true),
-            ("{{ at | date('%M') }}", false),
-            ("{{ at | date('%s') }}", false),
-            ("{{ at | date('%Y') | upper }}", false),
-            ("{{ at | shift('1d') | date('%Y') }}", false),
-            ("{{ at }}", false),
-            ("{{ at | dateless('%Y') }}", false),
+            ("{{ at | date('%Y') }}", Some(true)),
+            ("{{at|date(\"%Y-%m-%d %H\")}}", Some(true)),
+            ("{{ at | date }}", Some(true)),
+            ("{{ at | date('y=%Y/h=%-H') }}", Some(true)),
+            ("{{ at | date('%M') }}", Some(false)),
+            ("{{ at | date('%s') }}", Some(false)),
+            ("{{ at | date('%Y') | upper }}", None),
+            ("{{ at | date('%Y') ~ book ~ date('%Y') }}", None),
+            ("{{ at | shift('1d') | date('%Y') }}", None),
+            ("{{ at ~ book | date('%Y') }}", None),
+            ("{{ at }}", None),
+            ("{{ at | dateless('%Y') }}", None),
+            ("{{ at | date(book) }}", None),
         ] {
-            assert_eq!(is_hourly(expression), expected, "{expression}");
+            assert_eq!(
+                date_format(expression).map(is_hourly),
+                expected,
+                "{expression}"
+            );
         }
     }
 }

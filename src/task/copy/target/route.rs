@@ -30,7 +30,10 @@ pub(super) struct Router<'a> {
 
 enum Part<'a> {
     Text(String),
-    Value(BoundFormula<'a>),
+    Value {
+        formula: BoundFormula<'a>,
+        dated: bool,
+    },
 }
 
 impl<'a> Router<'a> {
@@ -54,7 +57,10 @@ impl<'a> Router<'a> {
                             None => reads.push((at, value.hourly)),
                         }
                     }
-                    Part::Value(bound)
+                    Part::Value {
+                        formula: bound,
+                        dated: value.dated,
+                    }
                 }
             });
         }
@@ -108,11 +114,14 @@ impl<'a> Router<'a> {
         for part in &self.parts {
             match part {
                 Part::Text(text) => path.push_str(text),
-                Part::Value(formula) => {
+                Part::Value { formula, dated } => {
                     let value = formula
                         .evaluate(&mut self.scope, batch, row)
                         .map_err(|error| error.to_string())?;
-                    segment::push(&value, &mut path);
+                    match value.as_str() {
+                        Some(date) if *dated => path.push_str(date),
+                        _ => segment::push(&value, &mut path),
+                    }
                 }
             }
         }
@@ -142,7 +151,7 @@ impl<'a> Router<'a> {
         for part in &self.parts {
             match part {
                 Part::Text(text) => path.push_str(text),
-                Part::Value(_) => return None,
+                Part::Value { .. } => return None,
             }
         }
         Some(self.number(path))
