@@ -7,7 +7,7 @@ use std::sync::Arc;
 use schemars::Schema;
 
 use super::kafka::KafkaCluster;
-use super::{Bucket, Database, HttpApi};
+use super::{Bucket, Database, HttpApi, Notifier};
 use crate::document::{Node, Report};
 use crate::model::ConnectionId;
 use crate::secret::Environment;
@@ -70,6 +70,11 @@ pub trait Connection: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// The connection as one that carries messages to people, when it is one.
+    fn as_notifier(&self) -> Option<&dyn Notifier> {
+        None
+    }
+
     /// The connection as a Kafka cluster, when it is one.
     fn as_kafka(&self) -> Option<&KafkaCluster> {
         None
@@ -126,6 +131,12 @@ impl Connections {
     #[must_use]
     pub fn http(&self, name: &str) -> Option<&HttpApi> {
         self.by_name.get(name)?.as_http()
+    }
+
+    /// What carries messages to people, by its name.
+    #[must_use]
+    pub fn notifier(&self, name: &str) -> Option<&dyn Notifier> {
+        self.by_name.get(name)?.as_notifier()
     }
 
     /// What reaches a whole URL that no connection is named for.

@@ -7,11 +7,14 @@ mod files;
 mod http;
 pub mod kafka;
 mod kind;
+mod notifier;
 mod postgres;
 mod rate_limit;
+mod smtp;
 mod sqlite;
 mod stream_place;
 mod table;
+mod webhook;
 
 pub use crate::sqltext::Dialect;
 pub use bucket::Folder;
@@ -26,6 +29,7 @@ pub use http::{
     HttpStream, Sending, StatusSet,
 };
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
+pub use notifier::{Message, Notifier, NotifyError};
 pub use rate_limit::{Rate, RateLimit};
 pub use stream_place::{HeldPartition, StreamKey, StreamMove};
 pub use table::{TableColumn, TableShape};
@@ -36,5 +40,7 @@ pub const KINDS: &[&ConnectionKind] = &[
     &kafka::KIND,
     &bucket::KIND,
     &postgres::KIND,
+    &smtp::KIND,
     &sqlite::KIND,
+    &webhook::KIND,
 ];

@@ -221,6 +221,13 @@ impl Host {
                 }
             }
         }
+        if pipeline.has_hooks {
+            for task in &stored.tasks {
+                if let (None, TaskState::Finished { outcome, .. }) = (task.id.item, &task.state) {
+                    values.ended(task.id.task, outcome.clone());
+                }
+            }
+        }
         let spec = Arc::new(stored.spec);
         self.events.push(Event::Restored {
             run: spec.clone(),
@@ -457,6 +464,15 @@ impl Host {
     /// Keeps the values that later templates read, and tells the news.
     fn took_place(&mut self, transition: Transition) {
         if let Some(held) = self.runs.get_mut(transition.run()) {
+            if let Transition::Task {
+                task_run: TaskRunId { task, item: None },
+                state: TaskState::Finished { outcome, .. },
+                ..
+            } = &transition
+                && held.pipeline.has_hooks
+            {
+                held.values.ended(*task, outcome.clone());
+            }
             match &transition {
                 Transition::Expanded { task, items, .. } => {
                     held.values.forget(*task);

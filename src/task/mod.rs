@@ -11,6 +11,7 @@ mod http_request;
 mod kind;
 mod log;
 mod messages;
+mod notify;
 mod plot;
 mod script;
 pub mod shell;
@@ -33,6 +34,7 @@ pub const KINDS: &[&TaskKind] = &[
     &shell::KIND,
     &check::KIND,
     &plot::KIND,
+    &notify::KIND,
 ];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.

@@ -60,6 +60,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rdkafka", &["connection/kafka/"]),
     ("zstd", &["data/compression.rs"]),
     ("flate2", &["data/compression.rs"]),
+    ("lettre", &["connection/smtp.rs"]),
     ("resvg", &["picture/png.rs"]),
     ("ttf_parser", &["picture/font.rs"]),
     ("reqwest", &["connection/http/"]),

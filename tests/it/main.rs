@@ -20,6 +20,7 @@ mod file;
 mod host;
 mod kill;
 mod kinds;
+mod notify;
 mod oracle;
 mod pipelines;
 mod plot;
