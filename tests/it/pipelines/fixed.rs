@@ -1,6 +1,6 @@
 //! A server that gives the same answer to everybody, and remembers what it was asked.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,11 +12,14 @@ pub(super) fn documented(name: &str) -> String {
     std::fs::read_to_string(format!("{folder}/{name}.json")).unwrap()
 }
 
+/// What came in: the path with its query, and the body.
+type Asked = (String, String);
+
 /// It ends with the test.
 pub(super) struct FixedServer {
     address: SocketAddr,
     ended: Arc<AtomicBool>,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,7 +54,14 @@ impl FixedServer {
 
     /// Paths and queries, in their order.
     pub(super) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        let asked = self.asked.lock().unwrap();
+        asked.iter().map(|(target, _)| target.clone()).collect()
+    }
+
+    /// Bodies, in their order.
+    pub(super) fn bodies(&self) -> Vec<String> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().map(|(_, body)| body.clone()).collect()
     }
 }
 
@@ -68,7 +78,7 @@ impl Drop for FixedServer {
 fn respond(
     stream: TcpStream,
     answer: &impl Fn(&str) -> String,
-    asked: &Mutex<Vec<String>>,
+    asked: &Mutex<Vec<Asked>>,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
@@ -78,12 +88,21 @@ fn respond(
         .nth(1)
         .unwrap_or_default()
         .to_owned();
+    let mut length = 0;
     while line.trim() != "" {
         line.clear();
         reader.read_line(&mut line)?;
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().unwrap();
+        }
     }
+    let mut sent = vec![0; length];
+    reader.read_exact(&mut sent)?;
+    let sent = String::from_utf8(sent).unwrap();
     let body = answer(&target);
-    asked.lock().unwrap().push(target);
+    asked.lock().unwrap().push((target, sent));
     let mut stream = stream;
     write!(
         stream,

@@ -4,6 +4,7 @@
 mod candles;
 mod daily_batch;
 mod decimal;
+mod etl_ticker;
 mod fixed;
 mod ingest_data;
 mod local;
