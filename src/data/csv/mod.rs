@@ -11,8 +11,8 @@ mod tests;
 mod writer;
 
 pub use dialect::CsvDialect;
-pub use lines::each_row;
 pub(super) use header::{fields as fields_text, read as read_header};
+pub use lines::each_row;
 pub(super) use parser::CsvParser;
 pub use raw::{RawCsv, RawLines};
 pub(super) use records::{Records, Trouble};

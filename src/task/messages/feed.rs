@@ -191,9 +191,7 @@ impl Feed {
             None => Start::Earliest,
         };
         let until = match &self.until {
-            Some(until) => {
-                Until::parse(&until.evaluate(scope)?).map_err(TaskFailure::permanent)?
-            }
+            Some(until) => Until::parse(&until.evaluate(scope)?).map_err(TaskFailure::permanent)?,
             None => Until::CaughtUp,
         };
         let dead_letter = match &self.dead_letter {
@@ -251,7 +249,10 @@ impl Feed {
 }
 
 /// A template whose text is checked when it is known; `None` inside when it is left out.
-#[expect(clippy::option_option, reason = "outside: has mistakes; inside: left out")]
+#[expect(
+    clippy::option_option,
+    reason = "outside: has mistakes; inside: left out"
+)]
 fn checked(
     text: Option<&Spanned<String>>,
     surroundings: &mut Surroundings<'_>,
