@@ -59,9 +59,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rdkafka", &["connection/kafka/"]),
     ("zstd", &["data/compression.rs"]),
     ("flate2", &["data/compression.rs"]),
+    ("async_compression", &["connection/http/unpack.rs"]),
     ("resvg", &["picture/png.rs"]),
     ("ttf_parser", &["picture/font.rs"]),
     ("reqwest", &["connection/http/"]),
+    ("rustls", &["connection/http/"]),
 ];
 
 /// A file of `src`, without its comments.

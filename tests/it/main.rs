@@ -17,6 +17,7 @@ mod engine;
 mod exchange;
 mod file;
 mod host;
+mod http;
 mod http_task;
 mod kill;
 mod kinds;

@@ -1,10 +1,13 @@
-//! An HTTP server that answers as it is told.
+//! An HTTP server that misbehaves as it is told: raw TCP on loopback, with or without TLS.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 /// A request as it arrived.
@@ -33,10 +36,17 @@ impl Received {
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
     Send(Vec<u8>),
+    /// A byte at a time.
+    Dribble(Vec<u8>, Duration),
     /// The same piece again and again, so many times; made as it is sent.
     Flood(Vec<u8>, u64),
     /// Nothing, for as long as the client stays.
     Stall,
+    Wait(Duration),
+    /// Closes the connection in an orderly way.
+    Close,
+    /// Resets it.
+    Reset,
 }
 
 /// An answer with its length, after which the connection is kept.
@@ -69,6 +79,7 @@ type Play = dyn Fn(&Received) -> Vec<Act> + Send + Sync;
 /// Serves on a port of its own as long as it lives, in a thread of its own.
 pub(crate) struct FaultServer {
     address: SocketAddr,
+    scheme: &'static str,
     received: Arc<Mutex<Vec<Received>>>,
     stop: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -77,13 +88,22 @@ pub(crate) struct FaultServer {
 impl FaultServer {
     /// Answers each request by what `play` gives.
     pub(crate) fn start(play: impl Fn(&Received) -> Vec<Act> + Send + Sync + 'static) -> Self {
-        Self::serve(Arc::new(play))
+        Self::serve(None, Arc::new(play))
     }
 
-    fn serve(play: Arc<Play>) -> Self {
+    /// The same, behind TLS.
+    pub(crate) fn start_tls(
+        tls: Arc<ServerConfig>,
+        play: impl Fn(&Received) -> Vec<Act> + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(Some(tls.into()), Arc::new(play))
+    }
+
+    fn serve(tls: Option<TlsAcceptor>, play: Arc<Play>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("a socket");
         let address = listener.local_addr().expect("an address");
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let received = Arc::new(Mutex::new(Vec::new()));
         let stop = CancellationToken::new();
         let shared = (Arc::clone(&received), stop.clone());
@@ -93,12 +113,13 @@ impl FaultServer {
                 .build()
                 .expect("a runtime");
             let (received, stop) = shared;
-            runtime.block_on(stop.run_until_cancelled(accept(listener, play, received)));
+            runtime.block_on(stop.run_until_cancelled(accept(listener, tls, play, received)));
             // What stalls is ended with it.
             runtime.shutdown_background();
         });
         Self {
             address,
+            scheme,
             received,
             stop,
             thread: Some(thread),
@@ -107,7 +128,12 @@ impl FaultServer {
 
     /// `http://127.0.0.1:<port>`.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
+    }
+
+    /// The same by a name, for certificates and another origin.
+    pub(crate) fn url_by_name(&self) -> String {
+        format!("{}://localhost:{}", self.scheme, self.address.port())
     }
 
     /// What it has received so far.
@@ -127,38 +153,82 @@ impl Drop for FaultServer {
 
 async fn accept(
     listener: std::net::TcpListener,
+    tls: Option<TlsAcceptor>,
     play: Arc<Play>,
     received: Arc<Mutex<Vec<Received>>>,
 ) {
     let listener = TcpListener::from_std(listener).expect("a listener");
     while let Ok((stream, _)) = listener.accept().await {
-        let (play, received) = (Arc::clone(&play), Arc::clone(&received));
+        let (play, received, tls) = (Arc::clone(&play), Arc::clone(&received), tls.clone());
         tokio::spawn(async move {
             // A client that leaves is no mistake of ours.
-            let _ = talk(stream, &play, &received).await;
+            let _ = match tls {
+                Some(tls) => match tls.accept(stream).await {
+                    Ok(stream) => talk(stream, &*play, &received, |_| {}).await,
+                    Err(error) => Err(error),
+                },
+                None => talk(stream, &*play, &received, reset).await,
+            };
         });
     }
 }
 
-async fn talk(
-    mut stream: TcpStream,
-    play: &Arc<Play>,
+/// Makes the close that follows a reset.
+fn reset(stream: &TcpStream) {
+    let zero = Some(Duration::ZERO);
+    let socket = socket_of(stream);
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::Linger, &linger(zero))
+        .expect("an option");
+}
+
+fn socket_of(stream: &TcpStream) -> std::os::fd::BorrowedFd<'_> {
+    std::os::fd::AsFd::as_fd(stream)
+}
+
+fn linger(time: Option<Duration>) -> nix::libc::linger {
+    nix::libc::linger {
+        l_onoff: i32::from(time.is_some()),
+        l_linger: 0,
+    }
+}
+
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    play: &Play,
     received: &Mutex<Vec<Received>>,
+    reset: impl Fn(&S),
 ) -> std::io::Result<()> {
     while let Some(request) = read(&mut stream, received).await? {
         for act in play(&request) {
             match act {
                 Act::Send(bytes) => stream.write_all(&bytes).await?,
+                Act::Dribble(bytes, pause) => {
+                    for byte in bytes {
+                        stream.write_all(&[byte]).await?;
+                        stream.flush().await?;
+                        tokio::time::sleep(pause).await;
+                    }
+                }
                 Act::Flood(piece, times) => {
                     for _ in 0..times {
                         stream.write_all(&piece).await?;
                     }
+                }
+                Act::Wait(time) => {
+                    stream.flush().await?;
+                    tokio::time::sleep(time).await;
                 }
                 Act::Stall => {
                     stream.flush().await?;
                     // Until the client hangs up.
                     let mut rest = [0; 1024];
                     while stream.read(&mut rest).await? > 0 {}
+                }
+                Act::Close => return stream.shutdown().await,
+                Act::Reset => {
+                    stream.flush().await?;
+                    reset(&stream);
+                    return Ok(());
                 }
             }
         }
@@ -167,8 +237,8 @@ async fn talk(
     Ok(())
 }
 
-async fn read(
-    stream: &mut TcpStream,
+async fn read<S: AsyncRead + Unpin>(
+    stream: &mut S,
     received: &Mutex<Vec<Received>>,
 ) -> std::io::Result<Option<Received>> {
     let mut bytes = Vec::new();
