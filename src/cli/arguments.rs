@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use crate::exchange::FaultRule;
+use crate::model::Timestamp;
+
 /// Declarative ETL jobs in YAML: checked before they run, recovered after a crash.
 #[derive(Debug, Parser)]
 #[command(
@@ -64,6 +67,8 @@ pub enum Command {
     Resume(Resume),
     /// Open a database of the project in its own shell
     Db(Db),
+    /// Serve the shapes of public market APIs on this machine, for trying and testing
+    Exchange(Exchange),
     /// Show the kinds of tasks and connections, with their keys and an example
     Types(Types),
     /// Print the JSON Schema of pipelines or of runner.yaml, for editors
@@ -377,6 +382,40 @@ pub struct DbUrl {
     /// Keep a private server up until ^C
     #[arg(long)]
     pub hold: bool,
+}
+
+/// `runner exchange`.
+#[derive(Debug, Args)]
+pub struct Exchange {
+    /// Where it listens; port 0: any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: String,
+    /// The same seed and time give the same answers
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// A time that stands still, such as 2026-08-20T00:00:00Z [default: the machine's]
+    #[arg(long, value_name = "TIME")]
+    pub clock: Option<Timestamp>,
+    /// How often clients may ask: as often as the real APIs let them, or as they like
+    #[arg(long, value_name = "RATE", default_value = "real")]
+    pub rate: Rate,
+    /// What goes wrong, `[part of a path:]fault[=value][*times]`: latency=200ms, status=500,
+    /// throttle=2s, truncate=100, stall=100, dribble=1, types; may be given several times. A
+    /// request may ask for one, too: ?fault= or the header x-fault
+    #[arg(long, value_name = "FAULT")]
+    pub fault: Vec<FaultRule>,
+    /// Where a supervisor reads the process and its address
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub address_file: Option<PathBuf>,
+}
+
+/// How often the clients of `runner exchange` may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Rate {
+    /// As often as the real APIs let them
+    Real,
+    /// As often as they like
+    Unlimited,
 }
 
 /// `runner completions`.

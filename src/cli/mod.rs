@@ -9,6 +9,7 @@ mod context;
 mod data;
 mod db;
 mod engage;
+mod exchange;
 mod find;
 mod graph;
 mod init;
@@ -76,6 +77,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Mark(command) => mark::run(&context, &command),
         Command::Resume(command) => resume::run(&context, &command),
         Command::Db(command) => db::run(&context, &command),
+        Command::Exchange(command) => exchange::run(&command),
         Command::Completions(command) => completions::run(&command),
         Command::Man(command) => man::run(&command),
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use schemars::Schema;
 
+use super::kafka::KafkaCluster;
 use super::{Database, HttpApi};
 use crate::document::{Node, Report};
 use crate::model::ConnectionId;
@@ -63,6 +64,11 @@ pub trait Connection: Send + Sync + std::fmt::Debug {
     fn as_http(&self) -> Option<&HttpApi> {
         None
     }
+
+    /// The connection as a Kafka cluster, when it is one.
+    fn as_kafka(&self) -> Option<&KafkaCluster> {
+        None
+    }
 }
 
 /// The connections of a project, by name.
@@ -115,5 +121,11 @@ impl Connections {
     #[must_use]
     pub fn anywhere(&self) -> &HttpApi {
         &self.anywhere
+    }
+
+    /// The Kafka cluster of a name, as [`database`](Self::database).
+    #[must_use]
+    pub fn kafka(&self, name: &str) -> Option<&KafkaCluster> {
+        self.by_name.get(name)?.as_kafka()
     }
 }

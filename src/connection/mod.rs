@@ -3,10 +3,12 @@
 mod copy_context;
 mod database;
 mod http;
+pub mod kafka;
 mod kind;
 mod postgres;
 mod rate_limit;
 mod sqlite;
+mod stream_place;
 mod table;
 
 pub use crate::sqltext::Dialect;
@@ -21,7 +23,8 @@ pub use http::{
 };
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
 pub use rate_limit::{Rate, RateLimit};
+pub use stream_place::{HeldPartition, StreamKey, StreamMove};
 pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.
-pub const KINDS: &[&ConnectionKind] = &[&http::KIND, &postgres::KIND, &sqlite::KIND];
+pub const KINDS: &[&ConnectionKind] = &[&http::KIND, &kafka::KIND, &postgres::KIND, &sqlite::KIND];

@@ -4,9 +4,10 @@
 //! by the first client that needs the server. Each client keeps a connection to the supervisor
 //! open (its [`Lease`]); when the last one is closed, in whatever way, the server ends.
 //! `docs/embedded.md` tells the whole story. Nothing here but the table below and its own
-//! folder knows PostgreSQL.
+//! folder knows what a server serves.
 
 mod error;
+pub mod exchange;
 mod kind;
 mod launch;
 mod lease;
@@ -26,4 +27,4 @@ pub use supervisor::{SUPERVISOR_ARGUMENT, supervisor_main};
 use kind::Kind;
 
 /// Every kind of server that can be embedded.
-const KINDS: &[Kind] = &[postgres::KIND];
+const KINDS: &[Kind] = &[exchange::KIND, postgres::KIND];

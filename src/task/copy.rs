@@ -9,9 +9,11 @@ mod keep;
 mod mapped;
 mod path;
 mod pieces;
+mod records;
 mod sink;
 mod source;
 mod stage;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -19,7 +21,9 @@ mod values;
 use async_trait::async_trait;
 
 use self::columns::{Mapping, RawColumns};
+pub(super) use self::flow::Consumer;
 use self::flow::Flow;
+pub(super) use self::records::{Records, RecordsFrom};
 use self::sink::{Sink, To, own_dataset};
 use self::source::From;
 use super::{
@@ -115,6 +119,9 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
 #[async_trait]
 impl Task for CopyTask {
     async fn run(&self, attempt: &AttemptContext) -> TaskResult {
+        if let (Some(feed), Some(sink)) = (self.flow.from.as_feed(), self.to.as_database()) {
+            return stream::run(&self.flow, feed, sink, attempt).await;
+        }
         self.to.run(&self.flow, attempt).await
     }
 

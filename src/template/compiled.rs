@@ -4,6 +4,7 @@ use minijinja::{Expression, Template as Source};
 use serde_json::Value as Json;
 
 use super::engine::{Kind, environment, failure, is_true};
+use super::exact::Exact;
 use super::scope::to_json;
 use super::{Scope, Template, TemplateError};
 
@@ -15,6 +16,8 @@ pub struct Compiled<'a> {
 
 enum Form<'a> {
     Literal,
+    /// With decimals.
+    Exact(Exact<'a>, usize),
     Expression(Expression<'a, 'a>, usize),
     Text(Source<'a, 'a>),
 }
@@ -28,6 +31,9 @@ impl Template {
         let text = self.source();
         let form = match self.kind() {
             Kind::Literal => Form::Literal,
+            Kind::Expression(range) if let Some(exact) = Exact::read(&text[range.clone()]) => {
+                Form::Exact(exact, range.start)
+            }
             Kind::Expression(range) => {
                 let expression = environment()
                     .compile_expression(&text[range.clone()])
@@ -52,6 +58,9 @@ impl Compiled<'_> {
     pub fn evaluate(&self, scope: &Scope) -> Result<Json, TemplateError> {
         match &self.form {
             Form::Literal => Ok(Json::String(self.text.to_owned())),
+            Form::Exact(expression, start) => expression
+                .evaluate(scope)
+                .map_err(|error| failure(&error, *start)),
             Form::Expression(expression, start) => {
                 let value = expression
                     .eval(scope.to_value())

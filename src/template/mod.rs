@@ -1,7 +1,9 @@
 //! Expressions and templates: minijinja, strict. Only this room names it.
 
 mod compiled;
+mod decimal;
 mod engine;
+mod exact;
 mod names;
 mod scope;
 mod shape;

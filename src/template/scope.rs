@@ -9,6 +9,8 @@ use serde_json::{Number, Value as Json};
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
     values: BTreeMap<String, Value>,
+    /// The values with numbers in them that a float may not hold.
+    exact: BTreeMap<String, Json>,
 }
 
 impl Scope {
@@ -21,7 +23,26 @@ impl Scope {
 
     /// Sets a name.
     pub fn set(&mut self, name: &str, value: &Json) {
-        self.values.insert(name.to_owned(), from_json(value));
+        if let Some(slot) = self.values.get_mut(name) {
+            *slot = from_json(value);
+        } else {
+            self.values.insert(name.to_owned(), from_json(value));
+        }
+        if has_fractions(value) {
+            self.exact.insert(name.to_owned(), value.clone());
+        } else if !self.exact.is_empty() {
+            self.exact.remove(name);
+        }
+    }
+
+    /// The value of a name; undefined when there is none.
+    pub(super) fn get(&self, name: &str) -> Value {
+        self.values.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The value of a name when it has numbers that a float may not hold.
+    pub(super) fn exact(&self, name: &str) -> Option<&Json> {
+        self.exact.get(name)
     }
 
     pub(super) fn to_value(&self) -> Value {
@@ -33,7 +54,16 @@ impl Scope {
     }
 }
 
-fn from_json(json: &Json) -> Value {
+fn has_fractions(json: &Json) -> bool {
+    match json {
+        Json::Number(number) => number.as_i128().is_none(),
+        Json::Array(items) => items.iter().any(has_fractions),
+        Json::Object(entries) => entries.values().any(has_fractions),
+        _ => false,
+    }
+}
+
+pub(super) fn from_json(json: &Json) -> Value {
     match json {
         Json::Null => Value::from(()),
         Json::Bool(value) => Value::from(*value),

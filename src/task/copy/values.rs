@@ -1,4 +1,4 @@
-//! Cells as values of expressions, and back. Exact decimals will live here.
+//! Cells as values of expressions, and back, with all their digits.
 
 use serde_json::{Number, Value as Json};
 
@@ -18,8 +18,7 @@ pub(super) fn fill(scope: &mut Scope, names: &[(&str, usize)], batch: &Batch, ro
 }
 
 /// A cell as a value of an expression. A text that is written like a number is one, because all
-/// cells of a CSV file are texts. Numbers become binary floats here until expressions know
-/// decimals: a plain path keeps all digits, an expression doesn't.
+/// cells of a CSV file are texts.
 fn to_json(cell: Option<&[u8]>, kind: ColumnKind) -> Json {
     let Some(cell) = cell else {
         return Json::Null;

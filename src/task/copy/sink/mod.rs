@@ -2,6 +2,8 @@
 
 mod dataset;
 mod file;
+mod http;
+mod kafka;
 mod script;
 mod table;
 
@@ -10,14 +12,22 @@ use schemars::Schema;
 
 use super::end::{self, End};
 use super::flow::Flow;
+use crate::connection::{Loaded, Session};
+use crate::data::{RecordSource, Rejects};
 use crate::document::{FromNode, Node, Report};
-use crate::task::{AttemptContext, Guarantee, Surroundings, TaskResult, Touch};
+use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResult, Touch};
 
 /// A row of [`SINKS`].
 pub(super) type SinkKind = End<dyn Sink>;
 
 /// Everything that records may go to, beside the task's own dataset.
-pub(super) const SINKS: &[&SinkKind] = &[&file::KIND, &table::KIND, &script::KIND];
+pub(super) const SINKS: &[&SinkKind] = &[
+    &file::KIND,
+    &table::KIND,
+    &script::KIND,
+    &kafka::KIND,
+    &http::KIND,
+];
 
 /// A checked sink, ready to be written any number of times.
 #[async_trait]
@@ -35,10 +45,39 @@ pub(super) trait Sink: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// The sink as a part of a database's transaction, for a stream that keeps its offsets there.
+    fn as_database(&self) -> Option<&dyn DatabaseSink> {
+        None
+    }
+
     /// How often a record is written when attempts are killed.
     fn guarantee(&self) -> Guarantee {
         Guarantee::ExactlyOnce
     }
+}
+
+/// A sink that is written within a transaction of somebody else.
+#[async_trait]
+pub(super) trait DatabaseSink: Send + Sync {
+    /// The name of the connection.
+    fn database(&self) -> &str;
+
+    /// What is written, for people: `prices in warehouse`.
+    ///
+    /// # Errors
+    /// A template fails.
+    fn target(&self, attempt: &AttemptContext) -> Result<String, TaskFailure>;
+
+    /// Writes the records of `flow`, mapped, within the session's transaction. Bad ones go to `rejects`; without it the
+    /// first of them is the failure.
+    async fn write(
+        &self,
+        session: &mut dyn Session,
+        records: &mut dyn RecordSource,
+        rejects: Option<&Rejects>,
+        flow: &Flow,
+        attempt: &AttemptContext,
+    ) -> Result<Loaded, TaskFailure>;
 }
 
 /// A `to` as it is written.

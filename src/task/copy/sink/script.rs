@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use schemars::Schema;
 use serde_json::{Value as Json, json};
 
-use super::{Sink, SinkKind};
-use crate::connection::Session;
+use super::{DatabaseSink, Sink, SinkKind};
+use crate::connection::{Loaded, Session};
 use crate::data::{RecordSource, Rejects};
 use crate::document::{Diagnostic, FromNode as _, Map, Node, Spanned};
 use crate::model::ConnectionId;
@@ -161,6 +161,38 @@ impl Sink for ScriptSink {
             outputs: settled.result.as_object().cloned().unwrap_or_default(),
             metrics,
             ..TaskOutput::default()
+        })
+    }
+
+    fn as_database(&self) -> Option<&dyn DatabaseSink> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl DatabaseSink for ScriptSink {
+    fn database(&self) -> &str {
+        self.connection.as_str()
+    }
+
+    fn target(&self, _: &AttemptContext) -> Result<String, TaskFailure> {
+        Ok(format!("{} in {}", self.script.code.name, self.connection))
+    }
+
+    async fn write(
+        &self,
+        session: &mut dyn Session,
+        records: &mut dyn RecordSource,
+        rejects: Option<&Rejects>,
+        flow: &Flow,
+        attempt: &AttemptContext,
+    ) -> Result<Loaded, TaskFailure> {
+        let prepared = self.script.prepare(&attempt.scope)?;
+        let done = compute(session, &prepared, &flow.mapping, records, rejects).await?;
+        Ok(Loaded {
+            rows: done.rows,
+            written: done.touched,
+            bytes: done.bytes,
         })
     }
 }

@@ -2,6 +2,8 @@
 
 mod dataset;
 mod file;
+mod http;
+mod kafka;
 mod query;
 
 use async_trait::async_trait;
@@ -13,13 +15,20 @@ use super::files::Files;
 use super::flow::Consumer;
 use crate::data::Rejects;
 use crate::document::{Diagnostic, FromNode, Node, Report};
+use crate::task::messages::Feed;
 use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, Touch};
 
 /// A row of [`SOURCES`].
 pub(super) type SourceKind = End<dyn Source>;
 
 /// Everything that records may come from.
-pub(super) const SOURCES: &[&SourceKind] = &[&file::KIND, &dataset::KIND, &query::KIND];
+pub(super) const SOURCES: &[&SourceKind] = &[
+    &file::KIND,
+    &dataset::KIND,
+    &query::KIND,
+    &kafka::KIND,
+    &http::KIND,
+];
 
 /// A checked source, ready to be read any number of times.
 #[async_trait]
@@ -47,6 +56,11 @@ pub(super) trait Source: Send + Sync + std::fmt::Debug {
 
     /// What reading does to a database.
     fn touch(&self) -> Option<Touch<'_>> {
+        None
+    }
+
+    /// The source as a topic, which a database reads with its offsets.
+    fn as_feed(&self) -> Option<&Feed> {
         None
     }
 

@@ -1,0 +1,254 @@
+//! A cluster, and how clients of it are made.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError as Library, RDKafkaErrorCode as Code};
+use rdkafka::metadata::Metadata;
+use tokio::sync::Mutex;
+
+use super::consumer::{self, ConsumerOptions, KafkaConsumer};
+use super::context::Told;
+use super::error::KafkaError;
+use super::producer::{self, KafkaProducer, ProducerOptions};
+use super::settings::Settings;
+use crate::connection::Places;
+
+/// How long a broker may take for an answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a client looks for a broker that answers at all.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it hears meanwhile why there is none.
+const CONNECT_STEP: Duration = Duration::from_millis(500);
+
+/// Where the brokers are.
+#[derive(Debug, Clone)]
+pub(super) enum Address {
+    /// `host:port,host:port`
+    Brokers(String),
+    /// The project's own server.
+    #[expect(dead_code, reason = "the server is started by a later step")]
+    Embedded(Arc<Places>),
+}
+
+/// A Kafka cluster. Clones share it. Nothing is opened before the first client.
+#[derive(Debug, Clone)]
+pub struct KafkaCluster {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    address: Address,
+    settings: Settings,
+    reached: Mutex<Option<Reached>>,
+}
+
+/// Brokers that can be connected to. The project's own server stays up as long as this lives, so
+/// every client keeps it.
+#[derive(Debug, Clone)]
+pub(super) struct Reached {
+    pub(super) brokers: Arc<str>,
+}
+
+impl KafkaCluster {
+    pub(super) fn new(address: Address, settings: Settings) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                address,
+                settings,
+                reached: Mutex::default(),
+            }),
+        }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// Whether it is the project's own server, which only runs while something uses it.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.shared.address, Address::Embedded(_))
+    }
+
+    /// The brokers to begin with, `host:port,host:port`, for other programs. Starts the project's
+    /// own server, which stays up as long as the cluster lives.
+    ///
+    /// # Errors
+    /// The project's own server can't be had.
+    pub async fn brokers(&self) -> Result<String, KafkaError> {
+        Ok(self.reach().await?.brokers.to_string())
+    }
+
+    /// A client that reads messages. Its methods block: give it a thread.
+    ///
+    /// # Errors
+    /// The settings are refused; the project's own server can't be had. Whether a broker answers is
+    /// only found when the client is used.
+    pub async fn consumer(&self, options: ConsumerOptions) -> Result<KafkaConsumer, KafkaError> {
+        let reached = self.reach().await?;
+        consumer::open(&self.shared.settings, reached, options)
+    }
+
+    /// A client that sends messages. Its methods may block: give it a thread.
+    ///
+    /// # Errors
+    /// As [`consumer`](Self::consumer).
+    pub async fn producer(&self, options: ProducerOptions) -> Result<KafkaProducer, KafkaError> {
+        let reached = self.reach().await?;
+        producer::open(&self.shared.settings, reached, options)
+    }
+
+    /// The way to it; the first one to ask starts the project's own server.
+    pub(super) async fn reach(&self) -> Result<Reached, KafkaError> {
+        let mut reached = self.shared.reached.lock().await;
+        if let Some(reached) = &*reached {
+            return Ok(reached.clone());
+        }
+        let found = match &self.shared.address {
+            Address::Brokers(brokers) => Reached {
+                brokers: brokers.as_str().into(),
+            },
+            Address::Embedded(_) => {
+                return Err(KafkaError::refused(
+                    "the embedded server",
+                    "this version of runner has none yet",
+                ));
+            }
+        };
+        Ok(reached.insert(found).clone())
+    }
+
+    /// Does something with a client that only looks, away from the async threads. `group` is whose
+    /// offsets it sees.
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        group: Option<&str>,
+        look: impl FnOnce(&Looker) -> Result<T, KafkaError> + Send + 'static,
+    ) -> Result<T, KafkaError> {
+        let reached = self.reach().await?;
+        let mut fixed = vec![("enable.auto.commit", "false".to_owned())];
+        if let Some(group) = group {
+            fixed.push(("group.id", group.to_owned()));
+        }
+        let config = self.shared.settings.config(&reached.brokers, &[], &fixed);
+        off_thread(move || {
+            let looker = Looker::open(&config, reached)?;
+            look(&looker)
+        })
+        .await
+    }
+}
+
+/// A client that only looks. All of its methods block.
+pub(super) struct Looker {
+    pub(super) client: BaseConsumer<Told>,
+    reached: Reached,
+}
+
+impl ConsumerContext for Told {}
+
+impl Looker {
+    fn open(config: &ClientConfig, reached: Reached) -> Result<Self, KafkaError> {
+        let client = config
+            .create_with_context(Told::default())
+            .map_err(|error| KafkaError::of_library("connect", &error, &reached.brokers, None))?;
+        Ok(Self { client, reached })
+    }
+
+    /// All topics and brokers, as soon as a broker answers; says why none does as soon as that is
+    /// certain.
+    pub(super) fn metadata(&self) -> Result<Metadata, KafkaError> {
+        let deadline = Instant::now() + CONNECT_PATIENCE;
+        loop {
+            let error = match self.client.fetch_metadata(None, CONNECT_STEP) {
+                Ok(metadata) => return Ok(metadata),
+                Err(error) => self.error("connect", &error),
+            };
+            if !error.is_transient() || Instant::now() > deadline {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Hears what the library has to tell.
+    fn listen(&self) {
+        while self.client.poll(Duration::ZERO).is_some() {}
+    }
+
+    pub(super) fn error(&self, action: &str, error: &Library) -> KafkaError {
+        self.listen();
+        of_client(action, error, &self.reached.brokers, self.client.context())
+    }
+}
+
+/// An error of a client, with the reason that was told before if that says more.
+pub(super) fn of_client(action: &str, error: &Library, brokers: &str, told: &Told) -> KafkaError {
+    let vague = error.rdkafka_error_code().is_some_and(|code| {
+        matches!(
+            code,
+            Code::BrokerTransportFailure | Code::OperationTimedOut | Code::AllBrokersDown
+        )
+    });
+    match told.trouble().filter(|_| vague) {
+        Some(trouble) => {
+            let error = Library::Global(trouble.code);
+            KafkaError::of_library(action, &error, brokers, Some(trouble.reason))
+        }
+        None => KafkaError::of_library(action, error, brokers, None),
+    }
+}
+
+/// What is dropped by a thread of its own: a client that ends waits for its threads, and a consumer
+/// for its group.
+#[derive(Debug)]
+pub(super) struct DroppedAside<T: Send + 'static>(Option<T>);
+
+impl<T: Send + 'static> DroppedAside<T> {
+    pub(super) fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    /// Drops it here and now.
+    pub(super) fn drop_now(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl<T: Send + 'static> Deref for DroppedAside<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        let Some(value) = &self.0 else {
+            unreachable!("it is only taken out at the end of its life")
+        };
+        value
+    }
+}
+
+impl<T: Send + 'static> Drop for DroppedAside<T> {
+    fn drop(&mut self) {
+        if let Some(value) = self.0.take() {
+            std::thread::spawn(move || drop(value));
+        }
+    }
+}
+
+/// Runs what blocks in a thread of its own. Not in tokio's pool: the runtime would wait for it when
+/// it ends, and a person who interrupts doesn't want to.
+pub(super) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,
+) -> Result<T, KafkaError> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || sender.send(work()));
+    match receiver.await {
+        Ok(result) => result,
+        Err(_) => Err(KafkaError::refused("the client", "it has ended")),
+    }
+}
