@@ -14,8 +14,8 @@ mod table;
 pub use crate::sqltext::Dialect;
 pub use copy_context::RefusedRecord;
 pub use database::{
-    Access, ByteSource, Claim, Database, DatabaseError, ErrorPlace, Fetched, LedgerKey, LoadInput,
-    LoadMode, LoadTarget, Loaded, Notice, ReplaceBy, Session, Statement, Stopper,
+    Access, ByteSource, Claim, Database, DatabaseError, Described, ErrorPlace, Fetched, LedgerKey,
+    LoadInput, LoadMode, LoadTarget, Loaded, Notice, ReplaceBy, Session, Statement, Stopper,
 };
 pub use http::{
     HttpApi, HttpBody, HttpError, HttpHead, HttpLimits, HttpMethod, HttpRequest, HttpResponse,

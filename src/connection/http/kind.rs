@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use schemars::{Schema, json_schema};
 
 use super::HttpApi;
@@ -49,6 +50,7 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
         }
     };
     Some(Arc::new(Http {
+        base: base.clone(),
         api: HttpApi::new(Shared {
             base: Some(base),
             rate: settings.rate_limit.map(RateLimit::new),
@@ -73,12 +75,18 @@ fn wrong_url(span: Span) -> Diagnostic {
 /// A configured API.
 #[derive(Debug)]
 struct Http {
+    base: reqwest::Url,
     api: HttpApi,
 }
 
+#[async_trait]
 impl Connection for Http {
     fn kind(&self) -> &'static str {
         KIND.name
+    }
+
+    async fn probe(&self) -> Result<(), String> {
+        super::probe::reach(&self.base).await
     }
 
     fn as_http(&self) -> Option<&HttpApi> {

@@ -5,6 +5,7 @@ mod body;
 mod client;
 mod error;
 mod kind;
+mod probe;
 mod request;
 mod response;
 mod settings;
