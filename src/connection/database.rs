@@ -114,6 +114,10 @@ pub trait Session: Send {
         Err(no_streams())
     }
 
+    /// Asks what a statement needs and gives, without executing it. A mistake in it ends the
+    /// transaction, as its execution would.
+    async fn describe(&mut self, statement: &str) -> Result<Described, DatabaseError>;
+
     /// Executes one statement that gives no rows, and says how many it touched.
     async fn execute(&mut self, statement: &Statement) -> Result<u64, DatabaseError>;
 
@@ -188,6 +192,15 @@ pub enum Claim {
 pub struct Statement {
     pub text: String,
     pub values: Vec<Json>,
+}
+
+/// What a statement needs and gives.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Described {
+    /// The types of `$1`, `$2`, …, where the database knows types; in lower case.
+    pub parameters: Vec<String>,
+    /// The names and types of the columns of its rows; none when it gives no rows.
+    pub columns: Vec<(String, String)>,
 }
 
 /// Rows of a statement, or the number it touched when it gives none.

@@ -54,7 +54,7 @@ pub trait Task: Send + Sync + std::fmt::Debug {
         Vec::new()
     }
 
-    /// What it does to databases, in its order, as far as that can be told before it runs.
+    /// What it does to databases and topics, in its order, as far as that can be told before it runs.
     fn touches(&self) -> Vec<Touch<'_>> {
         Vec::new()
     }

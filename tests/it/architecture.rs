@@ -10,6 +10,7 @@ const ROOMS: &[&str] = &[
     "cli",
     "exchange",
     "daemon",
+    "rehearsal",
     "spec",
     "store",
     "executor",

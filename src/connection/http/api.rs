@@ -100,6 +100,18 @@ impl HttpApi {
         Shared::new(Base::Anywhere, Policy::default(), client).into()
     }
 
+    /// Resolves the host of the base and connects to it; sends nothing.
+    ///
+    /// # Errors
+    /// Why that fails.
+    pub async fn reach(&self) -> Result<(), String> {
+        match self.shared.base.url().await {
+            Ok(Some(base)) => super::probe::reach(&base).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// Sends a request, again where that helps, and gives an answer of an accepted status. Its body
     /// is still to be read, and can't be asked for again when it breaks off.
     ///

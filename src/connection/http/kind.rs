@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use schemars::{Schema, json_schema};
 use tokio::sync::Mutex;
@@ -74,6 +75,7 @@ struct Http {
     secrets: Secret<Vec<String>>,
 }
 
+#[async_trait]
 impl Connection for Http {
     fn kind(&self) -> &'static str {
         KIND.name
@@ -81,6 +83,10 @@ impl Connection for Http {
 
     fn secrets(&self) -> Vec<String> {
         self.secrets.reveal().clone()
+    }
+
+    async fn probe(&self) -> Result<(), String> {
+        self.api.reach().await
     }
 
     fn as_http(&self) -> Option<&HttpApi> {

@@ -14,6 +14,7 @@ mod exchange;
 mod journal;
 mod kind;
 mod network;
+mod probe;
 mod proxy;
 mod request;
 mod response;
