@@ -8,9 +8,11 @@ mod exactly_once;
 mod file;
 mod http;
 mod http_request;
+mod kafka;
 mod kind;
 mod log;
 mod messages;
+mod notify;
 mod plot;
 mod script;
 pub mod shell;
@@ -19,7 +21,7 @@ mod surroundings;
 mod touch;
 
 pub use context::{AttemptContext, Clock, Progress};
-use copy::{Consumer, Records, RecordsFrom};
+use copy::{Consumer, Records, RecordsFrom, into_topic, records_schema, topic_schema};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};
@@ -32,10 +34,12 @@ pub const KINDS: &[&TaskKind] = &[
     &sql::KIND,
     &copy::KIND,
     &http::KIND,
+    &kafka::KIND,
     &file::KIND,
     &shell::KIND,
     &check::KIND,
     &plot::KIND,
+    &notify::KIND,
 ];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.

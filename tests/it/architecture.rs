@@ -55,14 +55,18 @@ const HOMES: &[(&str, &[&str])] = &[
     ("petgraph", &["spec/graph.rs"]),
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),
     ("axum", &["exchange/"]),
+    ("object_store", &["connection/bucket/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("clap", &["cli/", "main.rs"]),
     ("rdkafka", &["connection/kafka/"]),
     ("zstd", &["data/compression.rs"]),
     ("flate2", &["data/compression.rs"]),
+    ("lettre", &["connection/smtp.rs"]),
     ("resvg", &["picture/png.rs"]),
     ("ttf_parser", &["picture/font.rs"]),
+    ("async_compression", &["connection/http/unpack.rs"]),
     ("reqwest", &["connection/http/"]),
+    ("rustls", &["connection/http/"]),
 ];
 
 /// A file of `src`, without its comments.

@@ -6,6 +6,7 @@
 )]
 
 mod architecture;
+mod bucket;
 mod check;
 mod check_task;
 mod cli;
@@ -17,8 +18,11 @@ mod engine;
 mod exchange;
 mod file;
 mod host;
+mod http;
+mod http_task;
 mod kill;
 mod kinds;
+mod notify;
 mod oracle;
 mod pipelines;
 mod plot;

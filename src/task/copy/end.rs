@@ -13,6 +13,9 @@ use crate::task::Surroundings;
 /// The kinds of connections that are databases.
 pub(super) const DATABASES: &[&str] = &["postgres", "sqlite"];
 
+/// The kinds of connections that are stores of files.
+pub(super) const BUCKETS: &[&str] = &["bucket"];
+
 /// A row of [`SOURCES`](super::source::SOURCES) or [`SINKS`](super::sink::SINKS): one thing that
 /// records come from or go to.
 pub(super) struct End<T: ?Sized> {

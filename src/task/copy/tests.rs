@@ -83,6 +83,7 @@ fn field(target: &str, value: FieldValue) -> Field {
         place: Span::new(SourceId(0), 0..0),
         value,
         r#type: None,
+        required: false,
     }
 }
 

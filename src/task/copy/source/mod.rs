@@ -1,10 +1,12 @@
 //! What a copy takes its records from. One file a source, one row each in [`SOURCES`].
 
+mod bucket;
 mod dataset;
 mod file;
 mod http;
 mod kafka;
 mod query;
+mod values;
 
 use async_trait::async_trait;
 use schemars::Schema;
@@ -25,7 +27,9 @@ pub(super) type SourceKind = End<dyn Source>;
 pub(super) const SOURCES: &[&SourceKind] = &[
     &file::KIND,
     &dataset::KIND,
+    &values::KIND,
     &query::KIND,
+    &bucket::KIND,
     &kafka::KIND,
     &http::KIND,
 ];
@@ -54,13 +58,13 @@ pub(super) trait Source: Send + Sync + std::fmt::Debug {
         Guarantee::ExactlyOnce
     }
 
-    /// What reading does to a database.
-    fn touch(&self) -> Option<Touch<'_>> {
+    /// The source as a topic, which a database reads with its offsets.
+    fn as_feed(&self) -> Option<&Feed> {
         None
     }
 
-    /// The source as a topic, which a database reads with its offsets.
-    fn as_feed(&self) -> Option<&Feed> {
+    /// What reading does to a database.
+    fn touch(&self) -> Option<Touch<'_>> {
         None
     }
 
@@ -85,6 +89,11 @@ impl FromNode for From {
 }
 
 impl From {
+    /// A `from` that stands elsewhere than in a copy.
+    pub(super) fn of(node: &Node) -> Self {
+        Self(node.clone())
+    }
+
     /// Checks it with the row it belongs to.
     pub(super) fn read(&self, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Source>> {
         if let Some(task) = self.0.as_text()

@@ -269,9 +269,11 @@ impl Loader<'_> {
                 log.warn(format!("{}: {what}", DataError::from(reject)));
             }
             // Of several bad records in a message the first one says why.
-            letters.extend(letter.filter(|letter| {
-                buried.insert((letter.origin.partition, letter.origin.offset))
-            }));
+            letters.extend(
+                letter.filter(|letter| {
+                    buried.insert((letter.origin.partition, letter.origin.offset))
+                }),
+            );
         }
         if total > SHOWN {
             log.warn(format!("{} more: each {what}", total - SHOWN));
