@@ -22,7 +22,7 @@ use crate::secret::{Environment, Masker, Secret};
 /// An API below a base URL, or any URL at all. Clones share rate limit, tokens and connections.
 #[derive(Debug, Clone)]
 pub struct HttpApi {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// What a request is sent in: the attempt around it.
@@ -98,18 +98,6 @@ impl HttpApi {
             ..ClientSettings::default()
         };
         Shared::new(Base::Anywhere, Policy::default(), client).into()
-    }
-
-    /// Resolves the host of the base and connects to it; sends nothing.
-    ///
-    /// # Errors
-    /// Why that fails.
-    pub async fn reach(&self) -> Result<(), String> {
-        match self.shared.base.url().await {
-            Ok(Some(base)) => super::probe::reach(&base).await,
-            Ok(None) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        }
     }
 
     /// Sends a request, again where that helps, and gives an answer of an accepted status. Its body

@@ -86,7 +86,7 @@ impl Connection for Http {
     }
 
     async fn probe(&self) -> Result<(), String> {
-        self.api.reach().await
+        super::probe::probe(&self.api).await
     }
 
     fn as_http(&self) -> Option<&HttpApi> {

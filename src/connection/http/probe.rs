@@ -6,11 +6,22 @@ use reqwest::Url;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
+use super::HttpApi;
+
 /// How long the name server and the server itself may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Whether the server of an API's base URL is there.
+pub(super) async fn probe(api: &HttpApi) -> Result<(), String> {
+    match api.shared.base.url().await {
+        Ok(Some(base)) => reach(&base).await,
+        Ok(None) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Resolves the host of a URL and connects to it; sends nothing.
-pub(super) async fn reach(base: &Url) -> Result<(), String> {
+async fn reach(base: &Url) -> Result<(), String> {
     let (Some(host), Some(port)) = (base.host_str(), base.port_or_known_default()) else {
         return Err("its URL has no host".to_owned());
     };
