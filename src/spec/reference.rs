@@ -81,6 +81,9 @@ fn named_shapes(key: &str, schema: &Json) -> String {
         let doc = shape["description"].as_str().unwrap_or_default();
         text.push_str(&format!("\n#### `{key}`: {title}\n\n{doc}\n\n"));
         text.push_str(&table(shape, &[]));
+        for (key, property) in shape["properties"].as_object().into_iter().flatten() {
+            text.push_str(&named_shapes(key, property));
+        }
     }
     text
 }

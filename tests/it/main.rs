@@ -6,6 +6,7 @@
 )]
 
 mod architecture;
+mod bucket;
 mod check;
 mod check_task;
 mod cli;
@@ -21,6 +22,7 @@ mod http;
 mod http_task;
 mod kill;
 mod kinds;
+mod notify;
 mod oracle;
 mod pipelines;
 mod plot;

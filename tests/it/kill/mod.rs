@@ -7,6 +7,7 @@
 mod daily_batch;
 mod disk;
 mod failpoints;
+mod files;
 mod interrupts;
 mod machine;
 mod outage;

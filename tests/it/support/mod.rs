@@ -7,3 +7,4 @@ pub(crate) mod fault_server;
 pub(crate) mod postgres;
 pub(crate) mod project;
 pub(crate) mod proxy;
+pub(crate) mod s3;
