@@ -1,4 +1,4 @@
-//! Where the records stand in a document: a subset of JSONPath (RFC 9535) without its `$.`.
+//! Where the records stand in a document: a subset of `JSONPath` (RFC 9535) without its `$.`.
 
 use std::fmt;
 

@@ -139,7 +139,7 @@ impl Call {
         }
         request.limits = self.limits.clone();
         request.accept = self.status.clone();
-        request.rate = self.rate.clone();
+        request.rate.clone_from(&self.rate);
         Ok(request)
     }
 

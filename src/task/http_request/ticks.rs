@@ -230,7 +230,7 @@ mod tests {
         let mut made = Vec::new();
         let mut work = work.iter();
         while let Some(tick) = clockwork.next().await {
-            let begun = origin.elapsed() + before - ahead;
+            let begun = (origin.elapsed() + before).saturating_sub(ahead);
             assert_eq!(
                 tick.at,
                 start + TimeDelta::seconds(tick.number.try_into().unwrap())
