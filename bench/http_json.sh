@@ -22,11 +22,11 @@ fi
 cd "$work"
 mkdir pipelines sql
 
-coproc pages { python3 "$root/bench/http_json_server.py" "$rows"; }
-server=$pages_PID
-held=
-trap 'kill $server $held 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
-read -r api <&"${pages[0]}"
+mkfifo address
+python3 "$root/bench/http_json_server.py" "$rows" >address &
+server=$!
+trap 'kill $server ${held_PID:-} 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
+read -r api <address
 
 cat >runner.yaml <<YAML
 connections:
@@ -52,9 +52,8 @@ tasks:
 YAML
 
 # The server lives as long as this one uses it.
-coproc database { "$runner" db url --hold bench 2>/dev/null; }
-held=$database_PID
-read -r url <&"${database[0]}"
+coproc held { "$runner" db url --hold bench 2>/dev/null; }
+read -r url <&"${held[0]}"
 "$runner" trigger --quiet tables >/dev/null
 
 
