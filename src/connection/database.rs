@@ -56,7 +56,9 @@ pub trait Session: Send {
 
     /// Marks a place in the transaction to which [`undo`](Self::undo) leads back.
     async fn mark(&mut self) -> Result<(), DatabaseError> {
-        self.execute(&plain("SAVEPOINT runner_mark")).await.map(drop)
+        self.execute(&plain("SAVEPOINT runner_mark"))
+            .await
+            .map(drop)
     }
 
     /// Takes back what was done since the last mark, also after a statement that failed, and

@@ -28,6 +28,7 @@ pub(super) use self::records::{Records, RecordsFrom};
 pub(super) use self::sink::topic_schema;
 use self::sink::{Sink, To, own_dataset};
 use self::source::From;
+use super::messages::Feed;
 use super::{
     AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskResult, Touch,
 };
@@ -110,15 +111,54 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
     if let (Some(to), Some(mapping)) = (&to, &mapping) {
         check_reads(&**to, mapping, surroundings);
     }
+    let (from, to) = (from?, to?);
+    if let Some(feed) = from.as_feed() {
+        refuse_for_topics(&copy, feed, &*to, surroundings);
+    }
     Some(Box::new(CopyTask {
         flow: Flow {
-            from: from?,
+            from,
             mapping: mapping?,
             on_error: copy.on_error,
             rejects,
         },
-        to: to?,
+        to,
     }))
+}
+
+/// What can't be done with the messages of a topic.
+fn refuse_for_topics(copy: &Copy, feed: &Feed, to: &dyn Sink, surroundings: &mut Surroundings<'_>) {
+    let mut refuse = |message: &str, help: &str| {
+        let wrong = Diagnostic::error("conflicting-keys", message, copy.span);
+        surroundings.report.push(wrong.help(help));
+    };
+    if copy.rejects.is_some() {
+        refuse(
+            "a topic has no file of `rejects`",
+            "name a topic for them: `dead_letter: …` under `from`",
+        );
+    }
+    let Some(sink) = to.as_database() else {
+        if feed.is_endless() {
+            refuse(
+                "a stream that goes on until it is stopped can't be written there",
+                "say `until: caught_up`, a number or a duration, or load it into a table",
+            );
+        }
+        return;
+    };
+    if sink.replaces() {
+        refuse(
+            "each batch of a topic would replace the one before",
+            "leave `mode: replace` out",
+        );
+    }
+    if surroundings.project.connection_kind(sink.database()) != Some("postgres") {
+        refuse(
+            "a topic can be loaded into PostgreSQL only, which keeps its offsets",
+            "copy it into the task's own dataset first",
+        );
+    }
 }
 
 /// What the sink reads of the records has to be among their columns, where these are written down.

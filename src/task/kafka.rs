@@ -105,7 +105,7 @@ struct KafkaTask {
 enum Work {
     Nothing,
     Produce(Box<dyn Task>),
-    Consume(Consume),
+    Consume(Box<Consume>),
 }
 
 fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Task>> {
@@ -172,7 +172,7 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
         (_, Some(topic)) => {
             let settings = FeedSettings::from_entries(&entries, node.span, surroundings.report)?;
             let feed = Feed::read(connection.clone()?, topic, &settings, surroundings);
-            feed.map(|feed| Work::Consume(Consume { feed }))
+            feed.map(|feed| Work::Consume(Box::new(Consume { feed })))
         }
         (None, None) => Some(Work::Nothing),
     };

@@ -116,13 +116,7 @@ impl KafkaConsumer {
     /// # Errors
     /// The partitions belong to another consumer by now; no broker answers.
     pub fn commit_noted(&self, noted: &[(Position, String)]) -> Result<(), KafkaError> {
-        let mut list = TopicPartitionList::new();
-        for (Position { partition, next }, note) in noted {
-            let mut element = list.add_partition(&partition.topic, partition.number);
-            // Refuses invalid offsets only, and these are not.
-            let _ = element.set_offset(Offset::Offset(*next));
-            element.set_metadata(note);
-        }
+        let list = list_of(noted);
         let committed = self.library().commit(&list, CommitMode::Sync);
         drop(list);
         committed.map_err(|error| self.error("commit", &error))
@@ -130,6 +124,27 @@ impl KafkaConsumer {
 }
 
 impl KafkaProducer {
+    /// Commits how far a group has come together with what is sent, with a note for each
+    /// partition; `keeper` stands for the group.
+    ///
+    /// # Errors
+    /// The transaction must be aborted; the producer is lost.
+    pub fn send_noted(
+        &self,
+        keeper: &NoteKeeper,
+        noted: &[(Position, String)],
+    ) -> Result<(), KafkaError> {
+        let Some(group) = keeper.consumer.group() else {
+            return Err(KafkaError::refused("commit", "the consumer has no group"));
+        };
+        let list = list_of(noted);
+        let sent = self
+            .library()
+            .send_offsets_to_transaction(&list, &group, PATIENCE);
+        drop(list);
+        sent.map_err(|error| self.error("commit", &error))
+    }
+
     /// Leaves a note with the current transaction; at most 4 kB.
     ///
     /// # Errors
@@ -150,4 +165,15 @@ impl KafkaProducer {
         drop(list);
         sent.map_err(|error| self.error("commit", &error))
     }
+}
+
+fn list_of(noted: &[(Position, String)]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (Position { partition, next }, note) in noted {
+        let mut element = list.add_partition(&partition.topic, partition.number);
+        // Refuses invalid offsets only, and these are not.
+        let _ = element.set_offset(Offset::Offset(*next));
+        element.set_metadata(note);
+    }
+    list
 }

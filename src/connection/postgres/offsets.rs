@@ -123,7 +123,7 @@ impl Ledger {
             literal(&stream.group),
             literal(&stream.topic),
         );
-        let moved = session.simple(&sql).await?;
-        Ok(moved == moves.len() as u64)
+        let touched = session.simple(&sql).await?;
+        Ok(touched == moves.len() as u64)
     }
 }

@@ -8,12 +8,11 @@ fn decoder(format: MessageFormat, wanted: Wanted, fields: &[&str]) -> MessageDec
     MessageDecoder::new(format, wanted, &fields, CsvDialect::default())
 }
 
-/// Columns and rows of each segment, NULL as `-`.
-fn check(
-    mut decoder: MessageDecoder,
-    messages: &[&str],
-    expected: &[(&[(&str, ColumnKind)], &[&str])],
-) {
+/// A segment: its columns, and its rows with NULL as `-`.
+type Expected<'a> = (&'a [(&'a str, ColumnKind)], &'a [&'a str]);
+
+/// Checks the segments of messages.
+fn check(mut decoder: MessageDecoder, messages: &[&str], expected: &[Expected<'_>]) {
     let mut mistakes = Vec::new();
     for message in messages {
         if let Err(reason) = decoder.add(Some(message.as_bytes()), &|| r#"{"offset":7}"#.into()) {

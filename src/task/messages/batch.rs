@@ -12,12 +12,13 @@ use super::feed::{Bound, Feed};
 use super::gather::{Origin, Piece};
 use super::hand::{Answer, Begin};
 use super::letters::{DeadLetters, Letter};
+use super::outbox::Progress;
 use super::reader::{Event, Reader};
-use crate::connection::kafka::KafkaCluster;
+use crate::connection::kafka::{KafkaCluster, NotePlace, Partition, Position};
 use crate::data::ndjson::Wanted;
 use crate::data::{
-    Batch, BatchBuilder, ColumnKind, Columns, DataError, Place, RecordSource, Reject, Rejects,
-    Segment,
+    Batch, BatchBuilder, Column, ColumnKind, Columns, DataError, Place, RecordSource, Reject,
+    Rejects, Segment,
 };
 use crate::task::{AttemptContext, TaskFailure};
 
@@ -75,6 +76,10 @@ impl<'a> Messages<'a> {
             None => None,
         };
         let count = bound.until.count();
+        let names = match &wanted {
+            Wanted::Keys { keys, .. } => keys.clone(),
+            Wanted::Columns(_) | Wanted::All => Vec::new(),
+        };
         let reading = feed.reading(&bound, wanted, count);
         let mut messages = Self {
             reader: Reader::open(cluster, reading).await?,
@@ -100,6 +105,10 @@ impl<'a> Messages<'a> {
         while messages.ready.is_empty() && !messages.ended {
             messages.step().await?;
         }
+        if messages.columns.is_empty() {
+            // Without any message the mapping still finds its columns.
+            messages.columns = names.iter().map(|name| Column::text(name)).collect();
+        }
         Ok(messages)
     }
 
@@ -113,17 +122,50 @@ impl<'a> Messages<'a> {
     /// # Errors
     /// The partitions belong to another consumer by now; no broker answers.
     pub(in crate::task) async fn finish(self) -> Result<(), TaskFailure> {
-        let key = self.attempt.idempotency_key();
-        let noted = self.places.iter().map(|(partition, (from, next))| {
-            let note = json!({ "attempt": key, "from": from }).to_string();
-            (*partition, *next, note)
-        });
-        let noted: Vec<_> = noted.collect();
+        let noted: Vec<_> = self
+            .noted()
+            .into_iter()
+            .map(|(place, note)| (place.partition.number, place.next, note))
+            .collect();
         if !noted.is_empty() {
             self.reader.commit_noted(noted).await?;
         }
         self.reader.close().await;
         Ok(())
+    }
+
+    /// How far it has come, for a transaction that tells the group.
+    ///
+    /// # Errors
+    /// The cluster can't be had.
+    pub(in crate::task) async fn progress(&self) -> Result<Progress, TaskFailure> {
+        let place = NotePlace {
+            group: self.bound.group.clone(),
+            partition: Partition::new(&self.bound.topic, 0),
+        };
+        Ok(Progress {
+            group: self.cluster.note_keeper(&place).await?,
+            noted: self.noted(),
+        })
+    }
+
+    /// Leaves the group, which knows how far it has come.
+    pub(in crate::task) async fn leave(self) {
+        self.reader.close().await;
+    }
+
+    /// How far it has come, with notes where it began.
+    fn noted(&self) -> Vec<(Position, String)> {
+        let key = self.attempt.idempotency_key();
+        self.places
+            .iter()
+            .map(|(number, (from, next))| {
+                let note = json!({ "attempt": key, "from": from }).to_string();
+                let partition = Partition::new(&self.bound.topic, *number);
+                let next = *next;
+                (Position { partition, next }, note)
+            })
+            .collect()
     }
 
     async fn step(&mut self) -> Result<(), TaskFailure> {

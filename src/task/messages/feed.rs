@@ -184,6 +184,11 @@ impl Feed {
         })
     }
 
+    /// Whether it certainly goes on until it is cancelled.
+    pub(in crate::task) fn is_endless(&self) -> bool {
+        matches!(&self.until, Some(TemplateValue::Literal(value)) if value == "stopped")
+    }
+
     /// What an attempt reads.
     pub(in crate::task) fn bind(&self, attempt: &AttemptContext) -> Result<Bound, TaskFailure> {
         let scope = &attempt.scope;

@@ -45,7 +45,7 @@ impl DeadLetters {
     }
 
     /// Where they go.
-    pub(in crate::task) fn topic(&self) -> &str {
+    pub(in crate::task) fn to(&self) -> &str {
         &self.to
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::connection::kafka::{
-    KafkaCluster, KafkaError, KafkaProducer, NoteKeeper, NotePlace, Partition, ProducerOptions,
-    Record,
+    KafkaCluster, KafkaError, KafkaProducer, NoteKeeper, NotePlace, Partition, Position,
+    ProducerOptions, Record,
 };
 
 /// A message on its way out.
@@ -27,6 +27,12 @@ pub(in crate::task) struct Transaction {
     pub(in crate::task) id: String,
 }
 
+/// How far a group has come with what was sent.
+pub(in crate::task) struct Progress {
+    pub(in crate::task) group: NoteKeeper,
+    pub(in crate::task) noted: Vec<(Position, String)>,
+}
+
 /// What comes of opening.
 pub(in crate::task) enum Opened {
     Ready(Outbox),
@@ -38,6 +44,7 @@ enum Order {
     Send(Vec<Outgoing>),
     Finish {
         note: String,
+        progress: Option<Progress>,
         answer: oneshot::Sender<Result<(), KafkaError>>,
     },
 }
@@ -115,13 +122,22 @@ impl Outbox {
         }
     }
 
-    /// Sees that the brokers have all messages. A transaction is committed, with a note.
+    /// Sees that the brokers have all messages. A transaction is committed, with a note and with
+    /// the progress of the group that it has read.
     ///
     /// # Errors
     /// They don't; of a transaction it may not be known.
-    pub(in crate::task) async fn finish(mut self, note: String) -> Result<(), KafkaError> {
+    pub(in crate::task) async fn finish(
+        mut self,
+        note: String,
+        progress: Option<Progress>,
+    ) -> Result<(), KafkaError> {
         let (answer, answered) = oneshot::channel();
-        let finish = Order::Finish { note, answer };
+        let finish = Order::Finish {
+            note,
+            progress,
+            answer,
+        };
         if self.orders.send(finish).await.is_err() {
             return Err(self.failure().await);
         }
@@ -161,11 +177,13 @@ fn work(
                     send(producer, topic, message)?;
                 }
             }
-            Order::Finish { note, answer } => {
+            Order::Finish {
+                note,
+                progress,
+                answer,
+            } => {
                 let done = match keeper {
-                    Some(keeper) => producer
-                        .send_note(keeper, &note)
-                        .and_then(|()| producer.commit()),
+                    Some(keeper) => commit(producer, keeper, &note, progress.as_ref()),
                     None => producer.flush(PATIENCE),
                 };
                 // Nobody may be left to hear it.
@@ -179,6 +197,19 @@ fn work(
         producer.abort()?;
     }
     Ok(())
+}
+
+fn commit(
+    producer: &KafkaProducer,
+    keeper: &NoteKeeper,
+    note: &str,
+    progress: Option<&Progress>,
+) -> Result<(), KafkaError> {
+    if let Some(Progress { group, noted }) = progress.filter(|known| !known.noted.is_empty()) {
+        producer.send_noted(group, noted)?;
+    }
+    producer.send_note(keeper, note)?;
+    producer.commit()
 }
 
 fn send(producer: &KafkaProducer, topic: &str, message: &Outgoing) -> Result<(), KafkaError> {

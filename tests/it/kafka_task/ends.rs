@@ -57,10 +57,17 @@ async fn a_group_begins_where_it_shall() {
         let copy = stage.copy(&json!({ "start": start, "until": "stopped", "every": "10ms" }));
         let stream = stage.stream(&copy);
         let known = "SELECT count(*) FROM runner.kafka_offsets";
-        stage.until("SELECT count(*) FROM pg_tables WHERE tablename = 'kafka_offsets'", "1").await;
+        stage
+            .until(
+                "SELECT count(*) FROM pg_tables WHERE tablename = 'kafka_offsets'",
+                "1",
+            )
+            .await;
         stage.until(known, "3").await;
         stage.send_numbers(10..15).await;
-        stage.until("SELECT min(n), count(*) FROM t", expected).await;
+        stage
+            .until("SELECT min(n), count(*) FROM t", expected)
+            .await;
         stop(&stage.attempt, stream).await;
     }
 }

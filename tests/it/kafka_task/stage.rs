@@ -53,7 +53,12 @@ impl Stage {
     /// Sends `{"n": …}` for each number, to the partitions in turn.
     pub(super) async fn send_numbers(&self, numbers: std::ops::Range<i32>) {
         let values: Vec<(i32, String)> = numbers
-            .map(|n| (n % PARTITIONS, format!("{{\"n\": {n}, \"text\": \"t{n}\"}}")))
+            .map(|n| {
+                (
+                    n % PARTITIONS,
+                    format!("{{\"n\": {n}, \"text\": \"t{n}\"}}"),
+                )
+            })
             .collect();
         self.send_values(&values).await;
     }
@@ -186,7 +191,10 @@ pub(super) fn stream(attempt: &Attempt, copy: &Json) -> JoinHandle<TaskResult> {
 pub(super) async fn stop(attempt: &Attempt, stream: JoinHandle<TaskResult>) {
     attempt.cancel.cancel();
     let ended = tokio::time::timeout(SOON, stream).await;
-    let failure = ended.expect("it doesn't end").expect("no panic").unwrap_err();
+    let failure = ended
+        .expect("it doesn't end")
+        .expect("no panic")
+        .unwrap_err();
     assert_eq!(&*failure.cause.message, "cancelled");
 }
 

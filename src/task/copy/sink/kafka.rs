@@ -11,8 +11,8 @@ use crate::model::{ConnectionId, FailureKind};
 use crate::task::copy::columns::Formula;
 use crate::task::copy::end::Selection;
 use crate::task::copy::flow::{Consumer, Flow, finish};
-use crate::task::copy::mapped::{BoundFormula, column};
-use crate::task::messages::{Opened, Outbox, Outgoing, Transaction};
+use crate::task::copy::mapped::{BoundFormula, Mapped, column};
+use crate::task::messages::{Feed, Messages, Opened, Outbox, Outgoing, Transaction};
 use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResult};
 use crate::template::{Scope, Template};
 
@@ -198,18 +198,55 @@ impl TopicSink {
             outbox,
             written: Written { rows: 0, bytes: 0 },
         };
-        flow.pass_until_cancelled(attempt, rejects.as_ref(), &mut sending)
-            .await?;
-        let Sending {
-            outbox, written, ..
-        } = sending;
-        finish(rejects.as_ref())?;
-        outbox.finish(note(&written)).await?;
+        let relayed = flow.from.as_feed().filter(|_| self.transactional);
+        let written = if let Some(feed) = relayed {
+            // The group moves on in the same transaction.
+            tokio::select! {
+                done = relay(flow, feed, attempt, sending) => done?,
+                () = attempt.cancel.cancelled() => {
+                    return Err(TaskFailure::retryable("cancelled"));
+                }
+            }
+        } else {
+            flow.pass_until_cancelled(attempt, rejects.as_ref(), &mut sending)
+                .await?;
+            finish(rejects.as_ref())?;
+            let written = sending.written;
+            sending.outbox.finish(note(&written), None).await?;
+            written
+        };
         attempt
             .log
             .info(format!("{} messages to `{topic}`", written.rows));
         Ok(flow.output(attempt, &written, rejects.as_ref(), made))
     }
+}
+
+/// Sends the messages of another topic in the transaction that tells their group.
+async fn relay(
+    flow: &Flow,
+    feed: &Feed,
+    attempt: &AttemptContext,
+    mut sending: Sending<'_>,
+) -> Result<Written, TaskFailure> {
+    let (mapping, rejects) = (&flow.mapping, sending.rejects.clone());
+    let mut messages = Messages::open(feed, attempt, mapping.wanted(), rejects.clone()).await?;
+    if mapping.is_nothing() {
+        sending.consume(&mut messages).await?;
+    } else {
+        let scope = attempt.scope.clone();
+        let mut mapped = Mapped::open(&mut messages, mapping, scope, rejects.clone()).await?;
+        sending.consume(&mut mapped).await?;
+    }
+    finish(rejects.as_ref())?;
+    let written = sending.written;
+    let progress = messages.progress().await?;
+    sending
+        .outbox
+        .finish(note(&written), Some(progress))
+        .await?;
+    messages.leave().await;
+    Ok(written)
 }
 
 fn note(written: &Written) -> String {

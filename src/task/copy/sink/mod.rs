@@ -69,6 +69,11 @@ pub(super) trait DatabaseSink: Send + Sync {
     /// The name of the connection.
     fn database(&self) -> &str;
 
+    /// Whether records take the place of those that are there.
+    fn replaces(&self) -> bool {
+        false
+    }
+
     /// What is written, for people: `prices in warehouse`.
     ///
     /// # Errors

@@ -192,6 +192,10 @@ impl DatabaseSink for TableSink {
         self.connection.as_str()
     }
 
+    fn replaces(&self) -> bool {
+        matches!(self.mode, LoadMode::Replace { .. })
+    }
+
     fn target(&self, attempt: &AttemptContext) -> Result<String, TaskFailure> {
         let table = self.table.render(&attempt.scope)?;
         Ok(format!("{table} in {}", self.connection))

@@ -243,7 +243,7 @@ impl Loader<'_> {
     ) -> Result<Loaded, TaskFailure> {
         let mut loaded = Loaded::default();
         // What is to be written, the first at the end.
-        let mut parts = vec![0..source.rows()];
+        let mut parts = Vec::from([0..source.rows()]);
         while let Some(part) = parts.pop() {
             session.mark().await?;
             let own = Rejects::kept()?;
@@ -255,7 +255,9 @@ impl Loader<'_> {
                     session.unmark().await?;
                     loaded.rows += done.rows;
                     loaded.written += done.written;
-                    own.take().into_iter().for_each(|reject| rejects.add(reject));
+                    own.take()
+                        .into_iter()
+                        .for_each(|reject| rejects.add(reject));
                 }
                 Err(failure) if failure.of_values => {
                     session.undo().await?;
@@ -289,7 +291,10 @@ impl Loader<'_> {
         let (attempt, mapping) = (self.attempt, &self.flow.mapping);
         if mapping.is_nothing() {
             let records: &mut dyn RecordSource = &mut source;
-            return self.sink.write(session, records, rejects, self.flow, attempt).await;
+            return self
+                .sink
+                .write(session, records, rejects, self.flow, attempt)
+                .await;
         }
         let scope = attempt.scope.clone();
         let mut mapped = Mapped::open(&mut source, mapping, scope, rejects.cloned()).await?;
@@ -302,7 +307,7 @@ impl Loader<'_> {
     async fn bury(&self, piece: &Arc<Piece>, rejected: Vec<Reject>) -> Result<(), TaskFailure> {
         let (log, total) = (&self.attempt.log, rejected.len());
         let what = match &self.letters {
-            Some(letters) => format!("goes to `{}`", letters.topic()),
+            Some(letters) => format!("goes to `{}`", letters.to()),
             None => "is left out".to_owned(),
         };
         let mut buried = BTreeSet::new();
