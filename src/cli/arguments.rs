@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use crate::exchange::FaultRule;
+use crate::model::Timestamp;
+
 /// Declarative ETL jobs in YAML: checked before they run, recovered after a crash.
 #[derive(Debug, Parser)]
 #[command(
@@ -68,6 +71,8 @@ pub enum Command {
     Topic(Topic),
     /// Get what embedded servers need and this machine lacks
     Setup(Setup),
+    /// Serve the shapes of public market APIs on this machine, for trying and testing
+    Exchange(Exchange),
     /// Show the kinds of tasks and connections, with their keys and an example
     Types(Types),
     /// Print the JSON Schema of pipelines or of runner.yaml, for editors
@@ -389,28 +394,29 @@ pub struct Topic {
     /// The connection, as `runner.yaml` names it
     pub connection: String,
     /// The topic whose messages are shown
-    pub topic: Option<String>,
+    #[arg(value_name = "TOPIC")]
+    pub name: Option<String>,
     /// Where to begin: `earliest`, `latest`, a time, how long ago (10m), or an offset [default: the
     /// last messages]
-    #[arg(long, value_name = "WHERE", requires = "topic")]
+    #[arg(long, value_name = "WHERE", requires = "name")]
     pub from: Option<String>,
     /// How many messages, 0 for all [default: 20; with --tail all]
-    #[arg(short = 'n', long, value_name = "N", requires = "topic")]
+    #[arg(short = 'n', long, value_name = "N", requires = "name")]
     pub count: Option<u64>,
     /// Wait for more, until ^C
-    #[arg(short = 'f', long, requires = "topic")]
+    #[arg(short = 'f', long, requires = "name")]
     pub tail: bool,
     /// Only how far this group of consumers is
-    #[arg(long, value_name = "NAME", conflicts_with = "topic")]
+    #[arg(long, value_name = "NAME", conflicts_with = "name")]
     pub group: Option<String>,
     /// Also the topics that Kafka uses itself
-    #[arg(long, conflicts_with = "topic")]
+    #[arg(long, conflicts_with = "name")]
     pub internal: bool,
     /// How to print
     #[arg(long, default_value = "text")]
     pub format: Format,
     /// Print only where the brokers are, for other programs
-    #[arg(long, conflicts_with_all = ["topic", "group", "internal", "format"])]
+    #[arg(long, conflicts_with_all = ["name", "group", "internal", "format"])]
     pub url: bool,
     /// Keep a private server up until ^C
     #[arg(long, requires = "url")]
@@ -429,6 +435,40 @@ pub struct Setup {
 pub enum SetupWhat {
     /// Kafka's programs, for connections that say `kafka: embedded`
     Kafka,
+}
+
+/// `runner exchange`.
+#[derive(Debug, Args)]
+pub struct Exchange {
+    /// Where it listens; port 0: any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: String,
+    /// The same seed and time give the same answers
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// A time that stands still, such as 2026-08-20T00:00:00Z [default: the machine's]
+    #[arg(long, value_name = "TIME")]
+    pub clock: Option<Timestamp>,
+    /// How often clients may ask: as often as the real APIs let them, or as they like
+    #[arg(long, value_name = "RATE", default_value = "real")]
+    pub rate: Rate,
+    /// What goes wrong, `[part of a path:]fault[=value][*times]`: latency=200ms, status=500,
+    /// throttle=2s, truncate=100, stall=100, dribble=1, types; may be given several times. A
+    /// request may ask for one, too: ?fault= or the header x-fault
+    #[arg(long, value_name = "FAULT")]
+    pub fault: Vec<FaultRule>,
+    /// Where a supervisor reads the process and its address
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub address_file: Option<PathBuf>,
+}
+
+/// How often the clients of `runner exchange` may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Rate {
+    /// As often as the real APIs let them
+    Real,
+    /// As often as they like
+    Unlimited,
 }
 
 /// `runner completions`.

@@ -9,6 +9,7 @@ mod context;
 mod data;
 mod db;
 mod engage;
+mod exchange;
 mod find;
 mod graph;
 mod init;
@@ -81,6 +82,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Db(command) => db::run(&context, &command),
         Command::Topic(command) => topic::run(&context, &command),
         Command::Setup(command) => setup::run(&command),
+        Command::Exchange(command) => exchange::run(&command),
         Command::Completions(command) => completions::run(&command),
         Command::Man(command) => man::run(&command),
     };

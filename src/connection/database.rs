@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use super::TableShape;
+use super::{HeldPartition, StreamKey, StreamMove, TableShape};
 use crate::data::{Columns, DataError, RecordSource, Rejects};
 use crate::secret::Secret;
 use crate::sqltext::Dialect;
@@ -65,6 +65,35 @@ pub trait Session: Send {
     /// What the ledger knows of a load, outside of a transaction: after an unknown COMMIT.
     async fn settled(&mut self, key: &LedgerKey) -> Result<Option<Json>, DatabaseError>;
 
+    /// Where each known partition of a stream goes on.
+    async fn stream_positions(
+        &mut self,
+        _stream: &StreamKey,
+    ) -> Result<Vec<(i32, i64)>, DatabaseError> {
+        Err(no_streams())
+    }
+
+    /// Takes partitions of a stream over from whoever has them: waits for a transaction of theirs
+    /// that is under way, and has their later ones refused. An unknown partition begins at the
+    /// offset that is given with it.
+    async fn take_over(
+        &mut self,
+        _stream: &StreamKey,
+        _starts: &[(i32, i64)],
+    ) -> Result<Vec<HeldPartition>, DatabaseError> {
+        Err(no_streams())
+    }
+
+    /// Moves partitions on, within the current transaction. False when one of them was taken over
+    /// or doesn't stand where it should: then the transaction must be rolled back.
+    async fn advance(
+        &mut self,
+        _stream: &StreamKey,
+        _moves: &[StreamMove],
+    ) -> Result<bool, DatabaseError> {
+        Err(no_streams())
+    }
+
     /// Executes one statement that gives no rows, and says how many it touched.
     async fn execute(&mut self, statement: &Statement) -> Result<u64, DatabaseError>;
 
@@ -95,6 +124,10 @@ pub trait Session: Send {
 
     /// What the server has said beside its answers since the last call.
     fn notices(&mut self) -> Vec<Notice>;
+}
+
+fn no_streams() -> DatabaseError {
+    DatabaseError::refused("this database doesn't keep how far streams have come: use PostgreSQL")
 }
 
 /// Ends what a session executes.

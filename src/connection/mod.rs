@@ -8,6 +8,7 @@ mod kind;
 mod postgres;
 mod rate_limit;
 mod sqlite;
+mod stream_place;
 mod table;
 
 pub use crate::sqltext::Dialect;
@@ -22,6 +23,7 @@ pub use http::{
 };
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
 pub use rate_limit::{Rate, RateLimit};
+pub use stream_place::{HeldPartition, StreamKey, StreamMove};
 pub use table::{TableColumn, TableShape};
 
 /// Every kind of connection.

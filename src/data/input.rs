@@ -92,7 +92,7 @@ impl Read for Counted {
 
 /// Text of any encoding as UTF-8. A byte order mark decides over the encoding that was named, and
 /// is taken out. UTF-8 itself isn't checked here: whoever reads the records names the line.
-struct Decoded<R> {
+pub(super) struct Decoded<R> {
     inner: R,
     encoding: &'static Encoding,
     decoder: Option<encoding_rs::Decoder>,
@@ -105,7 +105,7 @@ struct Decoded<R> {
 }
 
 impl<R: Read> Decoded<R> {
-    fn new(inner: R, encoding: &'static Encoding) -> Self {
+    pub(super) fn new(inner: R, encoding: &'static Encoding) -> Self {
         Self {
             inner,
             encoding,

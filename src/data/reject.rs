@@ -60,6 +60,8 @@ pub struct Rejects {
 struct Shared {
     file: Option<(PackedFile, Format)>,
     path: PathBuf,
+    /// Those that somebody takes.
+    kept: Option<Vec<Reject>>,
     builder: BatchBuilder,
     encoder: ndjson::NdjsonEncoder,
     buffer: Vec<u8>,
@@ -97,6 +99,7 @@ impl Rejects {
         let shared = Shared {
             file,
             path: path.unwrap_or_default(),
+            kept: None,
             encoder: ndjson::NdjsonEncoder::new(&columns),
             builder: BatchBuilder::new(columns),
             buffer,
@@ -107,6 +110,23 @@ impl Rejects {
         Ok(Self {
             shared: Arc::new(Mutex::new(shared)),
         })
+    }
+
+    /// Keeps rejects for [`take`](Self::take).
+    ///
+    /// # Errors
+    /// None without a file.
+    pub fn kept() -> Result<Self, DataError> {
+        let rejects = Self::create(None)?;
+        rejects.lock().kept = Some(Vec::new());
+        Ok(rejects)
+    }
+
+    /// The rejects that were kept since the last time.
+    #[must_use]
+    pub fn take(&self) -> Vec<Reject> {
+        let mut shared = self.lock();
+        shared.kept.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Takes a record. A file that can't be written is told by [`finish`](Self::finish).
@@ -134,7 +154,10 @@ impl Rejects {
             }
         }
         if shared.first.is_none() {
-            shared.first = Some(DataError::from(reject).to_string());
+            shared.first = Some(DataError::from(reject.clone()).to_string());
+        }
+        if let Some(kept) = &mut shared.kept {
+            kept.push(reject);
         }
     }
 

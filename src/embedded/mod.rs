@@ -4,9 +4,10 @@
 //! by the first client that needs the server. Each client keeps a connection to the supervisor
 //! open (its [`Lease`]); when the last one is closed, in whatever way, the server ends.
 //! `docs/embedded.md` tells the whole story. Nothing here but the table below and its own
-//! folder knows PostgreSQL or Kafka.
+//! folder knows what a server serves.
 
 mod error;
+pub mod exchange;
 pub mod kafka;
 mod kind;
 mod launch;
@@ -22,10 +23,10 @@ mod server;
 mod supervisor;
 
 pub use error::EmbeddedError;
-pub use lease::{Lease, Lifetime, own_program};
+pub use lease::{Lease, LeaseEnd, Lifetime, own_program};
 pub use supervisor::{SUPERVISOR_ARGUMENT, supervisor_main};
 
 use kind::Kind;
 
 /// Every kind of server that can be embedded.
-const KINDS: &[Kind] = &[kafka::KIND, postgres::KIND];
+const KINDS: &[Kind] = &[exchange::KIND, kafka::KIND, postgres::KIND];

@@ -10,6 +10,7 @@ mod attempt;
 mod change;
 mod dependency;
 mod person;
+pub mod plan;
 mod queue;
 mod recovery;
 mod retry;

@@ -9,8 +9,8 @@ use crate::model::{
 };
 
 use super::{
-    AttemptRow, Command, CommandKind, DagVersion, NewRun, Owner, RunFilter, RunRow, RunStore,
-    StoreError, StoredRun, TaskRunRow,
+    AttemptRow, Command, CommandKind, DagVersion, Decided, NewRun, Owner, RunFilter, RunRow,
+    RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow,
 };
 
 /// How often calls fail, in thousandths of all calls.
@@ -179,6 +179,26 @@ impl<S: RunStore> RunStore for Faulty<S> {
 
     async fn items(&self, run: &RunId, task: TaskIndex) -> Result<Vec<Json>, StoreError> {
         self.call(self.inner.items(run, task)).await
+    }
+
+    async fn decide(&self, decided: &Decided) -> Result<(), StoreError> {
+        self.call(self.inner.decide(decided)).await
+    }
+
+    async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
+        self.call(self.inner.schedules()).await
+    }
+
+    async fn set_paused(&self, dag: &DagId, paused: bool) -> Result<(), StoreError> {
+        self.call(self.inner.set_paused(dag, paused)).await
+    }
+
+    async fn skipped(
+        &self,
+        dag: Option<&DagId>,
+        limit: u32,
+    ) -> Result<Vec<SkippedTicks>, StoreError> {
+        self.call(self.inner.skipped(dag, limit)).await
     }
 
     async fn close(&self) {

@@ -11,7 +11,7 @@ mod words;
 pub use faulty::{Faults, Faulty};
 pub use memory::MemoryStore;
 pub use run_store::{
-    AttemptRow, Command, CommandKind, DagVersion, NewRun, Owner, RunFilter, RunRow, RunStore,
-    StoreError, StoredRun, TaskRunRow,
+    AttemptRow, Command, CommandKind, DagVersion, Decided, NewRun, Owner, RunFilter, RunRow,
+    RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow,
 };
 pub use sqlite::SqliteStore;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::plan::{Memory, SkipReason};
 use crate::model::{
     AttemptResult, DagId, Json, Outcome, RunId, RunSpec, RunState, TaskIndex, TaskRunId,
     TaskRunSnapshot, TaskState, Timestamp, Transition, TriggerKind,
@@ -123,8 +124,50 @@ pub trait RunStore: Send + Sync {
     /// The items a `foreach` became, in its present generation.
     async fn items(&self, run: &RunId, task: TaskIndex) -> Result<Vec<Json>, StoreError>;
 
+    /// Makes what schedules have decided durable, all or none: runs begin, ticks are skipped, and
+    /// what is remembered of a DAG is replaced. Runs as in [`create_runs`](Self::create_runs); a
+    /// second run of the same DAG and scheduled time is refused ([`StoreError::Exists`]). A skip
+    /// with the same first tick is kept once.
+    async fn decide(&self, decided: &Decided) -> Result<(), StoreError>;
+    /// What is remembered of the DAGs that a schedule or a person has decided about.
+    async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError>;
+    /// Pauses a DAG or lets it go on.
+    async fn set_paused(&self, dag: &DagId, paused: bool) -> Result<(), StoreError>;
+    /// Skipped ticks, latest first, at most `limit` (0: all); of one DAG when it is named.
+    async fn skipped(
+        &self,
+        dag: Option<&DagId>,
+        limit: u32,
+    ) -> Result<Vec<SkippedTicks>, StoreError>;
+
     /// Ends the store in good order.
     async fn close(&self);
+}
+
+/// What schedules have decided.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decided {
+    pub runs: Vec<NewRun>,
+    pub skipped: Vec<SkippedTicks>,
+    pub memories: Vec<(DagId, Memory)>,
+}
+
+/// Ticks that didn't run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedTicks {
+    pub dag: DagId,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    pub count: u64,
+    pub reason: SkipReason,
+}
+
+/// What is remembered of a DAG.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleRow {
+    pub dag: DagId,
+    pub paused: bool,
+    pub memory: Memory,
 }
 
 /// A run and its state, for recovery.

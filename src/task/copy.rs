@@ -8,8 +8,12 @@ mod flow;
 mod keep;
 mod mapped;
 mod path;
+mod pieces;
+mod records;
 mod sink;
 mod source;
+mod stage;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -17,7 +21,9 @@ mod values;
 use async_trait::async_trait;
 
 use self::columns::{Mapping, RawColumns};
+pub(super) use self::flow::Consumer;
 use self::flow::Flow;
+pub(super) use self::records::{Records, RecordsFrom};
 use self::sink::{Sink, To, own_dataset};
 use self::source::From;
 use super::{AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskResult};
@@ -26,7 +32,7 @@ use crate::document::{Diagnostic, FromNode, Node, Spanned, read_map, refuse_unkn
 
 pub(super) const KIND: TaskKind = TaskKind {
     name: "copy",
-    doc: "Moves records from files, a dataset or a query to a table, a file or the task's own \
+    doc: "Moves records from files, a dataset or a query to a table, a script, a file or the task's own \
 dataset, as a stream in constant memory. A load into a database is one transaction and happens \
 once, a file appears when it is complete. In a CSV file NULL is an empty field, an empty text is \
 `\"\"`, as PostgreSQL reads and writes it.",
@@ -111,6 +117,9 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
 #[async_trait]
 impl Task for CopyTask {
     async fn run(&self, attempt: &AttemptContext) -> TaskResult {
+        if let (Some(feed), Some(sink)) = (self.flow.from.as_feed(), self.to.as_database()) {
+            return stream::run(&self.flow, feed, sink, attempt).await;
+        }
         self.to.run(&self.flow, attempt).await
     }
 

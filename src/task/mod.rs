@@ -6,13 +6,19 @@ mod copy;
 mod empty;
 mod exactly_once;
 mod file;
+mod http;
+mod http_request;
 mod kind;
 mod log;
+mod messages;
+mod plot;
+mod script;
 pub mod shell;
 mod sql;
 mod surroundings;
 
 pub use context::{AttemptContext, Clock, Progress};
+use copy::{Consumer, Records, RecordsFrom};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};
@@ -22,9 +28,11 @@ pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings, unreadabl
 pub const KINDS: &[&TaskKind] = &[
     &sql::KIND,
     &copy::KIND,
+    &http::KIND,
     &file::KIND,
     &shell::KIND,
     &check::KIND,
+    &plot::KIND,
 ];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.

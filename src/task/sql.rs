@@ -1,9 +1,7 @@
 //! The task that executes SQL: a script of any number of statements.
 
 mod definition;
-mod failure;
 mod result;
-mod script;
 mod work;
 
 use async_trait::async_trait;
@@ -65,7 +63,7 @@ impl Task for Sql {
         let database = database.ok_or_else(|| {
             TaskFailure::permanent(format!("connection `{}` doesn't exist", self.connection))
         })?;
-        let prepared = self.prepare(&attempt.scope)?;
+        let prepared = self.script.prepare(&attempt.scope)?;
         if !self.transaction {
             return work::one_by_one(attempt, database, &prepared).await;
         }

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 const ROOMS: &[&str] = &[
     "main",
     "cli",
+    "exchange",
     "daemon",
     "spec",
     "store",
@@ -15,6 +16,7 @@ const ROOMS: &[&str] = &[
     "task",
     "connection",
     "embedded",
+    "picture",
     "data",
     "sqltext",
     "template",
@@ -51,11 +53,14 @@ const HOMES: &[(&str, &[&str])] = &[
     ("squawk_syntax", &["sqltext/"]),
     ("petgraph", &["spec/graph.rs"]),
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),
+    ("axum", &["exchange/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("clap", &["cli/", "main.rs"]),
     ("rdkafka", &["connection/kafka/"]),
     ("zstd", &["data/compression.rs"]),
     ("flate2", &["data/compression.rs"]),
+    ("resvg", &["picture/png.rs"]),
+    ("ttf_parser", &["picture/font.rs"]),
     ("reqwest", &["connection/http/"]),
 ];
 

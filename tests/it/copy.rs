@@ -2,6 +2,7 @@
 
 mod check;
 mod postgres;
+mod script;
 mod sqlite;
 
 use runner::connection::Session;

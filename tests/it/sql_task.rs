@@ -223,7 +223,7 @@ async fn mistakes_are_told_before_a_run() {
     for (value, expected) in [
         (
             json!({ "connection": "db" }),
-            "error[missing-key]: a sql task needs `file` or `script`\n  at { connection: \"db\", }: add `file:`\n  help: such as `file: sql/migration.sql`\n",
+            "error[missing-key]: a sql task needs `file` or `script`\n  at { connection: \"db\", }: add `file:` or `script:`\n",
         ),
         (
             json!({ "connection": "dbx", "script": "select 1" }),

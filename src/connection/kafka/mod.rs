@@ -9,12 +9,15 @@ mod consumer;
 mod context;
 mod error;
 mod groups;
+mod keeper;
 mod kind;
 mod message;
+mod notes;
 mod partitions;
 mod producer;
 mod properties;
 mod settings;
+mod token;
 mod topics;
 
 pub use cluster::KafkaCluster;
@@ -22,8 +25,9 @@ pub use consumer::{Assignment, ConsumerOptions, KafkaConsumer, Polled, Start};
 pub use error::KafkaError;
 pub use groups::{Group, GroupOffset};
 pub use message::{Message, Record};
+pub use notes::{NoteKeeper, NotePlace};
 pub use partitions::{Bounds, Partition, Position};
 pub use producer::{KafkaProducer, ProducerOptions};
-pub use topics::{Declared, Topic, TopicSpec};
+pub use topics::{Declared, TOPIC_SETTINGS, Topic, TopicSpec};
 
 pub(super) use kind::KIND;

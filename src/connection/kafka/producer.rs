@@ -1,10 +1,12 @@
 //! Sending messages.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as Library, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
@@ -63,7 +65,7 @@ pub(super) fn open(
     }
     let config = settings.config(&reached.brokers, DEFAULTS, &fixed);
     let client = config
-        .create_with_context(Context::default())
+        .create_with_context(Context::new(reached.told()))
         .map_err(|error| KafkaError::of_library("connect", &error, &reached.brokers, None))?;
     Ok(KafkaProducer {
         client: DroppedAside::new(client),
@@ -199,7 +201,11 @@ impl KafkaProducer {
         Err(self.error(&format!("send to topic `{topic}`"), &error))
     }
 
-    fn error(&self, action: &str, error: &Library) -> KafkaError {
+    pub(super) fn library(&self) -> &ThreadedProducer<Context> {
+        &self.client
+    }
+
+    pub(super) fn error(&self, action: &str, error: &Library) -> KafkaError {
         of_client(
             action,
             error,
@@ -232,14 +238,20 @@ fn prepared<'a>(record: &Record<'a>) -> BaseRecord<'a, [u8], [u8]> {
 }
 
 /// What the library calls back.
-#[derive(Default)]
-struct Context {
+pub(super) struct Context {
     told: Told,
     /// The first message that couldn't be delivered: its topic, and why.
     failed: Mutex<Option<(String, Library)>>,
 }
 
 impl Context {
+    fn new(told: Told) -> Self {
+        Self {
+            told,
+            failed: Mutex::default(),
+        }
+    }
+
     fn take(&self) -> Option<(String, Library)> {
         self.failed
             .lock()
@@ -249,6 +261,12 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.told.generate_oauth_token(config)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.told.log(level, facility, message);
     }

@@ -2,8 +2,8 @@
 //!
 //! It has a schema of its own, so that it never stands among the tables of the user.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value as Json;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -16,16 +16,35 @@ use crate::connection::{Claim, DatabaseError, LedgerKey};
 /// What all sessions of a database know of its ledger.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ledger {
-    exists: Arc<AtomicBool>,
+    /// The tables that exist.
+    exist: Arc<Mutex<BTreeSet<&'static str>>>,
+}
+
+/// A table that is made where it is missing.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) table: &'static str,
+    /// For the message that it can't be made.
+    pub(super) what: &'static str,
+    pub(super) use_of_it: &'static str,
+    pub(super) create: &'static str,
 }
 
 /// Any number: everybody who makes the ledger takes this lock.
 const LOCK: i64 = 0x7275_6e6e_6572;
 
-const CREATE: &str = "
+const SCHEMA: &str = "
 DO $$ BEGIN
     IF to_regnamespace('runner') IS NULL THEN CREATE SCHEMA runner; END IF;
 END $$;
+";
+
+const LOADS: Made = Made {
+    table: "runner.load_ledger",
+    what: "the ledger of loads",
+    use_of_it: "loads into this database are done exactly once with the help of the table \
+        `runner.load_ledger`",
+    create: "
 CREATE TABLE IF NOT EXISTS runner.load_ledger (
     run text NOT NULL,
     task text NOT NULL,
@@ -37,12 +56,15 @@ CREATE TABLE IF NOT EXISTS runner.load_ledger (
 );
 COMMENT ON TABLE runner.load_ledger IS
     'Loads that were committed, so that none is done twice; rows older than your oldest run that may be retried can be deleted';
-";
+",
+};
 
 const INSERT: &str = "INSERT INTO runner.load_ledger (run, task, item, generation) \
      VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 const UPDATE: &str = "UPDATE runner.load_ledger SET result = $5::text::json \
      WHERE run = $1 AND task = $2 AND item = $3 AND generation = $4";
+const SELECT_LOCKED: &str = "SELECT result::text FROM runner.load_ledger \
+     WHERE run = $1 AND task = $2 AND item = $3 AND generation = $4 FOR UPDATE";
 const SELECT: &str = "SELECT result::text FROM runner.load_ledger \
      WHERE run = $1 AND task = $2 AND item = $3 AND generation = $4";
 
@@ -61,14 +83,9 @@ impl Ledger {
     pub(super) async fn claim(
         &self,
         session: &mut PostgresSession,
-        options: &PgConnectOptions,
         key: &LedgerKey,
     ) -> Result<Claim, DatabaseError> {
-        if !self.exists.load(Ordering::Acquire) {
-            // In a transaction of its own: others must not wait for this load to end.
-            create(options).await?;
-            self.exists.store(true, Ordering::Release);
-        }
+        self.ensure(session, &LOADS).await?;
         let inserted = query(INSERT, key).execute(&mut session.connection).await;
         let inserted = match inserted {
             Ok(done) => done.rows_affected(),
@@ -77,8 +94,27 @@ impl Ledger {
         if inserted == 1 {
             return Ok(Claim::New);
         }
-        let result = self.read(session, key).await?;
+        // Locked: of two attempts that add to the same row one waits for the other.
+        let result = self.read(session, key, SELECT_LOCKED).await?;
         Ok(Claim::Done(result.unwrap_or_default()))
+    }
+
+    /// Makes a table where it is missing. In a transaction of its own: others must not wait for
+    /// this load to end.
+    pub(super) async fn ensure(
+        &self,
+        session: &PostgresSession,
+        made: &Made,
+    ) -> Result<(), DatabaseError> {
+        if !self.exist().contains(made.table) {
+            create(&session.options, made).await?;
+            self.exist().insert(made.table);
+        }
+        Ok(())
+    }
+
+    fn exist(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        self.exist.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn settle(
@@ -105,7 +141,7 @@ impl Ledger {
         session: &mut PostgresSession,
         key: &LedgerKey,
     ) -> Result<Option<Json>, DatabaseError> {
-        match self.read(session, key).await {
+        match self.read(session, key, SELECT).await {
             Err(error) if code(&error).is_some_and(|code| NO_TABLE.contains(&code)) => Ok(None),
             other => other,
         }
@@ -115,17 +151,18 @@ impl Ledger {
         &self,
         session: &mut PostgresSession,
         key: &LedgerKey,
+        sql: &'static str,
     ) -> Result<Option<Json>, DatabaseError> {
-        let row = query(SELECT, key)
+        let row = query(sql, key)
             .fetch_optional(&mut session.connection)
             .await
-            .map_err(|error| self.failed(session, error, SELECT))?;
+            .map_err(|error| self.failed(session, error, sql))?;
         let Some(row) = row else {
             return Ok(None);
         };
         let text: Option<String> = row
             .try_get(0)
-            .map_err(|error| self.failed(session, error, SELECT))?;
+            .map_err(|error| self.failed(session, error, sql))?;
         let parsed = text.map(|text| serde_json::from_str(&text)).transpose();
         parsed
             .map(|result| Some(result.unwrap_or_default()))
@@ -133,7 +170,7 @@ impl Ledger {
     }
 
     /// Somebody may have dropped the schema since it was made.
-    fn failed(
+    pub(super) fn failed(
         &self,
         session: &mut PostgresSession,
         error: sqlx::Error,
@@ -141,7 +178,7 @@ impl Ledger {
     ) -> DatabaseError {
         let mut error = session.failed(error, sql, |offset| offset);
         if code(&error).is_some_and(|code| NO_TABLE.contains(&code)) {
-            self.exists.store(false, Ordering::Release);
+            self.exist().clear();
             if let DatabaseError::Statement {
                 retryable, place, ..
             } = &mut error
@@ -154,18 +191,25 @@ impl Ledger {
     }
 }
 
-/// Makes the ledger where it is missing; any number of processes may do so at once.
-async fn create(options: &PgConnectOptions) -> Result<(), DatabaseError> {
-    let made = async {
+/// Makes a table where it is missing; any number of processes may do so at once.
+async fn create(options: &PgConnectOptions, made: &Made) -> Result<(), DatabaseError> {
+    let Made {
+        table,
+        what,
+        use_of_it,
+        create,
+    } = made;
+    let done = async {
         let mut connection = PgConnection::connect_with(options).await?;
-        let row = sqlx::raw_sql("SELECT to_regclass('runner.load_ledger') IS NOT NULL AS found")
+        let found = format!("SELECT to_regclass('{table}') IS NOT NULL AS found");
+        let row = sqlx::raw_sql(sqlx::AssertSqlSafe(found))
             .fetch_one(&mut connection)
             .await?;
         let found: bool = row.try_get(0)?;
         if !found {
             // `IF NOT EXISTS` alone fails when two do it at the same moment.
             let statements = format!(
-                "SET client_min_messages = warning; BEGIN; SELECT pg_advisory_xact_lock({LOCK}); {CREATE} COMMIT;"
+                "SET client_min_messages = warning; BEGIN; SELECT pg_advisory_xact_lock({LOCK}); {SCHEMA} {create} COMMIT;"
             );
             sqlx::raw_sql(sqlx::AssertSqlSafe(statements))
                 .execute(&mut connection)
@@ -173,8 +217,8 @@ async fn create(options: &PgConnectOptions) -> Result<(), DatabaseError> {
         }
         connection.close().await
     };
-    let made: Result<(), sqlx::Error> = made.await;
-    let Err(error) = made else {
+    let done: Result<(), sqlx::Error> = done.await;
+    let Err(error) = done else {
         return Ok(());
     };
     let error = of_statement(error, "", |offset| offset);
@@ -182,13 +226,9 @@ async fn create(options: &PgConnectOptions) -> Result<(), DatabaseError> {
         DatabaseError::Statement { message, code, .. } if code.as_deref() == Some(NOT_ALLOWED) => {
             let user = options.get_username();
             Err(DatabaseError::Statement {
-                message: format!("the ledger of loads can't be made: {message}"),
+                message: format!("{what} can't be made: {message}"),
                 code,
-                detail: Some(
-                    "loads into this database are done exactly once with the help of the table \
-                     `runner.load_ledger`"
-                        .into(),
-                ),
+                detail: Some((*use_of_it).into()),
                 hint: Some(
                     format!(
                         "let an administrator execute `CREATE SCHEMA runner AUTHORIZATION \"{}\"`",

@@ -6,6 +6,7 @@ mod kind;
 mod ledger;
 mod load;
 mod notices;
+mod offsets;
 mod reach;
 mod rows;
 mod session;

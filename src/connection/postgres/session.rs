@@ -19,8 +19,8 @@ use super::rows::{self, Rows};
 use super::stopper::{Backend, BackendStopper, StopFlag};
 use super::{load, values};
 use crate::connection::{
-    ByteSource, Claim, DatabaseError, Dialect, Fetched, LedgerKey, LoadInput, LoadTarget, Loaded,
-    Notice, Session, Statement, Stopper, TableShape,
+    ByteSource, Claim, DatabaseError, Dialect, Fetched, HeldPartition, LedgerKey, LoadInput,
+    LoadTarget, Loaded, Notice, Session, Statement, Stopper, StreamKey, StreamMove, TableShape,
 };
 use crate::data::Columns;
 use crate::sqltext::Rewritten;
@@ -28,7 +28,7 @@ use crate::sqltext::Rewritten;
 /// A session. Its transaction is over as soon as a statement fails: only `rollback` helps then.
 pub(super) struct PostgresSession {
     pub(super) connection: PgConnection,
-    options: PgConnectOptions,
+    pub(super) options: PgConnectOptions,
     backend: Backend,
     flag: StopFlag,
     pub(super) notices: Notices,
@@ -232,7 +232,7 @@ impl Session for PostgresSession {
 
     async fn claim(&mut self, key: &LedgerKey) -> Result<Claim, DatabaseError> {
         let ledger = self.ledger.clone();
-        ledger.claim(self, &self.options.clone(), key).await
+        ledger.claim(self, key).await
     }
 
     async fn settle(&mut self, key: &LedgerKey, result: &Json) -> Result<(), DatabaseError> {
@@ -243,6 +243,32 @@ impl Session for PostgresSession {
     async fn settled(&mut self, key: &LedgerKey) -> Result<Option<Json>, DatabaseError> {
         let ledger = self.ledger.clone();
         ledger.settled(self, key).await
+    }
+
+    async fn stream_positions(
+        &mut self,
+        stream: &StreamKey,
+    ) -> Result<Vec<(i32, i64)>, DatabaseError> {
+        let ledger = self.ledger.clone();
+        ledger.positions(self, stream).await
+    }
+
+    async fn take_over(
+        &mut self,
+        stream: &StreamKey,
+        starts: &[(i32, i64)],
+    ) -> Result<Vec<HeldPartition>, DatabaseError> {
+        let ledger = self.ledger.clone();
+        ledger.take_over(self, stream, starts).await
+    }
+
+    async fn advance(
+        &mut self,
+        stream: &StreamKey,
+        moves: &[StreamMove],
+    ) -> Result<bool, DatabaseError> {
+        let ledger = self.ledger.clone();
+        ledger.advance(self, stream, moves).await
     }
 
     async fn execute(&mut self, statement: &Statement) -> Result<u64, DatabaseError> {

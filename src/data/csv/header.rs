@@ -1,6 +1,7 @@
 //! The names of a file's columns.
 
 use std::io::Read;
+use std::path::Path;
 
 use super::CsvDialect;
 use super::records::{Records, Trouble};
@@ -16,9 +17,34 @@ pub(super) fn open(
 ) -> Result<(Records<Box<dyn Read + Send>>, Columns), DataError> {
     let mut records = Records::new(files.open(index)?, dialect);
     let file = &files.files[index].shown;
-    let wrong = |reason: &str| {
+    let columns = read(&mut records, dialect, file)?;
+    if let Some(known) = known
+        && *known != columns
+    {
+        let reason = format!(
+            "the columns are {}, those of `{}` are {}",
+            list(&columns),
+            files.files[0].shown.display(),
+            list(known)
+        );
         let place = Place {
             file: file.clone(),
+            line: 1,
+        };
+        return Err(DataError::record(place, &reason));
+    }
+    Ok((records, columns))
+}
+
+/// Reads the header, if there is to be one, and says what the columns are.
+pub(in crate::data) fn read<R: Read>(
+    records: &mut Records<R>,
+    dialect: &CsvDialect,
+    file: &Path,
+) -> Result<Columns, DataError> {
+    let wrong = |reason: &str| {
+        let place = Place {
+            file: file.to_owned(),
             line: 1,
         };
         DataError::record(place, reason)
@@ -62,22 +88,11 @@ pub(super) fn open(
             return Err(wrong(&format!("column {} has no name", at + 1)));
         }
     }
-    let columns: Columns = names.iter().map(|name| Column::text(name)).collect();
-    if let Some(known) = known
-        && *known != columns
-    {
-        return Err(wrong(&format!(
-            "the columns are {}, those of `{}` are {}",
-            list(&columns),
-            files.files[0].shown.display(),
-            list(known)
-        )));
-    }
-    Ok((records, columns))
+    Ok(names.iter().map(|name| Column::text(name)).collect())
 }
 
 /// "1 field", "3 fields".
-pub(super) fn fields(count: usize) -> String {
+pub(in crate::data) fn fields(count: usize) -> String {
     match count {
         1 => "1 field".to_owned(),
         _ => format!("{count} fields"),

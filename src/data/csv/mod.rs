@@ -2,6 +2,7 @@
 
 mod dialect;
 mod header;
+mod lines;
 mod parser;
 mod raw;
 mod records;
@@ -10,6 +11,9 @@ mod tests;
 mod writer;
 
 pub use dialect::CsvDialect;
+pub use lines::each_row;
+pub(super) use header::{fields as fields_text, read as read_header};
 pub(super) use parser::CsvParser;
 pub use raw::{RawCsv, RawLines};
+pub(super) use records::{Records, Trouble};
 pub use writer::{encode_batch, encode_header};

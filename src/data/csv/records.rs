@@ -19,7 +19,7 @@ struct Field {
 
 /// Why there is no next record.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(in crate::data) enum Trouble {
     /// The file can't be read.
     Read(io::Error),
     /// The record is broken; the next one can be read.
@@ -29,7 +29,7 @@ pub(super) enum Trouble {
 }
 
 /// The records of one file.
-pub(super) struct Records<R> {
+pub(in crate::data) struct Records<R> {
     reader: R,
     delimiter: u8,
     quote: u8,
@@ -55,7 +55,7 @@ enum Step {
 }
 
 impl<R: Read> Records<R> {
-    pub(super) fn new(reader: R, dialect: &CsvDialect) -> Self {
+    pub(in crate::data) fn new(reader: R, dialect: &CsvDialect) -> Self {
         Self {
             reader,
             delimiter: dialect.delimiter,
@@ -73,7 +73,7 @@ impl<R: Read> Records<R> {
     }
 
     /// Reads the next record and gives its line; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<u64>, Trouble> {
+    pub(in crate::data) fn next(&mut self) -> Result<Option<u64>, Trouble> {
         loop {
             let line = self.line;
             let rest = &self.buffer[self.from..self.to];
@@ -124,12 +124,12 @@ impl<R: Read> Records<R> {
     }
 
     /// How many fields the record has.
-    pub(super) fn width(&self) -> usize {
+    pub(in crate::data) fn width(&self) -> usize {
         self.fields.len()
     }
 
     /// The fields of the record; `None` is NULL.
-    pub(super) fn fields(&self) -> impl Iterator<Item = Option<&[u8]>> {
+    pub(in crate::data) fn fields(&self) -> impl Iterator<Item = Option<&[u8]>> {
         self.fields.iter().map(|field| {
             if field.unquoted {
                 return Some(&self.scratch[field.start..field.end]);
@@ -140,7 +140,7 @@ impl<R: Read> Records<R> {
     }
 
     /// The bytes of the record as they are in the file, without its end.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(in crate::data) fn bytes(&self) -> &[u8] {
         &self.buffer[self.record.0..self.record.1]
     }
 

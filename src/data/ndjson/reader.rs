@@ -205,7 +205,7 @@ impl Parser for NdjsonParser {
 }
 
 /// Gives every key of an object and its value.
-fn read_object(
+pub(in crate::data) fn read_object(
     line: &[u8],
     each: impl FnMut(Cow<'_, str>, &RawValue) -> Result<(), String>,
 ) -> Result<(), String> {

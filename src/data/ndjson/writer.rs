@@ -37,15 +37,21 @@ impl NdjsonEncoder {
     /// Appends the lines of a batch.
     pub fn encode(&self, batch: &Batch, buffer: &mut Vec<u8>) {
         for row in 0..batch.rows() {
-            for ((key, kind), cell) in self.keys.iter().zip(&self.kinds).zip(batch.row(row)) {
-                buffer.extend_from_slice(key);
-                match cell {
-                    Some(cell) => push_cell(buffer, *kind, cell),
-                    None => buffer.extend_from_slice(b"null"),
-                }
-            }
-            buffer.extend_from_slice(b"}\n");
+            self.encode_row(batch, row, buffer);
+            buffer.push(b'\n');
         }
+    }
+
+    /// Appends a row, without an end of line.
+    pub fn encode_row(&self, batch: &Batch, row: usize, buffer: &mut Vec<u8>) {
+        for ((key, kind), cell) in self.keys.iter().zip(&self.kinds).zip(batch.row(row)) {
+            buffer.extend_from_slice(key);
+            match cell {
+                Some(cell) => push_cell(buffer, *kind, cell),
+                None => buffer.extend_from_slice(b"null"),
+            }
+        }
+        buffer.push(b'}');
     }
 }
 

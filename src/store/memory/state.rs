@@ -5,13 +5,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::engine::plan::Memory;
 use crate::model::{
-    AttemptResult, DagId, Json, RunId, TaskIndex, TaskRunId, Timestamp, Transition,
+    AttemptResult, DagId, Json, RunId, RunSpec, TaskIndex, TaskRunId, Timestamp, Transition,
+    TriggerKind,
 };
 
 use crate::store::{
-    AttemptRow, Command, CommandKind, DagVersion, NewRun, Owner, RunFilter, RunRow, RunStore,
-    StoreError, StoredRun, TaskRunRow, precision,
+    AttemptRow, Command, CommandKind, DagVersion, Decided, NewRun, Owner, RunFilter, RunRow,
+    RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow, precision,
 };
 
 use super::run::{Run, TaskRun};
@@ -27,6 +29,9 @@ struct State {
     versions: HashMap<String, DagVersion>,
     runs: BTreeMap<RunId, Run>,
     commands: Vec<Command>,
+    schedules: BTreeMap<DagId, ScheduleRow>,
+    /// By DAG and first tick.
+    skipped: BTreeMap<(DagId, Timestamp), SkippedTicks>,
 }
 
 impl MemoryStore {
@@ -124,6 +129,39 @@ impl State {
         Ok(())
     }
 
+    /// Those of the runs that aren't there yet.
+    fn missing(&self, runs: &[NewRun]) -> Result<BTreeMap<RunId, Run>, StoreError> {
+        let mut missing: BTreeMap<RunId, Run> = BTreeMap::new();
+        for new in runs {
+            let new = precision::new_run(new);
+            let id = &new.spec.id;
+            match self.runs.get(id).or_else(|| missing.get(id)) {
+                Some(run) if run.spec == new.spec && run.owner == new.owner => {}
+                Some(_) => return Err(StoreError::Exists(id.clone())),
+                None => {
+                    missing.insert(id.clone(), Run::new(new));
+                }
+            }
+        }
+        for new in runs {
+            let version = &new.spec.version;
+            if missing.contains_key(&new.spec.id) && !self.versions.contains_key(version) {
+                return Err(StoreError::UnknownVersion(version.clone()));
+            }
+        }
+        Ok(missing)
+    }
+
+    fn schedule(&mut self, dag: &DagId) -> &mut ScheduleRow {
+        self.schedules
+            .entry(dag.clone())
+            .or_insert_with(|| ScheduleRow {
+                dag: dag.clone(),
+                paused: false,
+                memory: Memory::default(),
+            })
+    }
+
     fn run(&self, id: &RunId) -> Result<&Run, StoreError> {
         self.runs
             .get(id)
@@ -156,24 +194,7 @@ impl RunStore for MemoryStore {
 
     async fn create_runs(&self, runs: &[NewRun]) -> Result<(), StoreError> {
         let mut state = self.state();
-        let mut missing: BTreeMap<RunId, Run> = BTreeMap::new();
-        for new in runs {
-            let new = precision::new_run(new);
-            let id = &new.spec.id;
-            match state.runs.get(id).or_else(|| missing.get(id)) {
-                Some(run) if run.spec == new.spec && run.owner == new.owner => {}
-                Some(_) => return Err(StoreError::Exists(id.clone())),
-                None => {
-                    missing.insert(id.clone(), Run::new(new));
-                }
-            }
-        }
-        for new in runs {
-            let version = &new.spec.version;
-            if missing.contains_key(&new.spec.id) && !state.versions.contains_key(version) {
-                return Err(StoreError::UnknownVersion(version.clone()));
-            }
-        }
+        let mut missing = state.missing(runs)?;
         state.runs.append(&mut missing);
         Ok(())
     }
@@ -334,6 +355,62 @@ impl RunStore for MemoryStore {
         let state = self.state();
         let items = state.runs.get(run).and_then(|run| run.items(task));
         Ok(items.cloned().unwrap_or_default())
+    }
+
+    async fn decide(&self, decided: &Decided) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let mut missing = state.missing(&decided.runs)?;
+        let tick = |spec: &RunSpec| {
+            let scheduled = spec.trigger == TriggerKind::Schedule;
+            scheduled.then(|| (spec.dag.clone(), spec.logical_time))
+        };
+        let known: BTreeSet<_> = state
+            .runs
+            .values()
+            .filter_map(|run| tick(&run.spec))
+            .collect();
+        for run in missing.values() {
+            if tick(&run.spec).is_some_and(|tick| known.contains(&tick)) {
+                return Err(StoreError::Exists(run.spec.id.clone()));
+            }
+        }
+        state.runs.append(&mut missing);
+        for skipped in &decided.skipped {
+            let skipped = SkippedTicks {
+                first: precision::time(skipped.first),
+                last: precision::time(skipped.last),
+                ..skipped.clone()
+            };
+            let key = (skipped.dag.clone(), skipped.first);
+            state.skipped.entry(key).or_insert(skipped);
+        }
+        for (dag, memory) in &decided.memories {
+            state.schedule(dag).memory = memory.clone();
+        }
+        Ok(())
+    }
+
+    async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
+        Ok(self.state().schedules.values().cloned().collect())
+    }
+
+    async fn set_paused(&self, dag: &DagId, paused: bool) -> Result<(), StoreError> {
+        self.state().schedule(dag).paused = paused;
+        Ok(())
+    }
+
+    async fn skipped(
+        &self,
+        dag: Option<&DagId>,
+        limit: u32,
+    ) -> Result<Vec<SkippedTicks>, StoreError> {
+        let state = self.state();
+        let wanted = state.skipped.values();
+        let wanted = wanted.filter(|skipped| dag.is_none_or(|dag| *dag == skipped.dag));
+        let mut found: Vec<SkippedTicks> = wanted.cloned().collect();
+        found.sort_by(|a, b| (b.last, &b.dag).cmp(&(a.last, &a.dag)));
+        found.truncate(at_most(limit));
+        Ok(found)
     }
 
     async fn close(&self) {}

@@ -14,7 +14,10 @@ use super::row::get;
 
 /// The schema's versions: the text at place `n` leads from version `n` to `n + 1`. Released texts
 /// never change; see `docs/store.md`.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+];
 
 /// Time between two attempts to take the lock that changing the journal mode needs: SQLite doesn't
 /// wait for this one by itself.

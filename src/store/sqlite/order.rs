@@ -5,11 +5,11 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
-use crate::model::{RunId, Timestamp, Transition};
+use crate::model::{DagId, RunId, Timestamp, Transition, TriggerKind};
 use crate::store::change::Change;
 use crate::store::words::micros;
 use crate::store::{
-    Command, CommandKind, DagVersion, NewRun, Owner, StoreError, StoredRun, precision,
+    Command, CommandKind, DagVersion, Decided, NewRun, Owner, StoreError, StoredRun, precision,
 };
 
 use super::encode::{Encoded, encode, json};
@@ -28,6 +28,13 @@ pub(super) enum Order {
     },
     CreateRuns {
         runs: Vec<NewRun>,
+    },
+    Decide {
+        decided: Decided,
+    },
+    SetPaused {
+        dag: DagId,
+        paused: bool,
     },
     PutVersion {
         version: DagVersion,
@@ -130,6 +137,15 @@ pub(super) async fn carry_out(
             Ok(Reply::Done)
         }
         Order::CreateRuns { runs } => create_runs(connection, savepoints, runs).await,
+        Order::Decide { decided } => decide(connection, savepoints, decided).await,
+        Order::SetPaused { dag, paused } => {
+            sqlx::query(statement::SET_PAUSED)
+                .bind(dag.as_str())
+                .bind(*paused)
+                .execute(connection)
+                .await?;
+            Ok(Reply::Done)
+        }
         Order::PutVersion { version } => {
             sqlx::query(statement::ADD_VERSION)
                 .bind(&version.hash)
@@ -236,6 +252,53 @@ async fn create_runs(
         let encoded = encode(&Change::default(), &missing)?;
         let text = savepoints.get(encoded.parts);
         execute(connection, text, encoded).await?;
+    }
+    Ok(Reply::Done)
+}
+
+async fn decide(
+    connection: &mut SqliteConnection,
+    savepoints: &mut Texts,
+    decided: &Decided,
+) -> Result<Reply, Trouble> {
+    let ticks: Vec<(&str, i64, &str)> = decided
+        .runs
+        .iter()
+        .map(|new| &new.spec)
+        .filter(|spec| spec.trigger == TriggerKind::Schedule)
+        .map(|spec| {
+            (
+                spec.dag.as_str(),
+                micros(spec.logical_time),
+                spec.id.as_str(),
+            )
+        })
+        .collect();
+    let taken = sqlx::query(statement::TAKEN_TICK)
+        .bind(json(&ticks)?)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(taken) = taken {
+        let run = row::run_id(row::get(&taken, 0)?)?;
+        return Err(Trouble::Refused(StoreError::Exists(run)));
+    }
+    create_runs(connection, savepoints, &decided.runs).await?;
+    for skipped in &decided.skipped {
+        sqlx::query(statement::ADD_SKIPPED)
+            .bind(skipped.dag.as_str())
+            .bind(micros(skipped.first))
+            .bind(micros(skipped.last))
+            .bind(i64::try_from(skipped.count).unwrap_or(i64::MAX))
+            .bind(json(&skipped.reason)?)
+            .execute(&mut *connection)
+            .await?;
+    }
+    for (dag, memory) in &decided.memories {
+        sqlx::query(statement::REMEMBER)
+            .bind(dag.as_str())
+            .bind(json(memory)?)
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(Reply::Done)
 }

@@ -13,7 +13,8 @@ use crate::model::{
 };
 use crate::store::words::{attempt_outcome, moment, run_state, task_state, trigger};
 use crate::store::{
-    AttemptRow, Command, DagVersion, Owner, RunRow, StoreError, StoredRun, TaskRunRow,
+    AttemptRow, Command, DagVersion, Owner, RunRow, ScheduleRow, SkippedTicks, StoreError,
+    StoredRun, TaskRunRow,
 };
 
 /// The number of columns of `run_columns!`.
@@ -49,6 +50,26 @@ pub(super) fn command(row: &SqliteRow) -> Result<Command, StoreError> {
         run: run_id(get(row, 0)?)?,
         kind: parse(get(row, 1)?)?,
         at: time(row, 2)?,
+    })
+}
+
+/// A row of `SCHEDULES`.
+pub(super) fn schedule(row: &SqliteRow) -> Result<ScheduleRow, StoreError> {
+    Ok(ScheduleRow {
+        dag: dag_id(get(row, 0)?)?,
+        paused: get(row, 1)?,
+        memory: parse(get(row, 2)?)?,
+    })
+}
+
+/// A row of `SKIPPED`.
+pub(super) fn skipped(row: &SqliteRow) -> Result<SkippedTicks, StoreError> {
+    Ok(SkippedTicks {
+        dag: dag_id(get(row, 0)?)?,
+        first: time(row, 1)?,
+        last: time(row, 2)?,
+        count: get::<i64>(row, 3)?.unsigned_abs(),
+        reason: parse(get(row, 4)?)?,
     })
 }
 

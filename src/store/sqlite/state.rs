@@ -14,8 +14,8 @@ use crate::model::{
     AttemptResult, DagId, Json, RunId, TaskIndex, TaskRunId, Timestamp, Transition,
 };
 use crate::store::{
-    AttemptRow, Command, CommandKind, DagVersion, NewRun, Owner, RunFilter, RunRow, RunStore,
-    StoreError, StoredRun, TaskRunRow,
+    AttemptRow, Command, CommandKind, DagVersion, Decided, NewRun, Owner, RunFilter, RunRow,
+    RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow,
 };
 
 use super::error::Place;
@@ -280,6 +280,34 @@ impl RunStore for SqliteStore {
         rows.iter()
             .map(|found| Ok(Json(row::get::<&str>(found, 0)?.into())))
             .collect()
+    }
+
+    async fn decide(&self, decided: &Decided) -> Result<(), StoreError> {
+        let decided = decided.clone();
+        self.write(Order::Decide { decided }).await.map(|_| ())
+    }
+
+    async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
+        let rows = self.rows(sqlx::query(statement::SCHEDULES)).await?;
+        rows.iter().map(row::schedule).collect()
+    }
+
+    async fn set_paused(&self, dag: &DagId, paused: bool) -> Result<(), StoreError> {
+        let dag = dag.clone();
+        let order = Order::SetPaused { dag, paused };
+        self.write(order).await.map(|_| ())
+    }
+
+    async fn skipped(
+        &self,
+        dag: Option<&DagId>,
+        limit: u32,
+    ) -> Result<Vec<SkippedTicks>, StoreError> {
+        let limit = if limit == 0 { -1 } else { i64::from(limit) };
+        let query = sqlx::query(statement::SKIPPED)
+            .bind(dag.map(DagId::as_str))
+            .bind(limit);
+        self.rows(query).await?.iter().map(row::skipped).collect()
     }
 
     async fn close(&self) {

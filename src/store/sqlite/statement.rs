@@ -325,3 +325,34 @@ FROM item JOIN task_run AS own ON own.run = item.run AND own.task = item.task
   AND own.item = -1 AND own.generation = item.generation
 WHERE item.run = $1 AND item.task = $2
 ORDER BY item.item";
+
+/// A run that another one of the same DAG and scheduled time stands in the way of. `$1`:
+/// `[[dag, time, run]]`.
+pub(super) const TAKEN_TICK: &str = "
+SELECT asked.value ->> 2
+FROM jsonb_each($1) AS asked JOIN run
+  ON run.dag = asked.value ->> 0 AND run.logical_time = asked.value ->> 1
+    AND run.trigger_kind = 'schedule'
+WHERE run.id <> asked.value ->> 2
+LIMIT 1";
+
+pub(super) const ADD_SKIPPED: &str = "
+INSERT INTO skipped (dag, first, last, count, reason) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (dag, first) DO NOTHING";
+
+pub(super) const REMEMBER: &str = "
+INSERT INTO schedule (dag, memory) VALUES ($1, $2)
+ON CONFLICT (dag) DO UPDATE SET memory = excluded.memory";
+
+pub(super) const SET_PAUSED: &str = "
+INSERT INTO schedule (dag, paused) VALUES ($1, $2)
+ON CONFLICT (dag) DO UPDATE SET paused = excluded.paused";
+
+pub(super) const SCHEDULES: &str = "SELECT dag, paused, memory FROM schedule ORDER BY dag";
+
+/// `$1`: the DAG or NULL; `$2`: most rows, -1 for all.
+pub(super) const SKIPPED: &str = "
+SELECT dag, first, last, count, reason FROM skipped
+WHERE $1 IS NULL OR dag = $1
+ORDER BY last DESC, dag DESC
+LIMIT $2";

@@ -25,7 +25,7 @@ pub(super) struct Flow {
 
 /// Takes the records of a source.
 #[async_trait]
-pub(super) trait Consumer: Send {
+pub(in crate::task) trait Consumer: Send {
     async fn consume(&mut self, source: &mut dyn RecordSource) -> Result<(), TaskFailure>;
 }
 

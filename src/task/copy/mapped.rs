@@ -313,6 +313,11 @@ fn bind<'a>(field: &'a Field, known: &Columns) -> Result<Bound<'a>, TaskFailure>
     })
 }
 
+/// The column of a name.
+pub(super) fn column(known: &Columns, name: &str) -> Result<usize, TaskFailure> {
+    find(known, name).ok_or_else(|| unknown(name, known))
+}
+
 fn find(known: &Columns, name: &str) -> Option<usize> {
     known.iter().position(|column| &*column.name == name)
 }

@@ -1,16 +1,12 @@
 //! What the YAML says.
 
-use std::sync::Arc;
-
 use schemars::Schema;
 
-use super::script::{Code, Filling};
-use crate::connection::{Dialect, KINDS};
-use crate::document::{Diagnostic, FromNode as _, Map, Node, Spanned};
+use crate::connection::KINDS;
+use crate::document::{FromNode as _, Map, Node, Spanned};
 use crate::model::ConnectionId;
-use crate::sqltext::Script;
 use crate::task::Surroundings;
-use crate::template::TemplateValue;
+use crate::task::script::{Checked, Frame, Given, read_params};
 
 crate::choice! {
     /// What is one transaction.
@@ -42,9 +38,7 @@ crate::record! {
 #[derive(Debug)]
 pub struct Sql {
     pub(super) connection: ConnectionId,
-    pub(super) code: Code,
-    /// How each hole of each statement is filled, in the order of the script.
-    pub(super) fillings: Vec<Vec<Filling>>,
+    pub(super) script: Checked,
     /// Whether the script is one transaction.
     pub(super) transaction: bool,
     /// Whether no statement writes, as far as its words tell.
@@ -70,96 +64,33 @@ pub(super) fn read(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<S
         .collect();
     let connection = surroundings.connection(&read.connection, &kinds);
     let params = read_params(&read.params, surroundings);
-    let code = read_code(&read, surroundings);
-    let dialect = surroundings
-        .project
-        .dialect(&read.connection)
-        .unwrap_or(Dialect::Postgres);
-    let code = code?.parsed(dialect);
-    // Without its connection the dialect is a guess.
-    let fillings = connection
+    let given = Given {
+        file: read.file.as_ref(),
+        text: read.script.as_ref(),
+        key: "script",
+        span: read.span,
+        what: "a sql task",
+        at: "sql",
+    };
+    let code = given.read(surroundings);
+    let dialect = connection
         .as_ref()
-        .and_then(|_| code.check(&params?, read.transaction, surroundings));
-    let reads_only = code
+        .and_then(|_| surroundings.project.dialect(&read.connection));
+    let frame = match read.transaction {
+        Transaction::One => Frame::OneByChoice,
+        Transaction::None => Frame::None,
+    };
+    let script = Checked::read(code?, dialect, &params?, frame, surroundings)?;
+    let reads_only = script
+        .code
         .script
         .statements
         .iter()
         .all(|statement| statement.nature.reads_only);
     Some(Sql {
         connection: connection?,
-        fillings: fillings?,
+        script,
         transaction: read.transaction == Transaction::One,
         reads_only,
-        code,
     })
-}
-
-fn read_params(
-    params: &Map<Node>,
-    surroundings: &mut Surroundings<'_>,
-) -> Option<Vec<(String, TemplateValue)>> {
-    let read: Vec<_> = params
-        .0
-        .iter()
-        .map(|(name, node)| Some((name.value.clone(), surroundings.template_value(node)?)))
-        .collect();
-    read.into_iter().collect()
-}
-
-/// A script before its dialect is known.
-struct Unparsed {
-    name: String,
-    text: Arc<str>,
-    place: super::script::Home,
-}
-
-impl Unparsed {
-    fn parsed(self, dialect: Dialect) -> Code {
-        Code {
-            script: Script::parse(&self.text, dialect),
-            name: self.name,
-            home: self.place,
-        }
-    }
-}
-
-fn read_code(read: &Definition, surroundings: &mut Surroundings<'_>) -> Option<Unparsed> {
-    match (&read.file, &read.script) {
-        (Some(file), None) => {
-            let found = surroundings.code_file(file)?;
-            Some(Unparsed {
-                name: found.path,
-                text: found.text,
-                place: super::script::Home::File(found.source),
-            })
-        }
-        (None, Some(script)) => Some(Unparsed {
-            name: format!("{}.sql.script", surroundings.task),
-            text: script.value.as_str().into(),
-            place: super::script::Home::Inline(script.clone()),
-        }),
-        (Some(_), Some(script)) => {
-            surroundings.report.push(
-                Diagnostic::error(
-                    "two-scripts",
-                    "`file` and `script` are both given",
-                    script.span,
-                )
-                .label("remove one of them"),
-            );
-            None
-        }
-        (None, None) => {
-            surroundings.report.push(
-                Diagnostic::error(
-                    "missing-key",
-                    "a sql task needs `file` or `script`",
-                    read.span,
-                )
-                .label("add `file:`")
-                .help("such as `file: sql/migration.sql`"),
-            );
-            None
-        }
-    }
 }

@@ -5,12 +5,11 @@ use std::time::Instant;
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use super::failure::{of_rows, of_statement};
-use super::script::{Prepared, Ready};
 use super::{Kept, result};
 use crate::connection::{Database, Dialect, Fetched, Session, Statement};
 use crate::data::{DatasetName, DatasetWriter, RecordSource};
 use crate::document::units::format_duration;
+use crate::task::script::{Prepared, Ready, execute, log_notices, of_rows, of_statement};
 use crate::task::{AttemptContext, TaskFailure, TaskOutput, TaskResult, Work};
 
 /// The statements as the work of one transaction.
@@ -157,27 +156,13 @@ async fn one(
     keep: bool,
     output: &mut Kept,
 ) -> Result<u64, TaskFailure> {
-    let failed = |error| of_statement(prepared, ready, error);
-    if let Some(data) = &ready.part.data {
-        let mut bytes = prepared.code.script.text[data.clone()].as_bytes();
-        let input = std::pin::Pin::new(&mut bytes);
-        return session
-            .copy_in(&ready.statement.text, input)
-            .await
-            .map_err(failed);
+    if !keep {
+        return execute(session, prepared, ready).await;
     }
+    let failed = |error| of_statement(prepared, ready, error);
     match session.fetch(&ready.statement).await.map_err(failed)? {
         Fetched::Touched(touched) => Ok(touched),
-        Fetched::Rows(mut rows) => {
-            if keep {
-                return keep_rows(attempt, prepared, ready, &mut *rows, output).await;
-            }
-            let mut count = 0;
-            while let Some(batch) = next(prepared, ready, &mut *rows).await? {
-                count += batch.rows() as u64;
-            }
-            Ok(count)
-        }
+        Fetched::Rows(mut rows) => keep_rows(attempt, prepared, ready, &mut *rows, output).await,
     }
 }
 
@@ -188,6 +173,7 @@ async fn keep_rows(
     rows: &mut dyn RecordSource,
     output: &mut Kept,
 ) -> Result<u64, TaskFailure> {
+    let failed = |error| of_rows(prepared, ready, error);
     let mut columns = rows.columns().clone();
     if let Some(distinct) = result::distinct(&columns) {
         attempt.log.warn(
@@ -205,7 +191,7 @@ async fn keep_rows(
     let mut writer = DatasetWriter::create(&attempt.places.state, name, columns.clone()).await?;
     let mut first = Json::Null;
     let mut count = 0;
-    while let Some(batch) = next(prepared, ready, rows).await? {
+    while let Some(batch) = rows.next().await.map_err(failed)? {
         if count == 0 {
             first = result::first_row(&columns, &batch);
         }
@@ -218,27 +204,6 @@ async fn keep_rows(
     output.dataset = Some(writer.finish().await?);
     output.outputs = result::outputs(&columns, count, first);
     Ok(count)
-}
-
-async fn next(
-    prepared: &Prepared<'_>,
-    ready: &Ready<'_>,
-    rows: &mut dyn RecordSource,
-) -> Result<Option<crate::data::Batch>, TaskFailure> {
-    rows.next()
-        .await
-        .map_err(|error| of_rows(prepared, ready, error))
-}
-
-fn log_notices(attempt: &AttemptContext, session: &mut dyn Session) {
-    for notice in session.notices() {
-        let text = format!("{}: {}", notice.severity.to_lowercase(), notice.message);
-        if notice.severity == "WARNING" {
-            attempt.log.warn(text);
-        } else {
-            attempt.log.info(text);
-        }
-    }
 }
 
 /// The first line of a statement, and not too much of it.

@@ -2,5 +2,5 @@
 
 mod crashes;
 mod postgres;
-mod project;
+pub(crate) mod project;
 mod sharing;

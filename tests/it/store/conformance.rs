@@ -57,6 +57,9 @@ scenarios! {
     refuses_one_of_many_callers
     hands_runs_over_once
     hands_over_a_run_that_has_ended
+    decides_all_or_none
+    starts_a_tick_once
+    pauses_beside_what_is_remembered
     keeps_commands_until_they_are_heard
     lists_runs_page_by_page
     finds_runs_by_a_part_of_the_id

@@ -80,6 +80,6 @@ fn quoted(name: &str) -> String {
 }
 
 /// A text as a literal, whatever `standard_conforming_strings` is.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }

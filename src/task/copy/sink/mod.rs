@@ -2,6 +2,9 @@
 
 mod dataset;
 mod file;
+mod http;
+mod kafka;
+mod script;
 mod table;
 
 use async_trait::async_trait;
@@ -9,14 +12,22 @@ use schemars::Schema;
 
 use super::end::{self, End};
 use super::flow::Flow;
+use crate::connection::{Loaded, Session};
+use crate::data::{RecordSource, Rejects};
 use crate::document::{FromNode, Node, Report};
-use crate::task::{AttemptContext, Guarantee, Surroundings, TaskResult};
+use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResult};
 
 /// A row of [`SINKS`].
 pub(super) type SinkKind = End<dyn Sink>;
 
 /// Everything that records may go to, beside the task's own dataset.
-pub(super) const SINKS: &[&SinkKind] = &[&file::KIND, &table::KIND];
+pub(super) const SINKS: &[&SinkKind] = &[
+    &file::KIND,
+    &table::KIND,
+    &script::KIND,
+    &kafka::KIND,
+    &http::KIND,
+];
 
 /// A checked sink, ready to be written any number of times.
 #[async_trait]
@@ -29,10 +40,39 @@ pub(super) trait Sink: Send + Sync + std::fmt::Debug {
     /// Carries out one attempt of the copy: reads the records of `flow` and writes them.
     async fn run(&self, flow: &Flow, attempt: &AttemptContext) -> TaskResult;
 
+    /// The sink as a part of a database's transaction, for a stream that keeps its offsets there.
+    fn as_database(&self) -> Option<&dyn DatabaseSink> {
+        None
+    }
+
     /// How often a record is written when attempts are killed.
     fn guarantee(&self) -> Guarantee {
         Guarantee::ExactlyOnce
     }
+}
+
+/// A sink that is written within a transaction of somebody else.
+#[async_trait]
+pub(super) trait DatabaseSink: Send + Sync {
+    /// The name of the connection.
+    fn database(&self) -> &str;
+
+    /// What is written, for people: `prices in warehouse`.
+    ///
+    /// # Errors
+    /// A template fails.
+    fn target(&self, attempt: &AttemptContext) -> Result<String, TaskFailure>;
+
+    /// Writes the records of `flow`, mapped, within the session's transaction. Bad ones go to `rejects`; without it the
+    /// first of them is the failure.
+    async fn write(
+        &self,
+        session: &mut dyn Session,
+        records: &mut dyn RecordSource,
+        rejects: Option<&Rejects>,
+        flow: &Flow,
+        attempt: &AttemptContext,
+    ) -> Result<Loaded, TaskFailure>;
 }
 
 /// A `to` as it is written.

@@ -4,13 +4,14 @@ mod load;
 
 use async_trait::async_trait;
 
-use super::{Sink, SinkKind};
-use crate::connection::{LoadMode, ReplaceBy};
+use super::{DatabaseSink, Sink, SinkKind};
+use crate::connection::{LoadInput, LoadMode, LoadTarget, Loaded, ReplaceBy, Session};
+use crate::data::{RecordSource, Rejects};
 use crate::document::{Diagnostic, FromNode, Node, OneOrMany, Spanned};
 use crate::model::ConnectionId;
 use crate::task::copy::end::{DATABASES, Selection};
 use crate::task::copy::flow::Flow;
-use crate::task::{AttemptContext, Surroundings, TaskResult};
+use crate::task::{AttemptContext, Surroundings, TaskFailure, TaskResult};
 use crate::template::Template;
 
 pub(super) const KIND: SinkKind = SinkKind {
@@ -144,5 +145,41 @@ impl Sink for TableSink {
 
     async fn run(&self, flow: &Flow, attempt: &AttemptContext) -> TaskResult {
         load::run(flow, self, attempt).await
+    }
+
+    fn as_database(&self) -> Option<&dyn DatabaseSink> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl DatabaseSink for TableSink {
+    fn database(&self) -> &str {
+        self.connection.as_str()
+    }
+
+    fn target(&self, attempt: &AttemptContext) -> Result<String, TaskFailure> {
+        let table = self.table.render(&attempt.scope)?;
+        Ok(format!("{table} in {}", self.connection))
+    }
+
+    async fn write(
+        &self,
+        session: &mut dyn Session,
+        records: &mut dyn RecordSource,
+        rejects: Option<&Rejects>,
+        _: &Flow,
+        attempt: &AttemptContext,
+    ) -> Result<Loaded, TaskFailure> {
+        let target = LoadTarget {
+            table: self.table.render(&attempt.scope)?,
+            columns: records.columns().clone(),
+            mode: self.mode.clone(),
+        };
+        let input = match rejects {
+            Some(rejects) => LoadInput::Sifted { records, rejects },
+            None => LoadInput::Records(records),
+        };
+        Ok(session.load(&target, input).await?)
     }
 }

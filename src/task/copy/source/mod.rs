@@ -2,6 +2,8 @@
 
 mod dataset;
 mod file;
+mod http;
+mod kafka;
 mod query;
 
 use async_trait::async_trait;
@@ -13,13 +15,20 @@ use super::files::Files;
 use super::flow::Consumer;
 use crate::data::Rejects;
 use crate::document::{Diagnostic, FromNode, Node, Report};
+use crate::task::messages::Feed;
 use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure};
 
 /// A row of [`SOURCES`].
 pub(super) type SourceKind = End<dyn Source>;
 
 /// Everything that records may come from.
-pub(super) const SOURCES: &[&SourceKind] = &[&file::KIND, &dataset::KIND, &query::KIND];
+pub(super) const SOURCES: &[&SourceKind] = &[
+    &file::KIND,
+    &dataset::KIND,
+    &query::KIND,
+    &kafka::KIND,
+    &http::KIND,
+];
 
 /// A checked source, ready to be read any number of times.
 #[async_trait]
@@ -43,6 +52,11 @@ pub(super) trait Source: Send + Sync + std::fmt::Debug {
     /// How often reading has its effects: weaker only for a source that changes what it reads.
     fn guarantee(&self) -> Guarantee {
         Guarantee::ExactlyOnce
+    }
+
+    /// The source as a topic, which a database reads with its offsets.
+    fn as_feed(&self) -> Option<&Feed> {
+        None
     }
 
     /// The source as files, which a database may take as they are.

@@ -1,25 +1,22 @@
 //! A query on a database as a source.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use schemars::Schema;
-use serde_json::Value as Json;
 
 use super::{Source, SourceKind};
-use crate::connection::{DatabaseError, Fetched, Statement};
+use crate::connection::Fetched;
 use crate::data::{Batch, Columns, DataError, Place, RecordSource, Rejects};
-use crate::document::{Diagnostic, FromNode as _, Map, Node, SourceId, Span, Spanned};
+use crate::document::{Diagnostic, FromNode as _, Map, Node, Spanned};
 use crate::model::ConnectionId;
-use crate::sqltext::{Hole, HoleKind, Rewritten, Script, check_syntax, excerpt};
 use crate::task::copy::columns::Mapping;
 use crate::task::copy::database;
 use crate::task::copy::end::{DATABASES, Selection};
 use crate::task::copy::flow::{Consumer, Measured};
+use crate::task::script::{Checked, Frame, Given, of_statement, read_params};
 use crate::task::{AttemptContext, Surroundings, TaskFailure};
-use crate::template::Template;
 
 pub(super) const KIND: SourceKind = SourceKind {
     name: "query",
@@ -54,144 +51,46 @@ fn schema() -> Schema {
     schema
 }
 
-fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Source>> {
-    let from = FromQuery::from_node(node, surroundings.report)?;
-    Some(Box::new(Query::read(&from, surroundings)?))
-}
-
 /// A query on a connection.
 #[derive(Debug)]
 struct Query {
     connection: ConnectionId,
-    script: Script,
-    /// For messages: the file, or `query`.
-    name: String,
-    /// What fills each hole of the statement, in their order.
-    values: Vec<Template>,
+    script: Checked,
 }
 
-impl Query {
-    fn read(from: &FromQuery, surroundings: &mut Surroundings<'_>) -> Option<Self> {
-        let id = surroundings.connection(&from.connection, DATABASES);
-        let dialect = surroundings.project.dialect(&from.connection);
-        let (text, span, name, home): (Arc<str>, _, _, _) = match (&from.query, &from.file) {
-            (Some(query), None) => {
-                let home = Home::Inline(query.clone());
-                (query.as_str().into(), query.span, "query".to_owned(), home)
-            }
-            (None, Some(file)) => {
-                let code = surroundings.code_file(file)?;
-                (code.text, file.span, code.path, Home::File(code.source))
-            }
-            (query, _) => {
-                let code = match query {
-                    Some(_) => "conflicting-keys",
-                    None => "missing-key",
-                };
-                surroundings.report.push(
-                    Diagnostic::error(
-                        code,
-                        "a `connection` needs either `query` or `file`",
-                        from.span,
-                    )
-                    .label("add `query:`"),
-                );
-                return None;
-            }
-        };
-        let (id, script) = (id?, Script::parse(&text, dialect?));
-        let mut mistakes = script.mistakes.clone();
-        if mistakes.is_empty() {
-            mistakes = check_syntax(&script);
-        }
-        for mistake in &mistakes {
-            let place = home.place(mistake.range.clone(), surroundings);
-            let mut diagnostic = Diagnostic::error(mistake.code, mistake.message.clone(), place);
-            if let Some(help) = &mistake.help {
-                diagnostic = diagnostic.help(help);
-            }
-            surroundings.report.push(diagnostic);
-        }
-        let [statement] = script.statements.as_slice() else {
-            surroundings.report.push(Diagnostic::error(
-                "not-one-statement",
-                format!(
-                    "`{name}` has {} statements, a source is one query",
-                    script.statements.len()
-                ),
-                span,
-            ));
-            return None;
-        };
-        let values: Vec<Option<Template>> = statement
-            .holes
-            .iter()
-            .map(|hole| {
-                let span = home.place(hole.range.clone(), surroundings);
-                value(hole, from, span, surroundings)
-            })
-            .collect();
-        let values = values.into_iter().collect::<Option<_>>()?;
-        mistakes.is_empty().then_some(Self {
-            connection: id,
-            script,
-            name,
-            values,
-        })
+fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Source>> {
+    let from = FromQuery::from_node(node, surroundings.report)?;
+    let connection = surroundings.connection(&from.connection, DATABASES);
+    let dialect = surroundings.project.dialect(&from.connection);
+    let given = Given {
+        file: from.file.as_ref(),
+        text: from.query.as_ref(),
+        key: "query",
+        span: from.span,
+        what: "a `from` on a database",
+        at: "copy.from",
+    };
+    let code = given.read(surroundings);
+    let params = read_params(&from.params, surroundings);
+    let script = Checked::read(code?, dialect, &params?, Frame::None, surroundings)?;
+    let statements = &script.code.script.statements;
+    if statements.len() != 1 {
+        let message = format!(
+            "`{}` has {} statements, a source is one query",
+            script.code.name,
+            statements.len()
+        );
+        let span = from.query.as_ref().or(from.file.as_ref());
+        let span = span.map_or(from.span, |text| text.span);
+        surroundings
+            .report
+            .push(Diagnostic::error("not-one-statement", message, span));
+        return None;
     }
-
-    /// The statement with its values.
-    fn statement(&self, attempt: &AttemptContext) -> Result<(Statement, Rewritten), TaskFailure> {
-        let statement = &self.script.statements[0];
-        let values: Vec<Json> = self
-            .values
-            .iter()
-            .map(|value| value.evaluate(&attempt.scope))
-            .collect::<Result<_, _>>()?;
-        let mut at = 0;
-        let holes = &statement.holes;
-        let positional = self.script.positional(statement, |_| {
-            // Identifiers come in the order of the holes.
-            while !matches!(holes[at].kind, HoleKind::Identifier(_)) {
-                at += 1;
-            }
-            at += 1;
-            match &values[at - 1] {
-                Json::String(text) => Ok(text.clone()),
-                other => Err(TaskFailure::permanent(format!(
-                    "`{other}` is no name of a table or a column"
-                ))),
-            }
-        })?;
-        let bound = positional.bound.iter().map(|hole| values[*hole].clone());
-        let statement = Statement {
-            text: positional.sql.text().to_owned(),
-            values: bound.collect(),
-        };
-        Ok((statement, positional.sql))
-    }
-
-    /// The server's error, with its place in the query.
-    fn failed(&self, error: DatabaseError, sql: &Rewritten) -> TaskFailure {
-        let place = match &error {
-            DatabaseError::Statement { place, .. } => *place,
-            _ => None,
-        };
-        let mut failure = TaskFailure::from(error);
-        let message = &failure.cause.message;
-        failure.cause.message = match place {
-            Some(place) => {
-                let offset = sql.origin(place.offset);
-                format!(
-                    "{message}\n{}",
-                    excerpt(&self.name, &self.script.text, offset)
-                )
-                .into()
-            }
-            None => format!("{}: {message}", self.name).into(),
-        };
-        failure
-    }
+    Some(Box::new(Query {
+        connection: connection?,
+        script,
+    }))
 }
 
 #[async_trait]
@@ -207,11 +106,14 @@ impl Source for Query {
         _: Option<&Rejects>,
         consumer: &mut dyn Consumer,
     ) -> Result<u64, TaskFailure> {
-        let (statement, sql) = self.statement(attempt)?;
+        let prepared = self.script.prepare(&attempt.scope)?;
+        let Some(ready) = prepared.statements.first() else {
+            return Ok(0);
+        };
         let database = database(attempt, self.connection.as_str())?;
         let mut session = database.session(&attempt.purpose()).await?;
-        let fetched = session.fetch(&statement).await;
-        match fetched.map_err(|error| self.failed(error, &sql))? {
+        let fetched = session.fetch(&ready.statement).await;
+        match fetched.map_err(|error| of_statement(&prepared, ready, error))? {
             Fetched::Rows(rows) => {
                 let bytes = Arc::new(AtomicU64::new(0));
                 let counted = Counted {
@@ -224,60 +126,10 @@ impl Source for Query {
             }
             Fetched::Touched(_) => Err(TaskFailure::permanent(format!(
                 "`{}` gives no rows: use a `sql` task for statements",
-                self.name
+                prepared.code.name
             ))),
         }
     }
-}
-
-/// Where the diagnostics of a query stand.
-enum Home {
-    File(SourceId),
-    Inline(Spanned<String>),
-}
-
-impl Home {
-    fn place(&self, part: Range<usize>, surroundings: &Surroundings<'_>) -> Span {
-        match self {
-            Self::File(source) => Span::new(*source, part),
-            Self::Inline(text) => surroundings.place(text, part),
-        }
-    }
-}
-
-/// What fills a hole: an entry of `params`, a parameter of the DAG, or an expression.
-fn value(
-    hole: &Hole,
-    from: &FromQuery,
-    span: Span,
-    surroundings: &mut Surroundings<'_>,
-) -> Option<Template> {
-    let name = match &hole.kind {
-        HoleKind::Expression(text) => {
-            return surroundings.template(&Spanned::new(text.clone(), span));
-        }
-        HoleKind::Value(name) | HoleKind::Identifier(name) => name,
-    };
-    if let Some((_, node)) = from.params.0.iter().find(|(key, _)| **key == **name) {
-        return match node.as_text() {
-            Some(text) => surroundings.template(&Spanned::new(text.to_owned(), node.span)),
-            // JSON is an expression of the template language.
-            None => Template::expression(&node.to_json().to_string()).ok(),
-        };
-    }
-    if surroundings.params.iter().any(|param| param == name) {
-        return surroundings.template(&Spanned::new(format!("{{{{ params.{name} }}}}"), span));
-    }
-    let known = from.params.0.iter().map(|(key, _)| key.as_str());
-    let known = known.chain(surroundings.params.iter().map(String::as_str));
-    let diagnostic = Diagnostic::error(
-        "unknown-parameter",
-        format!("parameter `:{name}` has no value"),
-        span,
-    )
-    .suggest(name, known.collect::<Vec<_>>(), "parameter");
-    surroundings.report.push(diagnostic);
-    None
 }
 
 struct Counted<'a> {

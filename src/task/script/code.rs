@@ -1,9 +1,10 @@
 //! Checking a script, and filling it in.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
-use super::definition::{Sql, Transaction};
-use crate::connection::Statement;
+use crate::connection::{Dialect, Statement};
 use crate::document::{Diagnostic, SourceId, Span, Spanned, nearest};
 use crate::sqltext::{
     HoleKind, Mistake, Positional, Script, ScriptStatement, Transaction as Nature, check_syntax,
@@ -11,25 +12,32 @@ use crate::sqltext::{
 use crate::task::{Surroundings, TaskFailure};
 use crate::template::{Scope, Template, TemplateValue};
 
+/// A script before its dialect is known.
+pub(in crate::task) struct Unparsed {
+    pub(super) name: String,
+    pub(super) text: Arc<str>,
+    pub(super) home: Home,
+}
+
 /// A script and where it stands.
 #[derive(Debug)]
-pub(super) struct Code {
-    pub(super) script: Script,
+pub(in crate::task) struct Code {
+    pub(in crate::task) script: Script,
     /// As errors name it: `sql/migration.sql`.
-    pub(super) name: String,
-    pub(super) home: Home,
+    pub(in crate::task) name: String,
+    pub(in crate::task) home: Home,
 }
 
 /// Where its diagnostics stand.
 #[derive(Debug)]
-pub(super) enum Home {
+pub(in crate::task) enum Home {
     File(SourceId),
     Inline(Spanned<String>),
 }
 
 /// Where the value of a hole comes from.
 #[derive(Debug, Clone)]
-pub(super) enum Filling {
+pub(in crate::task) enum Filling {
     Template(Template),
     Param(TemplateValue),
 }
@@ -44,23 +52,61 @@ impl Filling {
 }
 
 /// A statement ready to be sent.
-pub(super) struct Ready<'a> {
-    pub(super) statement: Statement,
-    pub(super) positional: Positional,
-    pub(super) part: &'a ScriptStatement,
+pub(in crate::task) struct Ready<'a> {
+    pub(in crate::task) statement: Statement,
+    pub(in crate::task) positional: Positional,
+    pub(in crate::task) part: &'a ScriptStatement,
 }
 
 /// A script ready to be sent.
-pub(super) struct Prepared<'a> {
-    pub(super) code: &'a Code,
-    pub(super) statements: Vec<Ready<'a>>,
+pub(in crate::task) struct Prepared<'a> {
+    pub(in crate::task) code: &'a Code,
+    pub(in crate::task) statements: Vec<Ready<'a>>,
     /// The statement whose rows are the task's dataset.
-    pub(super) dataset: Option<usize>,
+    pub(in crate::task) dataset: Option<usize>,
 }
 
-impl Sql {
+/// A script that was checked, and what fills its holes.
+#[derive(Debug)]
+pub(in crate::task) struct Checked {
+    pub(in crate::task) code: Code,
+    /// How each hole of each statement is filled, in the order of the script.
+    fillings: Vec<Vec<Filling>>,
+}
+
+/// What a script may do with transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::task) enum Frame {
+    /// It is in one, and can't be otherwise.
+    One,
+    /// It is in one, because nobody said `transaction: none`.
+    OneByChoice,
+    /// Each statement is sent by itself.
+    None,
+}
+
+impl Checked {
+    /// Checks a script. Without a dialect it is read as PostgreSQL's, and nothing more.
+    pub(in crate::task) fn read(
+        code: Unparsed,
+        dialect: Option<Dialect>,
+        params: &[(String, TemplateValue)],
+        frame: Frame,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Option<Self> {
+        let code = Code {
+            script: Script::parse(&code.text, dialect.unwrap_or(Dialect::Postgres)),
+            name: code.name,
+            home: code.home,
+        };
+        // Without its connection the dialect is a guess.
+        dialect?;
+        let fillings = code.check(params, frame, surroundings)?;
+        Some(Self { code, fillings })
+    }
+
     /// Evaluates everything that is put in, before anything is sent.
-    pub(super) fn prepare(&self, scope: &Scope) -> Result<Prepared<'_>, TaskFailure> {
+    pub(in crate::task) fn prepare(&self, scope: &Scope) -> Result<Prepared<'_>, TaskFailure> {
         let parts = &self.code.script.statements;
         let mut statements = Vec::with_capacity(parts.len());
         for (part, fillings) in parts.iter().zip(&self.fillings) {
@@ -101,10 +147,10 @@ impl Sql {
 
 impl Code {
     /// Reports everything that can be known before a run, and finds what fills each hole.
-    pub(super) fn check(
+    fn check(
         &self,
         params: &[(String, TemplateValue)],
-        transaction: Transaction,
+        frame: Frame,
         surroundings: &mut Surroundings<'_>,
     ) -> Option<Vec<Vec<Filling>>> {
         let before = surroundings.report.diagnostics().len();
@@ -129,7 +175,7 @@ impl Code {
                     .iter()
                     .any(|w| (range.start..=range.end).contains(&w.range.start))
                 {
-                    self.check_nature(statement, transaction, surroundings);
+                    self.check_nature(statement, frame, surroundings);
                 }
                 self.fill(statement, params, surroundings)
             })
@@ -155,24 +201,34 @@ impl Code {
     fn check_nature(
         &self,
         statement: &ScriptStatement,
-        transaction: Transaction,
+        frame: Frame,
         surroundings: &mut Surroundings<'_>,
     ) {
         let nature = &statement.nature;
         let name = nature.name.to_uppercase();
         let mut found = Vec::new();
-        if transaction == Transaction::One {
+        if frame != Frame::None {
             match nature.transaction {
                 Nature::Inside => {}
                 Nature::Control => found.push((
                     "sql-transaction",
                     format!("`{name}` has no place here: the script is one transaction already"),
-                    "leave it out, or say `transaction: none`; then the script is at-least-once",
+                    match frame {
+                        Frame::OneByChoice => {
+                            "leave it out, or say `transaction: none`; then the script is at-least-once"
+                        }
+                        _ => "leave it out",
+                    },
                 )),
                 Nature::Alone => found.push((
                     "sql-not-in-transaction",
                     format!("`{name}` can't be in a transaction, and the script is one"),
-                    "put it into a task of its own with `transaction: none`",
+                    match frame {
+                        Frame::OneByChoice => {
+                            "put it into a task of its own with `transaction: none`"
+                        }
+                        _ => "put it into a `sql` task of its own with `transaction: none`",
+                    },
                 )),
             }
         }

@@ -1,6 +1,6 @@
 //! A server's error as a person reads it: at its place in the script.
 
-use super::script::{Prepared, Ready};
+use super::{Prepared, Ready};
 use crate::connection::DatabaseError;
 use crate::data::DataError;
 use crate::model::FailureKind;
@@ -8,7 +8,7 @@ use crate::sqltext::excerpt;
 use crate::task::TaskFailure;
 
 /// The failure of a statement.
-pub(super) fn of_statement(
+pub(in crate::task) fn of_statement(
     prepared: &Prepared<'_>,
     ready: &Ready<'_>,
     error: DatabaseError,
@@ -38,7 +38,11 @@ pub(super) fn of_statement(
 }
 
 /// The failure of a statement's rows, or of the file they are written to.
-pub(super) fn of_rows(prepared: &Prepared<'_>, ready: &Ready<'_>, error: DataError) -> TaskFailure {
+pub(in crate::task) fn of_rows(
+    prepared: &Prepared<'_>,
+    ready: &Ready<'_>,
+    error: DataError,
+) -> TaskFailure {
     match error {
         DataError::Foreign { error, retryable } => match error.downcast::<DatabaseError>() {
             Ok(error) => of_statement(prepared, ready, *error),

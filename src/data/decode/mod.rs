@@ -1,0 +1,16 @@
+//! Bytes that come from elsewhere as records: the body of an answer, a message.
+
+mod body;
+mod document;
+mod message;
+mod notation;
+mod row;
+mod source;
+#[cfg(test)]
+mod tests;
+mod valid;
+
+pub use document::{Document, DocumentEnd};
+pub use message::MessageDecoder;
+pub use notation::{Decoding, Notation};
+pub use source::{Decoded, Feed};

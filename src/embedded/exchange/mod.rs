@@ -1,0 +1,8 @@
+//! A private exchange: `http: exchange/<api>` in a project.
+
+mod connect;
+mod process;
+
+pub use connect::{ExchangeServer, acquire, acquire_with};
+
+pub(super) use process::KIND;

@@ -1,0 +1,74 @@
+//! Draws a chart and makes its files.
+
+use std::io::Write as _;
+
+use super::place::{PictureFormat, Place};
+use crate::data::{AtomicFile, DataError};
+use crate::picture::{Chart, to_png, to_svg, unknown_letters};
+use crate::task::{AttemptContext, TaskFailure};
+
+/// A file that was made.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) shown: String,
+    pub(super) bytes: u64,
+}
+
+/// Draws the chart, on a thread that may take its time.
+pub(super) async fn draw(
+    chart: Chart,
+    scale: u32,
+    to: Vec<Place>,
+    attempt: &AttemptContext,
+) -> Result<Vec<Made>, TaskFailure> {
+    warn_of_letters(&chart, attempt);
+    let drawn = tokio::task::spawn_blocking(move || {
+        let svg = to_svg(&chart);
+        let needs_png = to.iter().any(|place| place.format == PictureFormat::Png);
+        let png = if needs_png {
+            to_png(&svg, scale)?
+        } else {
+            Vec::new()
+        };
+        to.into_iter()
+            .map(|place| {
+                let bytes = match place.format {
+                    PictureFormat::Png => png.as_slice(),
+                    PictureFormat::Svg => svg.as_bytes(),
+                };
+                let mut file = AtomicFile::create(&place.path)?;
+                file.write_all(bytes)
+                    .map_err(|error| DataError::file(&place.path, error))?;
+                file.finish()?;
+                Ok(Made {
+                    shown: place.shown,
+                    bytes: bytes.len() as u64,
+                })
+            })
+            .collect()
+    });
+    let made: Result<Vec<Made>, TaskFailure> = drawn
+        .await
+        .map_err(|error| TaskFailure::retryable(error.to_string()))?;
+    for made in made.as_deref().unwrap_or_default() {
+        attempt
+            .log
+            .info(format!("drew `{}` ({} bytes)", made.shown, made.bytes));
+    }
+    made
+}
+
+fn warn_of_letters(chart: &Chart, attempt: &AttemptContext) {
+    let labels = [&chart.x.label, &chart.left.label, &chart.right.label];
+    let texts = [&chart.title, &chart.subtitle].into_iter().chain(labels);
+    let mut all: String = texts.flatten().map(String::as_str).collect();
+    for series in &chart.series {
+        all.push_str(&series.name);
+    }
+    let unknown: String = unknown_letters(&all).into_iter().collect();
+    if !unknown.is_empty() {
+        attempt.log.warn(format!(
+            "the font has no letters for `{unknown}`: they are drawn as boxes"
+        ));
+    }
+}

@@ -1,0 +1,98 @@
+//! A script as the YAML gives it: a file, or a text; and values for its names.
+
+use super::code::{Home, Unparsed};
+use crate::document::{Diagnostic, Map, Node, Span, Spanned};
+use crate::task::Surroundings;
+use crate::template::TemplateValue;
+
+/// The keys that give a script, in a map of any kind.
+pub(in crate::task) struct Given<'a> {
+    /// A file in the project.
+    pub(in crate::task) file: Option<&'a Spanned<String>>,
+    /// The statements themselves.
+    pub(in crate::task) text: Option<&'a Spanned<String>>,
+    /// The key that gives them: `script`.
+    pub(in crate::task) key: &'static str,
+    /// The whole map.
+    pub(in crate::task) span: Span,
+    /// What the map describes: `a sql task`.
+    pub(in crate::task) what: &'static str,
+    /// Where the map is in its task: `sql`, `copy.from`.
+    pub(in crate::task) at: &'static str,
+}
+
+/// Checks values for the names of a script, beside the DAG's parameters.
+pub(in crate::task) fn read_params(
+    params: &Map<Node>,
+    surroundings: &mut Surroundings<'_>,
+) -> Option<Vec<(String, TemplateValue)>> {
+    let read: Vec<_> = params
+        .0
+        .iter()
+        .map(|(name, node)| Some((name.value.clone(), surroundings.template_value(node)?)))
+        .collect();
+    read.into_iter().collect()
+}
+
+impl Given<'_> {
+    /// The text of the script.
+    pub(in crate::task) fn read(&self, surroundings: &mut Surroundings<'_>) -> Option<Unparsed> {
+        let key = self.key;
+        match (self.file, self.text) {
+            (Some(file), None) => {
+                let found = surroundings.code_file(file)?;
+                Some(Unparsed {
+                    name: found.path,
+                    text: found.text,
+                    home: Home::File(found.source),
+                })
+            }
+            (None, Some(script)) => {
+                if is_path(script) {
+                    surroundings.report.push(
+                        Diagnostic::error(
+                            "path-as-a-script",
+                            format!("`{}` is the path of a file, not SQL", script.value),
+                            script.span,
+                        )
+                        .label(format!("did you mean `file: {}`?", script.value)),
+                    );
+                    return None;
+                }
+                Some(Unparsed {
+                    name: format!("{}.{}.{key}", surroundings.task, self.at),
+                    text: script.value.as_str().into(),
+                    home: Home::Inline(script.clone()),
+                })
+            }
+            (Some(_), Some(script)) => {
+                surroundings.report.push(
+                    Diagnostic::error(
+                        "two-scripts",
+                        format!("`file` and `{key}` are both given"),
+                        script.span,
+                    )
+                    .label("remove one of them"),
+                );
+                None
+            }
+            (None, None) => {
+                surroundings.report.push(
+                    Diagnostic::error(
+                        "missing-key",
+                        format!("{} needs `file` or `{key}`", self.what),
+                        self.span,
+                    )
+                    .label(format!("add `file:` or `{key}:`")),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// No statement is one word that ends like this.
+fn is_path(script: &str) -> bool {
+    let script = script.trim();
+    script.ends_with(".sql") && !script.contains(char::is_whitespace)
+}

@@ -1,0 +1,124 @@
+//! What schedules have decided.
+
+use std::sync::Arc;
+
+use runner::engine::plan::{Memory, Occurrence, SkipReason};
+use runner::model::{DagId, RunSpec, TriggerKind};
+use runner::store::{Decided, NewRun, RunFilter, RunStore, ScheduleRow, SkippedTicks, StoreError};
+
+use crate::store::values::{at, id, owner, spec};
+
+fn dag(name: &str) -> DagId {
+    DagId::new(name).unwrap()
+}
+
+fn scheduled(run: &str, tick: i64) -> NewRun {
+    NewRun {
+        spec: RunSpec {
+            logical_time: at(tick),
+            trigger: TriggerKind::Schedule,
+            ..spec(run)
+        },
+        owner: owner("a"),
+    }
+}
+
+fn skipped(name: &str, first: i64, reason: SkipReason) -> SkippedTicks {
+    SkippedTicks {
+        dag: dag(name),
+        first: at(first),
+        last: at(first + 120),
+        count: 3,
+        reason,
+    }
+}
+
+fn memory(decided: i64) -> Memory {
+    Memory {
+        decided: Some(at(decided)),
+        waiting: vec![Occurrence {
+            tick: at(decided),
+            interval_start: at(decided - 60),
+            interval_end: at(decided),
+        }],
+        arrived: Vec::new(),
+    }
+}
+
+pub async fn decides_all_or_none(store: Arc<dyn RunStore>) {
+    let decided = Decided {
+        runs: vec![scheduled("r1", 60)],
+        skipped: vec![
+            skipped("daily", 120, SkipReason::Overlap),
+            skipped("other", 90, SkipReason::Missed),
+        ],
+        memories: vec![(dag("daily"), memory(300))],
+    };
+    // Twice: the first answer may have got lost.
+    store.decide(&decided).await.unwrap();
+    store.decide(&decided).await.unwrap();
+    let rows = store.schedules().await.unwrap();
+    assert_eq!(
+        rows,
+        [ScheduleRow {
+            dag: dag("daily"),
+            paused: false,
+            memory: memory(300),
+        }]
+    );
+    assert_eq!(store.skipped(None, 0).await.unwrap(), decided.skipped);
+    assert_eq!(store.skipped(None, 1).await.unwrap(), decided.skipped[..1]);
+    let other = dag("other");
+    assert_eq!(
+        store.skipped(Some(&other), 0).await.unwrap(),
+        decided.skipped[1..]
+    );
+    // The id is taken by another run: nothing of it happens.
+    let refused = Decided {
+        runs: vec![scheduled("r1", 61)],
+        skipped: vec![skipped("daily", 900, SkipReason::Paused)],
+        memories: vec![(dag("daily"), memory(900))],
+    };
+    let error = store.decide(&refused).await.unwrap_err();
+    assert_eq!(error, StoreError::Exists(id("r1")));
+    assert_eq!(store.schedules().await.unwrap(), rows);
+    assert_eq!(store.skipped(None, 0).await.unwrap(), decided.skipped);
+    assert_eq!(store.runs(&RunFilter::default()).await.unwrap().len(), 1);
+}
+
+pub async fn starts_a_tick_once(store: Arc<dyn RunStore>) {
+    let decided = |run: &str, tick: i64| Decided {
+        runs: vec![scheduled(run, tick)],
+        ..Decided::default()
+    };
+    store.decide(&decided("r1", 60)).await.unwrap();
+    let error = store.decide(&decided("r2", 60)).await.unwrap_err();
+    assert_eq!(error, StoreError::Exists(id("r2")));
+    store.decide(&decided("r2", 61)).await.unwrap();
+    // A person may start one for the same time.
+    let manual = NewRun {
+        spec: RunSpec {
+            logical_time: at(60),
+            ..spec("r3")
+        },
+        owner: owner("a"),
+    };
+    store.create_runs(&[manual]).await.unwrap();
+    assert_eq!(store.runs(&RunFilter::default()).await.unwrap().len(), 3);
+}
+
+pub async fn pauses_beside_what_is_remembered(store: Arc<dyn RunStore>) {
+    store.set_paused(&dag("daily"), true).await.unwrap();
+    let remembered = Decided {
+        memories: vec![(dag("daily"), memory(60))],
+        ..Decided::default()
+    };
+    store.decide(&remembered).await.unwrap();
+    for paused in [true, false] {
+        store.set_paused(&dag("daily"), paused).await.unwrap();
+        let rows = store.schedules().await.unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].paused, paused);
+        assert_eq!(rows[0].memory, memory(60));
+    }
+}
