@@ -393,6 +393,55 @@ pub struct DbUrl {
     pub hold: bool,
 }
 
+/// `runner topic`.
+#[derive(Debug, Args)]
+pub struct Topic {
+    /// The connection, as `runner.yaml` names it
+    pub connection: String,
+    /// The topic whose messages are shown
+    #[arg(value_name = "TOPIC")]
+    pub name: Option<String>,
+    /// Where to begin: `earliest`, `latest`, a time, how long ago (10m), or an offset [default: the
+    /// last messages]
+    #[arg(long, value_name = "WHERE", requires = "name")]
+    pub from: Option<String>,
+    /// How many messages, 0 for all [default: 20; with --tail all]
+    #[arg(short = 'n', long, value_name = "N", requires = "name")]
+    pub count: Option<u64>,
+    /// Wait for more, until ^C
+    #[arg(short = 'f', long, requires = "name")]
+    pub tail: bool,
+    /// Only how far this group of consumers is
+    #[arg(long, value_name = "NAME", conflicts_with = "name")]
+    pub group: Option<String>,
+    /// Also the topics that Kafka uses itself
+    #[arg(long, conflicts_with = "name")]
+    pub internal: bool,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+    /// Print only where the brokers are, for other programs
+    #[arg(long, conflicts_with_all = ["name", "group", "internal", "format"])]
+    pub url: bool,
+    /// Keep a private server up until ^C
+    #[arg(long, requires = "url")]
+    pub hold: bool,
+}
+
+/// `runner setup`.
+#[derive(Debug, Args)]
+pub struct Setup {
+    /// What to get
+    pub what: SetupWhat,
+}
+
+/// What can be got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SetupWhat {
+    /// Kafka's programs, for connections that say `kafka: embedded`
+    Kafka,
+}
+
 /// `runner exchange`.
 #[derive(Debug, Args)]
 pub struct Exchange {
@@ -425,54 +474,6 @@ pub enum Rate {
     Real,
     /// As often as they like
     Unlimited,
-}
-
-/// `runner topic`.
-#[derive(Debug, Args)]
-pub struct Topic {
-    /// The connection, as `runner.yaml` names it
-    pub connection: String,
-    /// The topic whose messages are shown
-    pub topic: Option<String>,
-    /// Where to begin: `earliest`, `latest`, a time, how long ago (10m), or an offset [default: the
-    /// last messages]
-    #[arg(long, value_name = "WHERE", requires = "topic")]
-    pub from: Option<String>,
-    /// How many messages, 0 for all [default: 20; with --tail all]
-    #[arg(short = 'n', long, value_name = "N", requires = "topic")]
-    pub count: Option<u64>,
-    /// Wait for more, until ^C
-    #[arg(short = 'f', long, requires = "topic")]
-    pub tail: bool,
-    /// Only how far this group of consumers is
-    #[arg(long, value_name = "NAME", conflicts_with = "topic")]
-    pub group: Option<String>,
-    /// Also the topics that Kafka uses itself
-    #[arg(long, conflicts_with = "topic")]
-    pub internal: bool,
-    /// How to print
-    #[arg(long, default_value = "text")]
-    pub format: Format,
-    /// Print only where the brokers are, for other programs
-    #[arg(long, conflicts_with_all = ["topic", "group", "internal", "format"])]
-    pub url: bool,
-    /// Keep a private server up until ^C
-    #[arg(long, requires = "url")]
-    pub hold: bool,
-}
-
-/// `runner setup`.
-#[derive(Debug, Args)]
-pub struct Setup {
-    /// What to get
-    pub what: SetupWhat,
-}
-
-/// What can be got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SetupWhat {
-    /// Kafka's programs, for connections that say `kafka: embedded`
-    Kafka,
 }
 
 /// `runner completions`.

@@ -20,7 +20,7 @@ pub fn run(context: &Context, command: &Arguments) -> anyhow::Result<u8> {
         if command.url {
             return url(cluster, command).await;
         }
-        match &command.topic {
+        match &command.name {
             Some(topic) => topic_messages::show(cluster, topic, command).await,
             None => list(cluster, command).await,
         }
@@ -157,12 +157,11 @@ async fn entries(cluster: &KafkaCluster, command: &Arguments) -> Result<Vec<Entr
         });
         bounds.insert(topic.name, found.into_iter().collect());
     }
-    let groups: Vec<String> = match &command.group {
-        Some(group) => vec![group.clone()],
-        None => {
-            let groups = cluster.groups().await?.into_iter();
-            groups.map(|group| group.name).collect()
-        }
+    let groups: Vec<String> = if let Some(group) = &command.group {
+        vec![group.clone()]
+    } else {
+        let groups = cluster.groups().await?.into_iter();
+        groups.map(|group| group.name).collect()
     };
     for group in groups {
         for position in cluster.progress(&group).await? {

@@ -25,6 +25,8 @@ const MESSAGES: u64 = 20;
 const LOOK: Duration = Duration::from_millis(200);
 /// So many messages are shown together when all are.
 const AT_ONCE: usize = 100;
+const PARTITION: &str = "partition";
+const OFFSET: &str = "offset";
 /// The longest a cell of a key or of headers gets.
 const CELL: usize = 32;
 
@@ -62,7 +64,8 @@ pub async fn show(cluster: &KafkaCluster, topic: &str, command: &Arguments) -> a
         topic: topic.name.clone(),
         now: now(),
         room: output::columns(),
-        widths: [1, 1, 0, 0],
+        widths: [PARTITION.len(), OFFSET.len(), 0, 0],
+        headed: false,
     };
     let reading = Reading {
         starts,
@@ -82,7 +85,7 @@ pub async fn show(cluster: &KafkaCluster, topic: &str, command: &Arguments) -> a
         consumer.close();
     });
     let mut signals = Signals::new()?;
-    let mut printed = 0;
+    let mut total_shown = 0;
     loop {
         let lines = tokio::select! {
             lines = shown.recv() => lines,
@@ -90,11 +93,11 @@ pub async fn show(cluster: &KafkaCluster, topic: &str, command: &Arguments) -> a
         };
         let Some(lines) = lines else { break };
         let lines = lines.map_err(&failed)?;
-        printed += lines.len() as u64;
+        total_shown += lines.len() as u64;
         printer.print(&lines)?;
     }
     if command.format == Format::Text && !command.tail {
-        foot(&mut printer.out, printed, total, topic.partitions.len())?;
+        foot(&mut printer.out, total_shown, total, topic.partitions.len())?;
     }
     printer.out.flush()?;
     Ok(exit::OK)
@@ -314,6 +317,8 @@ struct Printer<W: Write> {
     room: Option<usize>,
     /// Of partition, offset, time and key: the widest so far.
     widths: [usize; 4],
+    /// Whether the headings have been printed.
+    headed: bool,
 }
 
 impl<W: Write> Printer<W> {
@@ -332,8 +337,15 @@ impl<W: Write> Printer<W> {
             }
         }
         let faint = look::FAINT;
+        let [a, b, c, d] = self.widths;
+        if !rows.is_empty() && !std::mem::replace(&mut self.headed, true) {
+            let mut head = format!("{PARTITION:>a$}  {OFFSET:>b$}  {:c$}  ", "time");
+            if d > 0 {
+                head.push_str(&format!("{:d$}  ", "key"));
+            }
+            writeln!(self.out, "{faint}{head}value{faint:#}")?;
+        }
         for ([partition, offset, time, key], headers, value) in &rows {
-            let [a, b, c, d] = self.widths;
             let time = look::fit(time, c);
             let mut text = format!("{partition:>a$}  {offset:>b$}  {time}  ");
             if d > 0 {
@@ -343,7 +355,7 @@ impl<W: Write> Printer<W> {
             let mut rest = value.clone();
             if let Some(room) = self.room {
                 let left = room.saturating_sub(used).max(CELL);
-                rest = look::fit(&rest, left).trim_end().to_owned();
+                look::fit(value, left).trim_end().clone_into(&mut rest);
             }
             let (place, after) = text.split_at(a + 2 + b);
             write!(self.out, "{faint}{place}{faint:#}{after}{rest}")?;
@@ -408,13 +420,11 @@ fn bytes_as_json(bytes: Option<&[u8]>) -> Json {
     let Some(bytes) = bytes else {
         return Json::Null;
     };
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Json::String(text.to_owned()),
-        Err(_) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            json!({ "hex": hex })
-        }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Json::String(text.to_owned());
     }
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    json!({ "hex": hex })
 }
 
 /// On a terminal, a text that isn't too wide.

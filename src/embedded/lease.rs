@@ -1,6 +1,6 @@
 //! The client's side: find the supervisor of a server, or start one.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
@@ -23,6 +23,12 @@ pub struct Lease {
     connection: UnixStream,
 }
 
+/// Waits for the end of a lease, wherever that is.
+#[derive(Debug)]
+pub struct LeaseEnd {
+    connection: UnixStream,
+}
+
 impl Lease {
     /// Whether the supervisor is still there. It says nothing more, so it hangs up or is silent.
     pub fn is_held(&self) -> bool {
@@ -30,6 +36,34 @@ impl Lease {
         let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
         let peeked = recv(self.connection.as_raw_fd(), &mut [0], flags);
         matches!(peeked, Err(nix::errno::Errno::EAGAIN))
+    }
+
+    /// What tells of its end to another thread.
+    ///
+    /// # Errors
+    /// This process has too many files open.
+    pub fn end(&self) -> io::Result<LeaseEnd> {
+        let connection = self.connection.try_clone()?;
+        Ok(LeaseEnd { connection })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Who waits for the end holds the connection open. It may be closed already.
+        let _ = self.connection.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+impl LeaseEnd {
+    /// Blocks until the supervisor is gone, or the lease was given back.
+    pub fn wait(mut self) {
+        let mut ignored = [0; 64];
+        while self
+            .connection
+            .read(&mut ignored)
+            .is_ok_and(|count| count > 0)
+        {}
     }
 }
 
@@ -99,8 +133,7 @@ impl Request {
                 Answer::read(&connection).map_err(EmbeddedError::file("read from", &socket))?;
             match answer {
                 Some(Answer::Ready(facts)) => {
-                    let lease = Lease { connection };
-                    return Ok((lease, facts));
+                    return Ok((Lease { connection }, facts));
                 }
                 Some(Answer::Failed(text)) => return Err(EmbeddedError::Refused { text }),
                 Some(Answer::Ended(text)) => return Err(EmbeddedError::Ended { text }),

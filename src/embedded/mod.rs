@@ -23,7 +23,7 @@ mod server;
 mod supervisor;
 
 pub use error::EmbeddedError;
-pub use lease::{Lease, Lifetime, own_program};
+pub use lease::{Lease, LeaseEnd, Lifetime, own_program};
 pub use supervisor::{SUPERVISOR_ARGUMENT, supervisor_main};
 
 use kind::Kind;

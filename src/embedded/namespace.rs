@@ -1,4 +1,5 @@
-//! What a server's process does between fork and exec. The only unsafe code of the crate.
+//! What a server's process does between fork and exec: unsafe code, which is elsewhere only where
+//! `connection::kafka` calls its library.
 
 use std::ffi::CStr;
 use std::io;

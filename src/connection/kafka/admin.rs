@@ -13,7 +13,8 @@ use super::KafkaCluster;
 use super::cluster::{DroppedAside, PATIENCE, Reached, of_client, off_thread};
 use super::context::Told;
 use super::error::{KafkaError, describe};
-use super::topics::{Declared, Topic, TopicSpec};
+use super::topics::{Declared, TOPIC_SETTINGS, Topic, TopicSpec};
+use crate::document::nearest;
 
 /// How long the others of a cluster may take to hear of a topic.
 const SPREAD: Duration = Duration::from_secs(10);
@@ -59,7 +60,7 @@ impl KafkaCluster {
                 let topic = self.wait_for(&spec.name).await?;
                 self.adjust(&topic, spec).await
             }
-            Err(code) => Err(refusal(&action, code)),
+            Err(code) => Err(refusal_of(spec, &action, code)),
         }
     }
 
@@ -180,7 +181,7 @@ impl KafkaCluster {
             .await
             .map_err(|error| admin.error(&action, &error))?;
         match altered.into_iter().next() {
-            Some(Err((_, code))) => Err(refusal(&action, code)),
+            Some(Err((_, code))) => Err(refusal_of(spec, &action, code)),
             _ => Ok(changed),
         }
     }
@@ -189,11 +190,15 @@ impl KafkaCluster {
         let reached = self.reach().await?;
         let config = self.settings().config(&reached.brokers, &[], &[]);
         off_thread(move || {
-            let client = config
-                .create_with_context(Told::default())
-                .map_err(|error| {
-                    KafkaError::of_library("connect", &error, &reached.brokers, None)
-                })?;
+            let client: AdminClient<Told> =
+                config
+                    .create_with_context(reached.told())
+                    .map_err(|error| {
+                        KafkaError::of_library("connect", &error, &reached.brokers, None)
+                    })?;
+            if let Some(tokens) = &reached.tokens {
+                tokens.give(client.inner())?;
+            }
             Ok(Admin {
                 client: DroppedAside::new(client),
                 reached,
@@ -241,6 +246,39 @@ fn first(
 
 fn refusal(action: &str, code: Code) -> KafkaError {
     KafkaError::of_library(action, &Library::AdminOp(code), "", Some(describe(code)))
+}
+
+/// The broker names neither the setting nor the number that it refuses.
+fn refusal_of(spec: &TopicSpec, action: &str, code: Code) -> KafkaError {
+    let unknown = spec
+        .config
+        .keys()
+        .find(|name| !TOPIC_SETTINGS.contains(&name.as_str()));
+    let reason = match (code, unknown) {
+        (Code::InvalidConfig, Some(name)) => match nearest(name, TOPIC_SETTINGS.iter().copied()) {
+            Some(near) => format!("topics have no setting `{name}`: did you mean `{near}`?"),
+            None => format!("topics have no setting `{name}`"),
+        },
+        (Code::InvalidConfig, None) => {
+            let settings = spec.config.iter();
+            let settings: Vec<String> = settings
+                .map(|(name, value)| format!("`{name}: {value}`"))
+                .collect();
+            format!("the broker refuses a value of {}", settings.join(", "))
+        }
+        (Code::InvalidReplicationFactor, _) => {
+            let wanted = spec.replication.unwrap_or(1) as usize;
+            format!(
+                "the cluster hasn't {} to keep each message",
+                brokers(wanted)
+            )
+        }
+        (Code::InvalidTopic, _) => {
+            "a topic's name has up to 249 of the letters a-z, A-Z, 0-9, `.`, `_` and `-`".to_owned()
+        }
+        _ => describe(code),
+    };
+    KafkaError::of_library(action, &Library::AdminOp(code), "", Some(reason))
 }
 
 fn brokers(count: usize) -> String {

@@ -14,10 +14,11 @@ use tokio::sync::Mutex;
 use super::consumer::{self, ConsumerOptions, KafkaConsumer};
 use super::context::Told;
 use super::error::KafkaError;
+use super::keeper::Keeper;
 use super::producer::{self, KafkaProducer, ProducerOptions};
 use super::settings::Settings;
+use super::token::Tokens;
 use crate::connection::Places;
-use crate::embedded::kafka::{KafkaServer, acquire};
 
 /// How long a broker may take for an answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,7 +61,16 @@ struct Shared {
 #[derive(Debug, Clone)]
 pub(super) struct Reached {
     pub(super) brokers: Arc<str>,
-    _server: Option<Arc<KafkaServer>>,
+    keeper: Option<Arc<Keeper>>,
+    /// Where clients get their tokens, when they log in with one.
+    pub(super) tokens: Option<Tokens>,
+}
+
+impl Reached {
+    /// What a new client tells, and asks for tokens.
+    pub(super) fn told(&self) -> Told {
+        Told::new(self.tokens.clone())
+    }
 }
 
 impl KafkaCluster {
@@ -116,19 +126,26 @@ impl KafkaCluster {
     /// The way to it; the first one to ask starts the project's own server.
     pub(super) async fn reach(&self) -> Result<Reached, KafkaError> {
         let mut reached = self.shared.reached.lock().await;
-        if let Some(reached) = &*reached {
+        if let Some(reached) = &mut *reached {
+            if let Some(keeper) = &reached.keeper {
+                reached.brokers = keeper.brokers().into();
+            }
             return Ok(reached.clone());
         }
+        let login = self.shared.settings.login.as_ref();
+        let tokens = login.and_then(Tokens::of);
         let found = match &self.shared.address {
             Address::Brokers(brokers) => Reached {
                 brokers: brokers.as_str().into(),
-                _server: None,
+                keeper: None,
+                tokens,
             },
             Address::Embedded(places) => {
-                let server = acquire(&places.state, &places.executable).await?;
+                let keeper = Keeper::start(places).await?;
                 Reached {
-                    brokers: server.brokers().into(),
-                    _server: Some(Arc::new(server)),
+                    brokers: keeper.brokers().into(),
+                    keeper: Some(keeper),
+                    tokens: None,
                 }
             }
         };
@@ -183,7 +200,7 @@ impl Looker {
         patience: Duration,
     ) -> Result<Self, KafkaError> {
         let client = config
-            .create_with_context(Told::default())
+            .create_with_context(reached.told())
             .map_err(|error| KafkaError::of_library("connect", &error, &reached.brokers, None))?;
         Ok(Self {
             client,
@@ -279,6 +296,9 @@ pub(super) async fn off_thread<T: Send + 'static>(
     std::thread::spawn(move || sender.send(work()));
     match receiver.await {
         Ok(result) => result,
-        Err(_) => Err(KafkaError::refused("the client", "it has ended")),
+        Err(_) => Err(KafkaError::refused(
+            "use the cluster",
+            "its client has ended",
+        )),
     }
 }

@@ -1,11 +1,13 @@
 //! Reading messages.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{
     BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata,
@@ -120,7 +122,7 @@ pub(super) fn open(
     fixed.push(("group.id", group));
     let config = settings.config(&reached.brokers, DEFAULTS, &fixed);
     let client = config
-        .create_with_context(Context::default())
+        .create_with_context(Context::new(reached.told()))
         .map_err(|error| KafkaError::of_library("connect", &error, &reached.brokers, None))?;
     Ok(KafkaConsumer {
         client: DroppedAside::new(client),
@@ -330,6 +332,14 @@ pub(super) struct Context {
 }
 
 impl Context {
+    fn new(told: Told) -> Self {
+        Self {
+            told,
+            assignment: Mutex::default(),
+            failure: Mutex::default(),
+        }
+    }
+
     fn assignment(&self) -> std::sync::MutexGuard<'_, Option<Arc<dyn Assignment>>> {
         self.assignment
             .lock()
@@ -393,6 +403,12 @@ fn partitions_of(list: &TopicPartitionList) -> Vec<Partition> {
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.told.generate_oauth_token(config)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.told.log(level, facility, message);
     }

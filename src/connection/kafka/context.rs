@@ -1,14 +1,19 @@
 //! What the library tells on its own: its log, its errors, and when it needs a token.
 
+use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as Library, RDKafkaErrorCode as Code};
 
+use super::token::Tokens;
+
 /// Kept by each client.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Told {
+    tokens: Option<Tokens>,
     /// The last reason for which a broker couldn't be reached, or didn't let us in.
     trouble: Mutex<Option<Trouble>>,
 }
@@ -21,6 +26,13 @@ pub(super) struct Trouble {
 }
 
 impl Told {
+    pub(super) fn new(tokens: Option<Tokens>) -> Self {
+        Self {
+            tokens,
+            trouble: Mutex::default(),
+        }
+    }
+
     /// What was told last of a broker that can't be used.
     pub(super) fn trouble(&self) -> Option<Trouble> {
         self.lock().clone()
@@ -35,6 +47,15 @@ impl Told {
 const NOISE: &[&str] = &["CONFWARN", "TERMINATE", "GETSUBSCRIPTIONS"];
 
 impl ClientContext for Told {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        match &self.tokens {
+            Some(tokens) => tokens.token(),
+            None => Err("the connection has no `oauth2`".into()),
+        }
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
             _ if NOISE.contains(&facility) => {

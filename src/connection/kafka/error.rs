@@ -33,7 +33,7 @@ pub enum KafkaError {
     },
 
     /// The broker, or the library on its behalf, says no.
-    #[error("{action}: {reason}")]
+    #[error("can't {action}: {reason}")]
     Refused {
         action: String,
         reason: String,
@@ -42,12 +42,12 @@ pub enum KafkaError {
     },
 
     /// The transaction can't be committed: abort it, then begin another.
-    #[error("{action}: the transaction must be aborted: {reason}")]
+    #[error("can't {action}, and the transaction must be aborted: {reason}")]
     MustAbort { action: String, reason: String },
 
     /// The producer is of no use any more; make another. With a transactional id, somebody else
     /// may have taken it over.
-    #[error("{action}: the producer can't go on: {reason}")]
+    #[error("can't {action}, and the producer is lost: {reason}")]
     ProducerLost { action: String, reason: String },
 
     /// The handler of assignments didn't say where to begin.
@@ -118,7 +118,11 @@ impl KafkaError {
             | Library::Subscription(text) => text.clone(),
             _ => String::new(),
         };
-        let Some(code) = error.rdkafka_error_code() else {
+        let code = match error {
+            Library::AdminOp(code) => Some(*code),
+            error => error.rdkafka_error_code(),
+        };
+        let Some(code) = code else {
             let reason = if text.is_empty() {
                 error.to_string()
             } else {

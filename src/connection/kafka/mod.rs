@@ -9,6 +9,7 @@ mod consumer;
 mod context;
 mod error;
 mod groups;
+mod keeper;
 mod kind;
 mod message;
 mod notes;
@@ -16,6 +17,7 @@ mod partitions;
 mod producer;
 mod properties;
 mod settings;
+mod token;
 mod topics;
 
 pub use cluster::KafkaCluster;
@@ -26,6 +28,6 @@ pub use message::{Message, Record};
 pub use notes::{NoteKeeper, NotePlace, Stored};
 pub use partitions::{Bounds, Partition, Position};
 pub use producer::{KafkaProducer, ProducerOptions};
-pub use topics::{Declared, Topic, TopicSpec};
+pub use topics::{Declared, TOPIC_SETTINGS, Topic, TopicSpec};
 
 pub(super) use kind::KIND;

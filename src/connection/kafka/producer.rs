@@ -1,10 +1,12 @@
 //! Sending messages.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as Library, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
@@ -66,7 +68,7 @@ pub(super) fn open(
     }
     let config = settings.config(&reached.brokers, DEFAULTS, &fixed);
     let client = config
-        .create_with_context(Context::default())
+        .create_with_context(Context::new(reached.told()))
         .map_err(|error| KafkaError::of_library("connect", &error, &reached.brokers, None))?;
     Ok(KafkaProducer {
         client: DroppedAside::new(client),
@@ -239,7 +241,6 @@ fn prepared<'a>(record: &Record<'a>) -> BaseRecord<'a, [u8], [u8]> {
 }
 
 /// What the library calls back.
-#[derive(Default)]
 pub(super) struct Context {
     told: Told,
     /// The first message that couldn't be delivered: its topic, and why.
@@ -247,6 +248,13 @@ pub(super) struct Context {
 }
 
 impl Context {
+    fn new(told: Told) -> Self {
+        Self {
+            told,
+            failed: Mutex::default(),
+        }
+    }
+
     fn take(&self) -> Option<(String, Library)> {
         self.failed
             .lock()
@@ -256,6 +264,12 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.told.generate_oauth_token(config)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.told.log(level, facility, message);
     }

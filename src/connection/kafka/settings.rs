@@ -46,7 +46,6 @@ pub(super) enum Login {
 
 /// Where tokens are had.
 #[derive(Debug, Clone)]
-#[expect(dead_code, reason = "tokens are fetched by a later step")]
 pub(super) struct OauthClient {
     pub(super) token_url: String,
     pub(super) client_id: String,
@@ -161,5 +160,88 @@ impl Tls {
             settings.push(("ssl.endpoint.identification.algorithm", "none".to_owned()));
         }
         settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret<String> {
+        Secret::new(text.to_owned())
+    }
+
+    /// The settings that differ from a plain connection's, as the library gets them.
+    fn settings(settings: &Settings) -> Vec<String> {
+        let names = [
+            "security.protocol",
+            "sasl.mechanism",
+            "sasl.username",
+            "sasl.password",
+            "ssl.ca.location",
+            "ssl.ca.pem",
+            "ssl.certificate.location",
+            "ssl.key.location",
+            "ssl.key.pem",
+            "ssl.key.password",
+            "enable.ssl.certificate.verification",
+            "ssl.endpoint.identification.algorithm",
+            "linger.ms",
+            "client.id",
+        ];
+        let config = settings.config("b:1", &[("linger.ms", "1")], &[("client.id", "x".into())]);
+        assert_eq!(config.get("bootstrap.servers"), Some("b:1"));
+        let found = names
+            .iter()
+            .filter_map(|name| Some(format!("{name}={}", config.get(name)?)));
+        found.collect()
+    }
+
+    #[test]
+    fn encryption_and_login_become_the_librarys_settings() {
+        let everything = Settings {
+            tls: Some(Tls {
+                ca: Some(Pem::Text(secret("CA"))),
+                certificate: Some(Pem::File("/c.pem".into())),
+                key: Some(Pem::Text(secret("KEY"))),
+                key_password: Some(secret("locked")),
+                verify: false,
+            }),
+            login: Some(Login::Password {
+                mechanism: "SCRAM-SHA-512",
+                username: "ada".to_owned(),
+                password: secret("pass word"),
+            }),
+            properties: BTreeMap::from([
+                ("linger.ms".to_owned(), "7".to_owned()),
+                ("client.id".to_owned(), "shop".to_owned()),
+            ]),
+        };
+        assert_eq!(
+            settings(&everything),
+            [
+                "security.protocol=sasl_ssl",
+                "sasl.mechanism=SCRAM-SHA-512",
+                "sasl.username=ada",
+                "sasl.password=pass word",
+                "ssl.ca.pem=CA",
+                "ssl.certificate.location=/c.pem",
+                "ssl.key.pem=KEY",
+                "ssl.key.password=locked",
+                "enable.ssl.certificate.verification=false",
+                "ssl.endpoint.identification.algorithm=none",
+                "linger.ms=7",
+                "client.id=x",
+            ]
+        );
+        assert_eq!(everything.secrets(), ["KEY", "locked", "pass word"]);
+        let shown = format!("{everything:?}");
+        for hidden in ["CA\"", "KEY", "locked", "pass word"] {
+            assert!(!shown.contains(hidden), "{shown}");
+        }
+        assert_eq!(
+            settings(&Settings::default()),
+            ["security.protocol=plaintext", "linger.ms=1", "client.id=x"]
+        );
     }
 }

@@ -346,6 +346,35 @@ async fn what_is_sent_while_the_broker_is_killed_arrives_once() {
 }
 
 #[tokio::test]
+async fn what_is_sent_while_the_broker_stands_still_arrives_when_it_goes_on() {
+    let broker = Broker::new();
+    let server = broker.acquire().await;
+    let cluster = cluster(&to(server.brokers()));
+    declare(&cluster, "kept", 1).await;
+    let producer = cluster
+        .producer(ProducerOptions::default())
+        .await
+        .expect("a producer");
+    let producer = blocking(move || {
+        send_one(&producer, "kept", 0, "before");
+        producer.flush(DEADLINE).expect("acknowledged");
+        producer
+    })
+    .await;
+    broker.stand_still();
+    let producer = blocking(move || {
+        send_one(&producer, "kept", 0, "after");
+        let error = producer.flush(Duration::from_millis(300));
+        assert!(error.expect_err("no answer").is_transient());
+        producer
+    })
+    .await;
+    broker.go_on();
+    blocking(move || producer.flush(DEADLINE).expect("acknowledged")).await;
+    assert_eq!(values(&cluster, "kept").await, ["before", "after"]);
+}
+
+#[tokio::test]
 async fn a_broker_that_is_not_there_is_an_error_with_its_address() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = nobody.local_addr().expect("an address").to_string();

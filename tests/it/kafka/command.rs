@@ -1,7 +1,7 @@
 //! `runner topic`.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use runner::connection::kafka::{
     ConsumerOptions, KafkaCluster, Partition, Position, ProducerOptions, Record,
@@ -139,13 +139,15 @@ async fn a_tail_waits_for_more() {
     declare(&cluster, &name, 2).await;
     fill_one(&cluster, &name, "before").await;
     let words = ["events", &name, "--tail", "--from", "earliest", "-n", "2"];
-    let mut child = command(&folder, &words)
+    let child = command(&folder, &words)
         .stdout(Stdio::piped())
         .spawn()
         .expect("runner");
-    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut child = Watching(child);
+    let mut out = BufReader::new(child.0.stdout.take().expect("a pipe"));
     let (first, out) = blocking(move || {
-        let mut line = String::new();
+        let (mut headings, mut line) = (String::new(), String::new());
+        out.read_line(&mut headings).expect("headings");
         out.read_line(&mut line).expect("a line");
         (line, out)
     })
@@ -156,7 +158,18 @@ async fn a_tail_waits_for_more() {
         blocking(move || out.lines().map(|line| line.expect("a line")).collect()).await;
     assert_eq!(rest.len(), 1, "{rest:?}");
     assert!(rest[0].ends_with("after"), "{rest:?}");
-    assert!(child.wait().expect("an end").success());
+    assert!(child.0.wait().expect("an end").success());
+}
+
+/// A command that ends with the test, also when that fails.
+struct Watching(Child);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 async fn fill_one(cluster: &KafkaCluster, topic: &str, value: &str) {

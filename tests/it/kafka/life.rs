@@ -4,11 +4,14 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use runner::embedded::kafka::KafkaServer;
 
-use crate::support::kafka::{Broker, cluster, declare, send, to, values};
+use runner::connection::kafka::{ConsumerOptions, Partition, Polled, Start};
+
+use crate::support::kafka::{Broker, DEADLINE, cluster, declare, send, to, values};
 
 async fn has(server: &KafkaServer, expected: &[&str]) {
     let connection = to(server.brokers());
@@ -148,4 +151,34 @@ fn a_client_that_is_killed_leaves_no_broker_behind() {
     client.wait().expect("an end");
     broker.wait_until_ended();
     assert!(!std::path::Path::new(&format!("/proc/{process}")).exists());
+}
+
+#[tokio::test]
+async fn a_client_at_work_gets_its_broker_back_though_the_supervisor_was_killed() {
+    let broker = Broker::new();
+    let connection = broker.connection();
+    let cluster = cluster(&connection);
+    declare(&cluster, "kept", 1).await;
+    let consumer = cluster.consumer(ConsumerOptions::default()).await;
+    let consumer = consumer.expect("a consumer");
+    let start = [(Partition::new("kept", 0), Start::Earliest)];
+    consumer.assign(&start).expect("assigned");
+    let reader = tokio::task::spawn_blocking(move || {
+        let deadline = Instant::now() + DEADLINE;
+        while Instant::now() < deadline {
+            let polled = consumer.poll(Duration::from_millis(100)).expect("a poll");
+            if let Polled::Message(message) = polled {
+                return message.value().map(<[u8]>::to_vec);
+            }
+        }
+        None
+    });
+    let killed = broker.process();
+    kill(broker.supervisor(), Signal::SIGKILL).expect("a signal");
+    send(&cluster, "kept", &[(0, "after")]).await;
+    assert_eq!(
+        reader.await.expect("no panic").as_deref(),
+        Some(&b"after"[..])
+    );
+    assert_ne!(broker.process(), killed);
 }
