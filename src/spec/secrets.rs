@@ -67,10 +67,13 @@ pub fn allow_secrets(schema: &mut Json) {
                 let description = object.shift_remove("description");
                 let text = Json::Object(std::mem::take(object));
                 object.extend(description.map(|text| ("description".to_owned(), text)));
-                object.insert(
-                    "anyOf".to_owned(),
-                    json!([text, { "$ref": "#/$defs/secret" }]),
-                );
+                let mut forms = vec![text];
+                if forms[0].get("pattern").is_some() {
+                    // A variable in its place.
+                    forms.push(json!({ "type": "string", "pattern": r"\$\{\w+" }));
+                }
+                forms.push(json!({ "$ref": "#/$defs/secret" }));
+                object.insert("anyOf".to_owned(), Json::Array(forms));
                 return;
             }
             object.values_mut().for_each(allow_secrets);

@@ -324,7 +324,6 @@ fn is_passing(error: &Library) -> bool {
 }
 
 /// What the library calls back.
-#[derive(Default)]
 pub(super) struct Context {
     told: Told,
     assignment: Mutex<Option<Arc<dyn Assignment>>>,
