@@ -125,11 +125,10 @@ impl Exchange {
             return Some(own.fault);
         }
         let mut rules = lock(&self.faults);
-        let struck = rules.iter_mut().find_map(|rule| {
+        rules.iter_mut().find_map(|rule| {
             let strikes = rule.strikes(path);
             strikes.then(|| rule.fault.clone())
-        });
-        struck
+        })
     }
 
     /// `/clock` and `/faults`: for whoever tries out what happens when.

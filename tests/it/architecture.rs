@@ -66,7 +66,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ttf_parser", &["picture/font.rs"]),
     ("async_compression", &["connection/http/unpack.rs"]),
     ("reqwest", &["connection/http/"]),
-    ("rustls", &["connection/http/", "connection/bucket/cloud.rs"]),
+    (
+        "rustls",
+        &["connection/http/", "connection/bucket/cloud.rs"],
+    ),
 ];
 
 /// A file of `src`, without its comments.

@@ -89,8 +89,8 @@ impl Proxies {
     /// One is no URL of a proxy; its text isn't repeated.
     pub(super) fn build(&self) -> Result<Vec<Proxy>, HttpError> {
         let mut built = Vec::new();
-        let schemes: [(_, fn(Url) -> reqwest::Result<Proxy>); 2] =
-            [(&self.http, Proxy::http), (&self.https, Proxy::https)];
+        type Make = fn(Url) -> reqwest::Result<Proxy>;
+        let schemes: [(_, Make); 2] = [(&self.http, Proxy::http), (&self.https, Proxy::https)];
         for (named, proxy) in schemes {
             let Some(named) = named else { continue };
             let url = read_proxy(named.url.reveal()).ok_or_else(|| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use nix::sys::signal::Signal;
 
-use crate::embedded::kind::{Kind, Prepared, Server, Setup};
+use crate::embedded::kind::{Kind, Server, Setup};
 use crate::embedded::launch::{Identity, Launcher};
 use crate::embedded::{EmbeddedError, Lifetime, own_program};
 
@@ -17,7 +17,7 @@ use super::connect::Facts;
 pub(in crate::embedded) const KIND: Kind = Kind {
     name: "exchange",
     environment: &[],
-    prepare: |setup| async move { prepare(&setup) }.boxed(),
+    prepare: |setup| async move { Ok(prepare(&setup)) }.boxed(),
 };
 
 #[derive(Debug)]
@@ -28,14 +28,14 @@ struct Process {
     address: PathBuf,
 }
 
-fn prepare(setup: &Setup) -> Prepared {
-    Ok(Box::new(Process {
+fn prepare(setup: &Setup) -> Box<dyn Server> {
+    Box::new(Process {
         launcher: Launcher {
             identity: Identity::Same,
             death_signal: Signal::SIGKILL,
         },
         address: setup.place.dir().join("address"),
-    }))
+    })
 }
 
 impl Process {

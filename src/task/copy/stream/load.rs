@@ -243,7 +243,8 @@ impl Loader<'_> {
     ) -> Result<Loaded, TaskFailure> {
         let mut loaded = Loaded::default();
         // What is to be written, the first at the end.
-        let mut parts = Vec::from([0..source.rows()]);
+        let mut parts = Vec::new();
+        parts.push(0..source.rows());
         while let Some(part) = parts.pop() {
             session.mark().await?;
             let own = Rejects::kept()?;
