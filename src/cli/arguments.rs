@@ -95,6 +95,7 @@ impl Command {
                 | Self::Mark(_)
                 | Self::Resume(_)
                 | Self::Db(_)
+                | Self::Check(Check { live: true, .. })
         )
     }
 }
@@ -116,6 +117,10 @@ pub struct Check {
     /// Also what is worth knowing, such as which tasks act at least once
     #[arg(long)]
     pub notes: bool,
+    /// Also what only the other side knows: whether connections answer, and whether databases take
+    /// the statements and loads, in a transaction that is rolled back
+    #[arg(long)]
+    pub live: bool,
     /// How to print what is found
     #[arg(long, default_value = "text")]
     pub format: Format,

@@ -20,7 +20,7 @@ use crate::model::{
     DagId, DataInterval, Json as JsonText, RunId, RunSpec, RunState, TaskIndex, Timestamp,
     TriggerKind,
 };
-use crate::spec::{Pipeline, Project};
+use crate::spec::{Hook, Pipeline, Project};
 use crate::store::RunStore;
 
 /// Between two frames of the live view.
@@ -279,6 +279,13 @@ fn chosen_tasks(pipeline: &Pipeline, command: &Trigger) -> anyhow::Result<Option
     }
     if chosen.is_empty() {
         return Ok(None);
+    }
+    // Who watches a chosen task comes with it.
+    for (at, task) in (0u32..).map(TaskIndex).zip(&pipeline.tasks) {
+        let watches = |hook: &Hook| hook.of.is_none_or(|of| chosen.contains(&of));
+        if task.hook.as_ref().is_some_and(watches) {
+            chosen.insert(at);
+        }
     }
     let names = chosen
         .iter()

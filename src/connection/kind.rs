@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use schemars::Schema;
 
 use super::kafka::KafkaCluster;
-use super::{Database, HttpApi};
+use super::{Bucket, Database, HttpApi, Notifier};
 use crate::document::{Node, Report};
 use crate::model::ConnectionId;
 use crate::secret::Environment;
@@ -46,6 +47,7 @@ pub struct Places {
 }
 
 /// A configured connection. Opens itself at first use.
+#[async_trait]
 pub trait Connection: Send + Sync + std::fmt::Debug {
     /// Its kind's name.
     fn kind(&self) -> &'static str;
@@ -55,13 +57,32 @@ pub trait Connection: Send + Sync + std::fmt::Debug {
         Vec::new()
     }
 
+    /// Looks whether the other side is there, and changes nothing. What is more than a server that
+    /// answers, such as a database, is looked at by those who know what is done there.
+    ///
+    /// # Errors
+    /// Why it can't be reached.
+    async fn probe(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// The connection as a database, when it is one.
     fn as_database(&self) -> Option<&dyn Database> {
         None
     }
 
+    /// The connection as a store of files, when it is one.
+    fn as_bucket(&self) -> Option<Arc<dyn Bucket>> {
+        None
+    }
+
     /// The connection as an HTTP API, when it is one.
     fn as_http(&self) -> Option<&HttpApi> {
+        None
+    }
+
+    /// The connection as one that carries messages to people, when it is one.
+    fn as_notifier(&self) -> Option<&dyn Notifier> {
         None
     }
 
@@ -111,10 +132,22 @@ impl Connections {
         self.by_name.get(name)?.as_database()
     }
 
+    /// The store of files of a name.
+    #[must_use]
+    pub fn bucket(&self, name: &str) -> Option<Arc<dyn Bucket>> {
+        self.by_name.get(name)?.as_bucket()
+    }
+
     /// The HTTP API of a name.
     #[must_use]
     pub fn http(&self, name: &str) -> Option<&HttpApi> {
         self.by_name.get(name)?.as_http()
+    }
+
+    /// What carries messages to people, by its name.
+    #[must_use]
+    pub fn notifier(&self, name: &str) -> Option<&dyn Notifier> {
+        self.by_name.get(name)?.as_notifier()
     }
 
     /// What reaches a whole URL that no connection is named for.

@@ -9,11 +9,11 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 use crate::data::{DatasetInfo, DatasetReader};
 use crate::engine::Prepared;
 use crate::model::{
-    AttemptResult, FailureCause, FailureKind, Json as JsonText, RunSpec, TaskId, TaskIndex,
-    TaskRunId, Timestamp, TriggerKind,
+    AttemptResult, FailureCause, FailureKind, Json as JsonText, Outcome, RunSpec, TaskId,
+    TaskIndex, TaskRunId, Timestamp, TriggerKind,
 };
 use crate::secret::Environment;
-use crate::spec::{Foreach, Pipeline};
+use crate::spec::{Ending, Foreach, Hook, Pipeline};
 use crate::template::Scope;
 
 /// More items in a `foreach` are surely a mistake.
@@ -25,6 +25,8 @@ pub struct RunValues {
     /// Results of finished task runs, by task and item.
     results: HashMap<TaskIndex, BTreeMap<Option<u32>, AttemptResult>>,
     items: HashMap<TaskIndex, Vec<JsonText>>,
+    /// How tasks have ended; kept only where hooks ask for it.
+    ends: BTreeMap<TaskIndex, Outcome>,
 }
 
 fn time(at: Timestamp) -> String {
@@ -65,7 +67,13 @@ impl RunValues {
             base,
             results: HashMap::new(),
             items: HashMap::new(),
+            ends: BTreeMap::new(),
         }
+    }
+
+    /// A task ended, as a whole.
+    pub fn ended(&mut self, task: TaskIndex, outcome: Outcome) {
+        self.ends.insert(task, outcome);
     }
 
     /// A task run succeeded.
@@ -77,6 +85,7 @@ impl RunValues {
     /// A task begins anew: what it left before is of the past.
     pub fn forget(&mut self, task: TaskIndex) {
         self.results.remove(&task);
+        self.ends.remove(&task);
     }
 
     /// A `foreach` became items.
@@ -112,7 +121,67 @@ impl RunValues {
         {
             scope.set("item", &parsed(value));
         }
+        if let Some(hook) = &spec.hook {
+            self.add_ends(pipeline, hook, &mut scope);
+        }
         scope
+    }
+
+    /// `task` and `failed`, for hooks.
+    fn add_ends(&self, pipeline: &Pipeline, hook: &Hook, scope: &mut Scope) {
+        let name = |task: TaskIndex| pipeline.dag.task(task).id.as_str();
+        let failed = |(task, cause): (TaskIndex, &FailureCause)| json!({ "id": name(task), "error": &*cause.message });
+        match (hook.on, hook.of) {
+            (Ending::Success, Some(task)) => scope.set("task", &json!({ "id": name(task) })),
+            (Ending::Success, None) => {}
+            (Ending::Failure, Some(of)) => {
+                let own = self.failures(pipeline).find(|(task, _)| *task == of);
+                if let Some(own) = own {
+                    scope.set("task", &failed(own));
+                }
+            }
+            (Ending::Failure, None) => {
+                let all: Vec<Json> = self.failures(pipeline).map(failed).collect();
+                let first = all.first().cloned();
+                scope.set(
+                    "task",
+                    &first.unwrap_or_else(|| json!({ "id": "", "error": "" })),
+                );
+                scope.set("failed", &Json::Array(all));
+            }
+        }
+    }
+
+    /// The tasks that failed themselves, hooks apart.
+    fn failures<'a>(
+        &'a self,
+        pipeline: &'a Pipeline,
+    ) -> impl Iterator<Item = (TaskIndex, &'a FailureCause)> {
+        self.ends
+            .iter()
+            .filter_map(|(task, outcome)| match outcome {
+                Outcome::Failed(cause) if pipeline.tasks[task.get()].hook.is_none() => {
+                    Some((*task, cause))
+                }
+                _ => None,
+            })
+    }
+
+    /// Whether what a hook waits for has happened.
+    fn calls(&self, pipeline: &Pipeline, hook: &Hook) -> bool {
+        let Some(of) = hook.of else {
+            let forgiven = |task: TaskIndex| pipeline.dag.task(task).continue_on_failure;
+            let fails = self.ends.iter().any(|(task, outcome)| match outcome {
+                Outcome::Failed(_) => !forgiven(*task),
+                Outcome::UpstreamFailed | Outcome::Cancelled => true,
+                Outcome::Success | Outcome::Skipped => false,
+            });
+            return fails == (hook.on == Ending::Failure);
+        };
+        matches!(
+            (hook.on, self.ends.get(&of)),
+            (Ending::Failure, Some(Outcome::Failed(_))) | (Ending::Success, Some(Outcome::Success))
+        )
     }
 
     /// `{ outputs: … }` of a task: a map for a plain task, a list of maps for a `foreach`.
@@ -165,6 +234,13 @@ impl RunValues {
         state_folder: &std::path::Path,
     ) -> Prepared {
         let spec = &pipeline.tasks[task.get()];
+        if spec
+            .hook
+            .as_ref()
+            .is_some_and(|hook| !self.calls(pipeline, hook))
+        {
+            return Prepared::Skip;
+        }
         let scope = self.scope(pipeline, TaskRunId { task, item: None }, environment);
         let fail =
             |message: String| Prepared::Fail(FailureCause::new(FailureKind::Permanent, message));

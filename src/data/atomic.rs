@@ -58,6 +58,14 @@ impl AtomicFile {
         )))
     }
 
+    /// What the operating system knows of the file, which keeps it when it gets its name.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn metadata(&self) -> io::Result<std::fs::Metadata> {
+        self.file.metadata()
+    }
+
     /// Makes the bytes durable and gives the file its name, in place of an earlier file.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
-use super::{AtomicFile, DataError};
+use super::{DataError, FileStore, LocalFiles, NewFile};
 
 crate::choice! {
     /// How the bytes of a file are packed.
@@ -59,75 +59,139 @@ impl Compression {
     }
 }
 
-/// A file that is packed while it is written and appears when it is finished.
-pub struct PackedFile {
-    encoder: Encoder,
-    target: std::path::PathBuf,
+/// Packs what is written into it.
+pub struct Packer<W: Write> {
+    encoder: Encoder<W>,
 }
 
-enum Encoder {
-    None(BufWriter<AtomicFile>),
-    Gzip(flate2::write::GzEncoder<BufWriter<AtomicFile>>),
-    Zstd(zstd::stream::write::Encoder<'static, BufWriter<AtomicFile>>),
+enum Encoder<W: Write> {
+    None(BufWriter<W>),
+    Gzip(flate2::write::GzEncoder<BufWriter<W>>),
+    Zstd(zstd::stream::write::Encoder<'static, BufWriter<W>>),
 }
 
-impl PackedFile {
-    /// Begins a file.
+impl<W: Write> Packer<W> {
+    /// Begins with nothing.
     ///
     /// # Errors
-    /// The folder can't be written.
-    pub fn create(target: &Path, compression: Compression) -> Result<Self, DataError> {
-        let file = BufWriter::with_capacity(BUFFER, AtomicFile::create(target)?);
+    /// No memory for the encoder.
+    pub fn new(packed: W, compression: Compression) -> io::Result<Self> {
+        let packed = BufWriter::with_capacity(BUFFER, packed);
         let encoder = match compression {
-            Compression::None => Encoder::None(file),
+            Compression::None => Encoder::None(packed),
             // The header without a time: equal input gives equal bytes.
             Compression::Gzip => Encoder::Gzip(flate2::write::GzEncoder::new(
-                file,
+                packed,
                 flate2::Compression::new(6),
             )),
-            Compression::Zstd => Encoder::Zstd(
-                zstd::stream::write::Encoder::new(file, 3)
-                    .map_err(|error| DataError::file(target, error))?,
-            ),
+            Compression::Zstd => Encoder::Zstd(zstd::stream::write::Encoder::new(packed, 3)?),
         };
-        Ok(Self {
-            encoder,
-            target: target.to_owned(),
-        })
+        Ok(Self { encoder })
     }
 
-    /// Makes the file durable and gives it its name.
+    /// Writes the end, and gives back what takes the packed bytes.
     ///
     /// # Errors
-    /// The disk is full or fails.
-    pub fn finish(self) -> Result<(), DataError> {
-        let failed = |error| DataError::file(&self.target, error);
-        let file = match self.encoder {
-            Encoder::None(file) => file,
-            Encoder::Gzip(encoder) => encoder.finish().map_err(failed)?,
-            Encoder::Zstd(encoder) => encoder.finish().map_err(failed)?,
+    /// It can't be written.
+    pub fn finish(self) -> io::Result<W> {
+        let packed = match self.encoder {
+            Encoder::None(packed) => packed,
+            Encoder::Gzip(encoder) => encoder.finish()?,
+            Encoder::Zstd(encoder) => encoder.finish()?,
         };
-        let file = file
-            .into_inner()
-            .map_err(|error| failed(error.into_error()))?;
-        file.finish()
+        packed.into_inner().map_err(io::IntoInnerError::into_error)
     }
 }
 
-impl Write for PackedFile {
+impl<W: Write> Write for Packer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.encoder {
-            Encoder::None(file) => file.write(bytes),
+            Encoder::None(packed) => packed.write(bytes),
             Encoder::Gzip(encoder) => encoder.write(bytes),
             Encoder::Zstd(encoder) => encoder.write(bytes),
         }
     }
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.encoder {
-            Encoder::None(file) => file.flush(),
+            Encoder::None(packed) => packed.flush(),
             Encoder::Gzip(encoder) => encoder.flush(),
             Encoder::Zstd(encoder) => encoder.flush(),
         }
+    }
+}
+
+/// A file that is packed while it is written and appears when it is finished.
+pub struct PackedFile {
+    packer: Packer<Counted>,
+    target: std::path::PathBuf,
+}
+
+struct Counted {
+    file: Box<dyn NewFile>,
+    bytes: u64,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl PackedFile {
+    /// Begins a file of this computer.
+    ///
+    /// # Errors
+    /// The folder can't be written.
+    pub fn create(target: &Path, compression: Compression) -> Result<Self, DataError> {
+        Self::create_in(&LocalFiles, target, compression)
+    }
+
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// The place can't be written.
+    pub fn create_in(
+        store: &dyn FileStore,
+        target: &Path,
+        compression: Compression,
+    ) -> Result<Self, DataError> {
+        let counted = Counted {
+            file: store.create(target)?,
+            bytes: 0,
+        };
+        let packer =
+            Packer::new(counted, compression).map_err(|error| DataError::file(target, error))?;
+        Ok(Self {
+            packer,
+            target: target.to_owned(),
+        })
+    }
+
+    /// Makes the file durable, gives it its name and says how many bytes it has.
+    ///
+    /// # Errors
+    /// The disk is full or fails.
+    pub fn finish(self) -> Result<u64, DataError> {
+        let Counted { file, bytes } = self
+            .packer
+            .finish()
+            .map_err(|error| DataError::file(&self.target, error))?;
+        file.finish()?;
+        Ok(bytes)
+    }
+}
+
+impl Write for PackedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.packer.write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.packer.flush()
     }
 }
 

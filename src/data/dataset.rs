@@ -1,6 +1,7 @@
 //! The records that a task leaves with its run, as NDJSON files beside the state store.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -9,8 +10,8 @@ use super::ndjson::{NdjsonParser, Wanted};
 use super::sink::{FileSink, Format, Written};
 use super::thread::ThreadSource;
 use super::{
-    Batch, Column, ColumnKind, Columns, Compression, DataError, InputFile, InputFiles, Place,
-    RecordSource, Unpacking,
+    Batch, Column, ColumnKind, Columns, Compression, DataError, InputFile, InputFiles, LocalFiles,
+    Place, RecordSource, Unpacking,
 };
 
 /// A finished dataset: where it is and what it holds. The store keeps it as JSON.
@@ -125,6 +126,7 @@ impl DatasetReader {
             })
             .collect();
         let files = InputFiles {
+            store: Arc::new(LocalFiles),
             files,
             unpacking: Unpacking::default(),
         };

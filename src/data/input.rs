@@ -1,6 +1,5 @@
 //! Files as one stream of bytes: unpacked, in UTF-8, without a byte order mark.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use encoding_rs::{CoderResult, Encoding, UTF_8};
 
-use super::{Compression, DataError, Place};
+use super::{Compression, DataError, FileStore, Place};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 256 * 1024;
@@ -46,6 +45,8 @@ impl Default for Unpacking {
 /// The files of a stream and how they are read.
 #[derive(Debug, Clone)]
 pub struct InputFiles {
+    /// Where they are.
+    pub store: Arc<dyn FileStore>,
     pub files: Vec<InputFile>,
     pub unpacking: Unpacking,
 }
@@ -65,7 +66,7 @@ impl InputFiles {
         let InputFile { path, shown } = &self.files[index];
         let failed = |error| DataError::file(shown, error);
         let file = Counted {
-            file: File::open(path).map_err(failed)?,
+            file: self.store.open(path).map_err(failed)?,
             bytes: self.unpacking.bytes_read.clone(),
         };
         let compression = self
@@ -78,7 +79,7 @@ impl InputFiles {
 }
 
 struct Counted {
-    file: File,
+    file: Box<dyn Read + Send>,
     bytes: Arc<AtomicU64>,
 }
 
@@ -88,6 +89,11 @@ impl Read for Counted {
         self.bytes.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
+}
+
+/// Unpacked text as UTF-8 without a byte order mark.
+pub(super) fn decoded<'a>(unpacked: impl Read + Send + 'a) -> Box<dyn Read + Send + 'a> {
+    Box::new(Decoded::new(unpacked, UTF_8))
 }
 
 /// Text of any encoding as UTF-8. A byte order mark decides over the encoding that was named, and

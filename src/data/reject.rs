@@ -184,7 +184,7 @@ impl Rejects {
             return Err(error);
         }
         match shared.file.take() {
-            Some((file, _)) => file.finish(),
+            Some((file, _)) => file.finish().map(drop),
             None => Ok(()),
         }
     }

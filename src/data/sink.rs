@@ -2,11 +2,12 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::csv;
 use super::ndjson::NdjsonEncoder;
 use super::thread::{Consumer, ThreadSink};
-use super::{Batch, Columns, Compression, DataError, PackedFile};
+use super::{Batch, Columns, Compression, DataError, FileStore, LocalFiles, PackedFile};
 
 crate::choice! {
     /// How records are written in a file.
@@ -60,10 +61,26 @@ impl FileSink {
         compression: Compression,
         columns: Columns,
     ) -> Result<Self, DataError> {
-        let thread =
-            ThreadSink::open(move || FileConsumer::open(path, format, compression, &columns))
-                .await?;
-        Ok(Self { thread })
+        Self::create_in(Arc::new(LocalFiles), path, format, compression, columns).await
+    }
+
+    /// Begins a file of a store.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub async fn create_in(
+        store: Arc<dyn FileStore>,
+        path: PathBuf,
+        format: Format,
+        compression: Compression,
+        columns: Columns,
+    ) -> Result<Self, DataError> {
+        let thread = ThreadSink::open(move || {
+            FileConsumer::open(&*store, path, format, compression, &columns)
+        });
+        Ok(Self {
+            thread: thread.await?,
+        })
     }
 
     /// Adds the rows of a batch. A write that fails is told now or at one of the next calls.
@@ -98,6 +115,7 @@ struct FileConsumer {
 
 impl FileConsumer {
     fn open(
+        store: &dyn FileStore,
         path: PathBuf,
         format: Format,
         compression: Compression,
@@ -114,7 +132,7 @@ impl FileConsumer {
                 Encoder::Ndjson(NdjsonEncoder::new(columns))
             }
         };
-        let mut file = PackedFile::create(&path, compression)?;
+        let mut file = PackedFile::create_in(store, &path, compression)?;
         file.write_all(&buffer)
             .map_err(|error| DataError::file(&path, error))?;
         Ok(Self {
@@ -127,7 +145,7 @@ impl FileConsumer {
     }
 }
 
-fn refuse_doubles(columns: &Columns) -> Result<(), DataError> {
+pub(super) fn refuse_doubles(columns: &Columns) -> Result<(), DataError> {
     for (at, column) in columns.iter().enumerate() {
         if columns[..at].iter().any(|other| other.name == column.name) {
             return Err(DataError::Source {
@@ -158,13 +176,9 @@ impl Consumer for FileConsumer {
     }
 
     fn finish(self) -> Result<Written, DataError> {
-        self.file.finish()?;
-        let bytes = std::fs::metadata(&self.path)
-            .map_err(|error| DataError::file(&self.path, error))?
-            .len();
         Ok(Written {
             rows: self.rows,
-            bytes,
+            bytes: self.file.finish()?,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The client's side: find the supervisor of a server, or start one.
 
 use std::io::{self, Read as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,14 @@ pub struct LeaseEnd {
 }
 
 impl Lease {
+    /// Whether the supervisor is still there. It says nothing more, so it hangs up or is silent.
+    pub fn is_held(&self) -> bool {
+        use nix::sys::socket::{MsgFlags, recv};
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        let peeked = recv(self.connection.as_raw_fd(), &mut [0], flags);
+        matches!(peeked, Err(nix::errno::Errno::EAGAIN))
+    }
+
     /// What tells of its end to another thread.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod connections;
 mod files;
 mod graph;
+mod hooks;
 mod include;
 mod interpolate;
 mod names;
@@ -20,6 +21,7 @@ mod schema;
 mod secrets;
 mod settings;
 mod syntax;
+mod tables;
 mod task;
 mod unquoted;
 mod unused;
@@ -27,7 +29,7 @@ mod version;
 mod yaml;
 
 pub use params::{Param, ParamType, Params, Rules};
-pub use pipeline::{Foreach, Pipeline, TaskSpec};
+pub use pipeline::{Ending, Foreach, Hook, Pipeline, TaskSpec};
 pub use project::{Loaded, PIPELINES_FOLDER, Project, SETTINGS_FILE, load};
 pub use reference::{reference, shapes, value_words};
 pub use render::{render_json, render_text};

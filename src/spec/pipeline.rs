@@ -41,6 +41,12 @@ crate::record! {
         max_runs: Option<NonZeroU32>,
         /// When a run should be over, counted from its scheduled time.
         deadline: Option<Duration>,
+        /// What is done when the run fails, when all its tasks have ended: one kind of task, such as
+        /// `notify`. Its templates may read `task.id` and `task.error` of the first that failed, and
+        /// all of them as `failed`. How the run ends doesn't depend on it.
+        on_failure: Option<Node>,
+        /// What is done when the run succeeds, when all its tasks have ended: one kind of task.
+        on_success: Option<Node>,
         /// The tasks, by name.
         tasks: TaskNodes,
     }
@@ -126,6 +132,8 @@ pub struct Pipeline {
     pub dag: Arc<Dag>,
     /// What the tasks do, by index.
     pub tasks: Vec<Arc<TaskSpec>>,
+    /// Whether anything is carried out because something has ended.
+    pub has_hooks: bool,
     pub version: DagVersion,
 }
 
@@ -134,7 +142,7 @@ pub struct Pipeline {
 pub struct TaskSpec {
     pub id: TaskId,
     /// Where its kind stands, or its name.
-    pub(super) place: Span,
+    pub place: Span,
     /// The name of its kind; `empty` without one.
     pub kind: &'static str,
     pub description: Option<String>,
@@ -145,6 +153,24 @@ pub struct TaskSpec {
     pub env: Vec<String>,
     /// The tasks whose outputs or datasets it reads.
     pub reads: Vec<TaskIndex>,
+    /// It is carried out because others have ended.
+    pub hook: Option<Hook>,
+}
+
+/// What a hook waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hook {
+    pub on: Ending,
+    /// The task that it watches; without one it is the run.
+    pub of: Option<TaskIndex>,
+}
+
+/// How something has ended for a hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It failed itself: a task that never started because of another's failure didn't.
+    Failure,
+    Success,
 }
 
 /// What a `foreach` runs over.

@@ -9,6 +9,7 @@ use super::files::{Files, Origin};
 use super::pipeline::Pipeline;
 use super::read_pipeline::{Context, read_pipeline};
 use super::settings::{Settings, read_settings};
+use super::tables;
 use super::version::PROFILE;
 use super::yaml::read_yaml;
 use crate::connection::Places;
@@ -67,6 +68,13 @@ impl Loaded {
         in_order(notes.collect(), &self.sources)
     }
 
+    /// Adds what was found later.
+    pub fn add(&mut self, found: Vec<Diagnostic>) {
+        let mut all = std::mem::take(&mut self.diagnostics);
+        all.extend(found);
+        self.diagnostics = in_order(all, &self.sources);
+    }
+
     /// Whether anything is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
@@ -119,6 +127,12 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
                 pipelines.insert(pipeline.id.clone(), Arc::new(pipeline));
             }
             _ => broken.push((path.clone(), name)),
+        }
+    }
+    for (dag, misfit) in tables::misfits(&pipelines) {
+        report.push(misfit);
+        if let Some(pipeline) = pipelines.remove(&dag) {
+            broken.push((pipeline.path.clone(), Some(dag.to_string())));
         }
     }
     if let Some((settings, _)) = &settings {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::files::Files;
 use super::graph::Graph;
+use super::hooks::with_hooks;
 use super::include::with_includes;
 use super::names::invalid_name;
 use super::params::Params;
@@ -163,6 +164,7 @@ fn read_dag(
                 .help("such as `hello: { shell: echo hello }`"),
         );
     }
+    let (tasks, hooks) = with_hooks(tasks, record, report);
     let heads: Vec<TaskHead<'_>> = tasks
         .iter()
         .filter_map(|(name, node)| read_head(name, node, report))
@@ -177,6 +179,7 @@ fn read_dag(
         env: &record.env.0,
         graph: &graph,
         levels: &levels,
+        hooks: &hooks,
         report,
     };
     let mut specs: Vec<Option<(Task, TaskSpec, BTreeSet<String>)>> = heads
@@ -203,6 +206,9 @@ fn read_dag(
             .iter()
             .filter_map(|name| graph.place(name).map(|at| place[at]))
             .collect();
+        spec.hook = hooks
+            .get(spec.id.as_str())
+            .map(|hook| hook.resolve(&graph, &place));
         task.needs = graph.needs(*from).iter().map(|need| place[*need]).collect();
         engine_tasks.push(task);
         task_specs.push(Arc::new(spec));
@@ -228,6 +234,7 @@ fn read_dag(
         max_runs: record.max_runs.map(NonZeroU32::get),
         deadline: record.deadline,
         dag: Arc::new(dag),
+        has_hooks: !hooks.is_empty(),
         tasks: task_specs,
         version,
     })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::files::{Files, View};
 use super::graph::Graph;
+use super::hooks::Hooks;
 use super::params::Params;
 use super::pipeline::{Foreach, TaskSpec};
 use super::read_pipeline::Context;
@@ -27,6 +28,7 @@ pub struct Reading<'a, 'f> {
     pub env: &'a [Spanned<String>],
     pub graph: &'a Graph,
     pub levels: &'a [&'a DefaultsRecord],
+    pub hooks: &'a Hooks,
     pub report: &'a mut Report,
 }
 
@@ -63,7 +65,11 @@ impl Reading<'_, '_> {
             );
         }
         check_env(&record.env.0, self.context.environment, self.report);
-        let scope = with_env(self.scope, &record.env.0);
+        let mut scope = with_env(self.scope, &record.env.0);
+        let hook = self.hooks.get(&head.name.value);
+        if let Some(hook) = hook {
+            scope = Cow::Owned(hook.scope(scope.into_owned()));
+        }
         let around = self.graph.around(at);
         let mut view = View {
             files: self.files,
@@ -120,13 +126,14 @@ impl Reading<'_, '_> {
                 .as_ref()
                 .map(|rule| rule.value)
                 .unwrap_or_default(),
-            dynamic: condition.is_some() || foreach.is_some(),
+            dynamic: condition.is_some() || foreach.is_some() || hook.is_some(),
             retry,
             timeout,
             pool,
             priority,
             concurrency: record.concurrency.map(|limit| limit.get()),
-            continue_on_failure: record.continue_on_failure.unwrap_or_default(),
+            // A hook never changes how the run ends.
+            continue_on_failure: record.continue_on_failure.unwrap_or_default() || hook.is_some(),
         };
         let spec = TaskSpec {
             id: head.id.clone(),
@@ -143,6 +150,7 @@ impl Reading<'_, '_> {
                 .map(|name| name.value.clone())
                 .collect(),
             reads: Vec::new(),
+            hook: None,
         };
         Some((task, spec, reads))
     }

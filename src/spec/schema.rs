@@ -3,6 +3,7 @@
 use schemars::Schema;
 use serde_json::{Map as JsonMap, Value as Json, json};
 
+use super::hooks::NOT_IN_A_HOOK;
 use super::pipeline::PipelineRecord;
 use super::secrets::{allow_secrets, secret_schema};
 use super::settings::SettingsRecord;
@@ -22,6 +23,8 @@ pub fn pipeline_schema() -> Json {
         "additionalProperties": { "anyOf": [{ "type": "null" }, task_schema()] }
     });
     schema["properties"]["tasks"] = tasks;
+    refer_to_hook(&mut schema);
+    schema["$defs"] = json!({ "hook": hook_schema() });
     // A map without these keys is the default of a parameter that is a map.
     schema["properties"]["params"]["additionalProperties"] = json!({
         "if": {
@@ -65,7 +68,28 @@ pub fn task_schema() -> Json {
             properties.insert(kind.name.to_owned(), described(kind.doc, (kind.schema)()));
         }
     }
+    refer_to_hook(&mut schema);
     schema
+}
+
+/// What `on_failure` and `on_success` take: a task that can't say when it runs.
+fn hook_schema() -> Json {
+    let mut schema = task_schema();
+    if let Some(properties) = schema["properties"].as_object_mut() {
+        for key in NOT_IN_A_HOOK {
+            properties.shift_remove(*key);
+        }
+    }
+    schema["minProperties"] = json!(1);
+    schema
+}
+
+fn refer_to_hook(schema: &mut Json) {
+    for key in ["on_failure", "on_success"] {
+        let property = &mut schema["properties"][key];
+        property["type"] = json!("object");
+        property["$ref"] = json!("#/$defs/hook");
+    }
 }
 
 fn connection_schema() -> Json {

@@ -42,6 +42,11 @@ crate::record! {
         timeout: Option<Duration>,
         /// Its failure counts as success for the tasks that need it, and for the run.
         continue_on_failure: Option<bool>,
+        /// What is done when it has failed for good: one kind of task, such as `notify`, with
+        /// `task.id` and `task.error` in its templates. How the run ends doesn't depend on it.
+        on_failure: Option<Node>,
+        /// What is done when it has succeeded: one kind of task, with `task.id` in its templates.
+        on_success: Option<Node>,
         /// Names of environment variables that its templates may read as `env.NAME`.
         env: OneOrMany<Spanned<String>>,
     }

@@ -14,6 +14,7 @@ mod sink;
 mod source;
 mod stage;
 mod stream;
+mod target;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -24,9 +25,12 @@ use self::columns::{Mapping, RawColumns};
 pub(super) use self::flow::Consumer;
 use self::flow::Flow;
 pub(super) use self::records::{Records, RecordsFrom};
+pub(super) use self::sink::topic_schema;
 use self::sink::{Sink, To, own_dataset};
 use self::source::From;
-use super::{AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskResult};
+use super::{
+    AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskResult, Touch,
+};
 use crate::connection::Database;
 use crate::document::{Diagnostic, FromNode, Node, Spanned, read_map, refuse_unknown_keys};
 
@@ -103,6 +107,9 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
         }
         None => None,
     };
+    if let (Some(to), Some(mapping)) = (&to, &mapping) {
+        check_reads(&**to, mapping, surroundings);
+    }
     Some(Box::new(CopyTask {
         flow: Flow {
             from: from?,
@@ -112,6 +119,29 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
         },
         to: to?,
     }))
+}
+
+/// What the sink reads of the records has to be among their columns, where these are written down.
+fn check_reads(to: &dyn Sink, mapping: &Mapping, surroundings: &mut Surroundings<'_>) {
+    let Some(fields) = &mapping.fields else {
+        return;
+    };
+    for column in to.reads() {
+        if fields.iter().all(|field| field.target != column.value) {
+            surroundings.report.push(
+                Diagnostic::error(
+                    "unknown-column",
+                    format!("the records have no column `{}`", column.value),
+                    column.span,
+                )
+                .suggest(
+                    &column.value,
+                    fields.iter().map(|field| field.target.as_str()),
+                    "column",
+                ),
+            );
+        }
+    }
 }
 
 #[async_trait]
@@ -126,7 +156,7 @@ impl Task for CopyTask {
     fn guarantee(&self) -> Guarantee {
         match self.flow.from.guarantee() {
             Guarantee::ExactlyOnce => self.to.guarantee(),
-            weaker => weaker,
+            weaker @ Guarantee::AtLeastOnce { .. } => weaker,
         }
     }
 
@@ -134,6 +164,38 @@ impl Task for CopyTask {
         let ends = [self.flow.from.connection(), self.to.connection()];
         ends.into_iter().flatten().collect()
     }
+
+    fn touches(&self) -> Vec<Touch<'_>> {
+        let from = self.flow.from.touch();
+        let to = self.to.touch(&self.flow);
+        from.into_iter().chain(to).collect()
+    }
+}
+
+/// A copy of the records of `from` into the topic `to`, for the kind of tasks that sends messages.
+pub(super) fn into_topic(
+    from: &Node,
+    to: &Node,
+    surroundings: &mut Surroundings<'_>,
+) -> Option<Box<dyn Task>> {
+    let (from, to) = (
+        From::of(from).read(surroundings),
+        To::of(to).read(surroundings),
+    );
+    Some(Box::new(CopyTask {
+        flow: Flow {
+            from: from?,
+            mapping: Mapping::default(),
+            on_error: OnError::Fail,
+            rejects: None,
+        },
+        to: to?,
+    }))
+}
+
+/// The shape of what records are taken from.
+pub(super) fn records_schema() -> schemars::Schema {
+    <From as FromNode>::schema()
 }
 
 /// The database behind a name that was checked.

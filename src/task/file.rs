@@ -1,8 +1,10 @@
 //! Work on files: copy, move, delete, list, wait, pack and write.
 
 mod act;
+mod between;
 mod list;
 mod packing;
+mod place;
 mod wait;
 
 use std::time::Duration;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use schemars::Schema;
 
+use self::place::{Place, RawPlace};
 use super::{AttemptContext, Surroundings, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 use crate::data::Compression;
 use crate::document::{Diagnostic, FromNode, Node, Spanned, read_map, refuse_unknown_keys};
@@ -19,8 +22,9 @@ pub(super) const KIND: TaskKind = TaskKind {
     name: "file",
     doc: "Does one thing with files: `copy`, `move`, `delete`, `list`, `wait_for`, `compress`, \
 `decompress` or `write`. Paths are relative to the project's folder; a path may be a pattern such \
-as `in/*.csv`, and `to` is a folder when it ends with `/` or when there are several files. New \
-files appear when they are complete, and a second attempt finds what the first one has done.",
+as `in/*.csv`, and `to` is a folder when it ends with `/` or when there are several files. In \
+place of a path, `{ connection: lake, file: raw/x.csv }` is one of a bucket. New files appear when \
+they are complete, and a second attempt finds what the first one has done.",
     example: include_str!("file/example.yaml"),
     schema,
     parse,
@@ -30,9 +34,9 @@ crate::record! {
     /// Copies or moves files.
     struct FromTo as "this" {
         /// A file or a pattern of files.
-        from: Spanned<String>,
+        from: RawPlace,
         /// The new file, or a folder for the files under their own names.
-        to: Spanned<String>,
+        to: RawPlace,
     }
 }
 
@@ -40,9 +44,9 @@ crate::record! {
     /// Packs or unpacks files.
     struct Pack as "this" {
         /// A file or a pattern of files.
-        from: Spanned<String>,
+        from: RawPlace,
         /// The new file, or a folder. Beside the old one when left out, with or without `.gz` or `.zst`.
-        to: Option<Spanned<String>>,
+        to: Option<RawPlace>,
         /// `gzip` or `zstd`. What the extension of the packed file says when left out, otherwise gzip.
         format: Option<Compression>,
         /// Whether the old files stay.
@@ -54,7 +58,7 @@ crate::record! {
     /// Waits for a file.
     struct WaitFor as "a `wait_for`" {
         /// A file or a pattern; one that matches is enough.
-        path: Spanned<String>,
+        path: RawPlace,
         /// How often it is looked at. The size has to be the same twice in a row.
         every: Duration = "1s" => Duration::from_secs(1),
     }
@@ -64,7 +68,7 @@ crate::record! {
     /// Writes a text.
     struct Write as "a `write`" {
         /// The file.
-        path: Spanned<String>,
+        path: RawPlace,
         /// Its text, with templates.
         text: Spanned<String>,
     }
@@ -83,12 +87,12 @@ const VERBS: &[Verb] = &[
     (
         "delete",
         "Deletes the files of a path or a pattern. That there are none is no mistake.",
-        <String as FromNode>::schema,
+        <RawPlace as FromNode>::schema,
     ),
     (
         "list",
         "Lists the files of a path or a pattern into the task's dataset: `path`, `bytes`, `modified`.",
-        <String as FromNode>::schema,
+        <RawPlace as FromNode>::schema,
     ),
     (
         "wait_for",
@@ -101,7 +105,7 @@ const VERBS: &[Verb] = &[
 ];
 
 fn wait_schema() -> Schema {
-    schemars::json_schema!({ "anyOf": [{ "type": "string" }, WaitFor::schema()] })
+    schemars::json_schema!({ "anyOf": [RawPlace::schema(), WaitFor::schema()] })
 }
 
 fn schema() -> Schema {
@@ -125,13 +129,13 @@ fn schema() -> Schema {
 /// A checked piece of work.
 #[derive(Debug)]
 enum FileTask {
-    Copy { from: Template, to: Template },
-    Move { from: Template, to: Template },
-    Delete(Template),
-    List(Template),
-    WaitFor { path: Template, every: Duration },
+    Copy { from: Place, to: Place },
+    Move { from: Place, to: Place },
+    Delete(Place),
+    List(Place),
+    WaitFor { path: Place, every: Duration },
     Pack(packing::Packing),
-    Write { path: Template, text: Template },
+    Write { path: Place, text: Template },
 }
 
 fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Task>> {
@@ -161,7 +165,10 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
     let task = match &*entry.key.value {
         verb @ ("copy" | "move") => {
             let FromTo { from, to, .. } = FromTo::from_node(&entry.value, surroundings.report)?;
-            let (from, to) = (path(&from, surroundings), path(&to, surroundings));
+            let (from, to) = (
+                Place::read(&from, surroundings),
+                Place::read(&to, surroundings),
+            );
             let (from, to) = (from?, to?);
             match verb {
                 "copy" => FileTask::Copy { from, to },
@@ -169,24 +176,26 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
             }
         }
         verb @ ("delete" | "list") => {
-            let text: Spanned<String> = FromNode::from_node(&entry.value, surroundings.report)?;
-            let path = path(&text, surroundings)?;
+            let place = RawPlace::from_node(&entry.value, surroundings.report)?;
+            let path = Place::read(&place, surroundings)?;
             match verb {
                 "delete" => FileTask::Delete(path),
                 _ => FileTask::List(path),
             }
         }
         "wait_for" => {
-            let wait = match entry.value.as_text() {
-                Some(text) => WaitFor {
+            let alone = entry.value.as_text().is_some() || entry.value.get("connection").is_some();
+            let wait = if alone {
+                WaitFor {
                     span: entry.value.span,
-                    path: Spanned::new(text.to_owned(), entry.value.span),
+                    path: RawPlace::from_node(&entry.value, surroundings.report)?,
                     every: Duration::from_secs(1),
-                },
-                None => WaitFor::from_node(&entry.value, surroundings.report)?,
+                }
+            } else {
+                WaitFor::from_node(&entry.value, surroundings.report)?
             };
             FileTask::WaitFor {
-                path: path(&wait.path, surroundings)?,
+                path: Place::read(&wait.path, surroundings)?,
                 every: wait.every.max(Duration::from_millis(10)),
             }
         }
@@ -199,11 +208,11 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
                 );
             }
             let to = match &pack.to {
-                Some(to) => Some(path(to, surroundings)?),
+                Some(to) => Some(Place::read(to, surroundings)?),
                 None => None,
             };
             FileTask::Pack(packing::Packing {
-                from: path(&pack.from, surroundings)?,
+                from: Place::read(&pack.from, surroundings)?,
                 to,
                 format: pack.format,
                 keep: pack.keep,
@@ -214,7 +223,7 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
             let write = Write::from_node(&entry.value, surroundings.report)?;
             let text = surroundings.template(&write.text);
             FileTask::Write {
-                path: path(&write.path, surroundings)?,
+                path: Place::read(&write.path, surroundings)?,
                 text: text?,
             }
         }
@@ -233,35 +242,6 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
     Some(Box::new(task))
 }
 
-/// A path, with a note when it leads out of the project: that is allowed, but such a pipeline
-/// doesn't run anywhere.
-fn path(text: &Spanned<String>, surroundings: &mut Surroundings<'_>) -> Option<Template> {
-    let steps = std::path::Path::new(&text.value).components();
-    let outside = text.starts_with('/')
-        || steps
-            .clone()
-            .any(|step| step == std::path::Component::ParentDir);
-    if outside {
-        surroundings.report.push(Diagnostic {
-            severity: crate::document::Severity::Note,
-            ..Diagnostic::error(
-                "outside-path",
-                format!("`{}` leads out of the project's folder", text.value),
-                text.span,
-            )
-        });
-    }
-    if text.trim().is_empty() {
-        surroundings.report.push(Diagnostic::error(
-            "invalid-value",
-            "the path is empty",
-            text.span,
-        ));
-        return None;
-    }
-    surroundings.template(text)
-}
-
 #[async_trait]
 impl Task for FileTask {
     async fn run(&self, attempt: &AttemptContext) -> TaskResult {
@@ -269,34 +249,75 @@ impl Task for FileTask {
             Self::List(path) => list::run(path, attempt).await,
             Self::WaitFor { path, every } => wait::run(path, *every, attempt).await,
             Self::Copy { from, to } => {
-                let (from, to) = (from.render(&attempt.scope)?, to.render(&attempt.scope)?);
-                blocking(attempt, move |work| work.copy(&from, &to)).await
+                let (from, to) = (from.find(attempt)?, to.find(attempt)?);
+                blocking(attempt, move |work| {
+                    match (&from.connection, &to.connection) {
+                        (None, None) => work.copy(&from.path, &to.path),
+                        _ => work.transfer(&from, &to, true),
+                    }
+                })
+                .await
             }
             Self::Move { from, to } => {
-                let (from, to) = (from.render(&attempt.scope)?, to.render(&attempt.scope)?);
-                blocking(attempt, move |work| work.rename(&from, &to)).await
+                let (from, to) = (from.find(attempt)?, to.find(attempt)?);
+                blocking(attempt, move |work| {
+                    match (&from.connection, &to.connection) {
+                        (None, None) => work.rename(&from.path, &to.path),
+                        _ => work.transfer(&from, &to, false),
+                    }
+                })
+                .await
             }
-            Self::Delete(path) => {
-                let path = path.render(&attempt.scope)?;
-                blocking(attempt, move |work| work.delete(&path)).await
+            Self::Delete(place) => {
+                let place = place.find(attempt)?;
+                blocking(attempt, move |work| match &place.connection {
+                    None => work.delete(&place.path),
+                    Some(_) => work.delete_in(&place),
+                })
+                .await
             }
             Self::Write { path, text } => {
-                let (path, text) = (path.render(&attempt.scope)?, text.render(&attempt.scope)?);
-                blocking(attempt, move |work| work.write(&path, text.as_bytes())).await
+                let (place, text) = (path.find(attempt)?, text.render(&attempt.scope)?);
+                blocking(attempt, move |work| match &place.connection {
+                    None => work.write(&place.path, text.as_bytes()),
+                    Some(_) => work.write_in(&place, text.as_bytes()),
+                })
+                .await
             }
             Self::Pack(packing) => {
-                let from = packing.from.render(&attempt.scope)?;
+                let from = packing.from.find(attempt)?;
                 let to = match &packing.to {
-                    Some(to) => Some(to.render(&attempt.scope)?),
+                    Some(to) => Some(to.find(attempt)?),
                     None => None,
                 };
                 let (format, keep, unpack) = (packing.format, packing.keep, packing.unpack);
+                let outside = [Some(&from), to.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .any(|place| place.connection.is_some());
                 blocking(attempt, move |work| {
-                    work.pack(&from, to.as_deref(), format, keep, unpack)
+                    if outside {
+                        return work.pack_in(&from, to.as_ref(), format, keep, unpack);
+                    }
+                    let to = to.as_ref().map(|to| to.path.as_str());
+                    work.pack(&from.path, to, format, keep, unpack)
                 })
                 .await
             }
         }
+    }
+
+    fn connections(&self) -> Vec<&str> {
+        let places = match self {
+            Self::Copy { from, to } | Self::Move { from, to } => [Some(from), Some(to)],
+            Self::Delete(path)
+            | Self::List(path)
+            | Self::WaitFor { path, .. }
+            | Self::Write { path, .. } => [Some(path), None],
+            Self::Pack(packing) => [Some(&packing.from), packing.to.as_ref()],
+        };
+        let places = places.into_iter().flatten();
+        places.filter_map(Place::connection).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptContext, Surroundings};
+use super::{AttemptContext, Surroundings, Touch};
 use crate::connection::{DatabaseError, HttpError};
 use crate::data::{DataError, DatasetInfo};
 use crate::document::Node;
@@ -53,6 +53,11 @@ pub trait Task: Send + Sync + std::fmt::Debug {
     fn connections(&self) -> Vec<&str> {
         Vec::new()
     }
+
+    /// What it does to databases and topics, in its order, as far as that can be told before it runs.
+    fn touches(&self) -> Vec<Touch<'_>> {
+        Vec::new()
+    }
 }
 
 /// What an attempt gives.
@@ -92,6 +97,8 @@ pub struct TaskFailure {
     pub retry_after: Option<Duration>,
     /// The records that explain it, kept with the run: a check's offending rows.
     pub dataset: Option<Box<DatasetInfo>>,
+    /// A database has refused the values of a record; it may take others.
+    pub of_values: bool,
 }
 
 impl TaskFailure {
@@ -111,6 +118,7 @@ impl TaskFailure {
             cause: FailureCause::new(kind, message.into()),
             retry_after: None,
             dataset: None,
+            of_values: false,
         }
     }
 }

@@ -8,31 +8,38 @@ mod exactly_once;
 mod file;
 mod http;
 mod http_request;
+mod kafka;
 mod kind;
 mod log;
 mod messages;
+mod notify;
 mod plot;
 mod script;
 pub mod shell;
 mod sql;
 mod surroundings;
+mod touch;
 
 pub use context::{AttemptContext, Clock, Progress};
-use copy::{Consumer, Records, RecordsFrom};
+use copy::{Consumer, Records, RecordsFrom, into_topic, records_schema, topic_schema};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};
+pub use script::SqlCode;
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings, unreadable};
+pub use touch::{Deed, Load, LoadColumn, Stage, Touch};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
 pub const KINDS: &[&TaskKind] = &[
     &sql::KIND,
     &copy::KIND,
     &http::KIND,
+    &kafka::KIND,
     &file::KIND,
     &shell::KIND,
     &check::KIND,
     &plot::KIND,
+    &notify::KIND,
 ];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.

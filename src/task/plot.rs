@@ -12,6 +12,8 @@ mod size;
 use std::num::NonZeroU32;
 
 use async_trait::async_trait;
+use schemars::Schema;
+use serde_json::Value as Json;
 
 use self::axes::{AxesRecord, CheckedAxes};
 use self::collect::Collector;
@@ -32,7 +34,7 @@ pub(super) const KIND: TaskKind = TaskKind {
 same records give the same picture, on every machine: its font is in the program. A time axis is \
 UTC; a NULL is a gap in a line; without any value nothing is drawn, which is a success.",
     example: include_str!("plot/example.yaml"),
-    schema: Plot::schema,
+    schema,
     parse,
 };
 
@@ -41,7 +43,7 @@ crate::record! {
     struct Plot as "a plot" {
         /// Where the records come from, as in `copy`.
         from: RecordsFrom,
-        /// The file or files: `.png` or `.svg`.
+        /// The file or files: `.png` or `.svg`, each a path in the project or `{ connection: …, file: … }` in a bucket.
         to: OneOrMany<ToRecord>,
         /// Lines over time, numbers or names.
         line: OneOrMany<LineRecord>,
@@ -77,6 +79,30 @@ crate::choice! {
 
 /// More pixels take too much memory.
 const MOST_PIXELS: u64 = 16_000_000;
+
+/// The parts have names, so that the reference shows the keys of each.
+fn schema() -> Schema {
+    let mut schema = Plot::schema().to_value();
+    let mut named = |pointer: &str, name: &str| {
+        if let Some(Json::Object(part)) = schema.pointer_mut(pointer) {
+            part.insert("title".to_owned(), name.into());
+        }
+    };
+    for (key, name) in [
+        ("line", "lines"),
+        ("bar", "bars"),
+        ("candlestick", "candles"),
+    ] {
+        named(&format!("/properties/{key}/anyOf/0"), name);
+    }
+    named("/properties/axes", "what stands along them");
+    named(
+        "/properties/axes/properties/x/anyOf/1",
+        "the horizontal axis",
+    );
+    named("/properties/axes/properties/y/anyOf/1", "a vertical axis");
+    Schema::try_from(schema).unwrap_or_default()
+}
 
 /// A checked plot.
 #[derive(Debug)]
@@ -221,7 +247,8 @@ impl Task for PlotTask {
     }
 
     fn connections(&self) -> Vec<&str> {
-        self.from.connection().into_iter().collect()
+        let to = self.to.iter().filter_map(Target::connection);
+        self.from.connection().into_iter().chain(to).collect()
     }
 }
 
@@ -231,7 +258,7 @@ fn output(records: u64, points: u64, made: Vec<draw::Made>, summary: Option<&str
     let outputs = serde_json::json!({ "points": points, "files": made });
     TaskOutput {
         outputs: match outputs {
-            serde_json::Value::Object(outputs) => outputs,
+            Json::Object(outputs) => outputs,
             _ => serde_json::Map::new(),
         },
         metrics: Metrics {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde_json::Value as Json;
 
@@ -352,18 +352,28 @@ pub(super) fn environment() -> &'static Environment<'static> {
     })
 }
 
+/// Reads a time as records have it: RFC 3339, with a space for the `T` and a short offset too, as
+/// PostgreSQL writes them. Without an offset it's UTC; a day is its midnight.
 fn timestamp(text: &str) -> Result<DateTime<Utc>, Error> {
-    let parsed = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
-    parsed.or_else(|_| {
-        text.parse::<chrono::NaiveDate>()
-            .map(|date| date.and_time(chrono::NaiveTime::MIN).and_utc())
-            .map_err(|_| {
-                Error::new(
-                    ErrorKind::InvalidOperation,
-                    format!("`{text}` is no time: expected `2026-08-20T00:00:00Z` or `2026-08-20`"),
-                )
-            })
-    })
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    for separator in ["T", " "] {
+        let format = format!("%Y-%m-%d{separator}%H:%M:%S%.f");
+        if let Ok(time) = NaiveDateTime::parse_from_str(text, &format) {
+            return Ok(time.and_utc());
+        }
+        if let Ok(time) = DateTime::parse_from_str(text, &format!("{format}%#z")) {
+            return Ok(time.to_utc());
+        }
+    }
+    if let Ok(day) = text.parse::<NaiveDate>() {
+        return Ok(day.and_time(NaiveTime::MIN).and_utc());
+    }
+    Err(Error::new(
+        ErrorKind::InvalidOperation,
+        format!("`{text}` is no time: expected `2026-08-20T00:00:00Z` or `2026-08-20`"),
+    ))
 }
 
 /// `{{ run.data_interval.start | date("%Y-%m-%d") }}`: a time in the notation of strftime, in UTC.
@@ -428,6 +438,10 @@ mod tests {
             (
                 "{{ run.data_interval.start | date('%Y/%m') }}",
                 json!("2026/08"),
+            ),
+            (
+                "{{ ['2026-08-20 01:02:03.5+00', '2026-08-20T01:02:03+0200', '2026-08-20 01:02:03', '2026-08-20'] | map('date', '%d %H') | list }}",
+                json!(["20 01", "19 23", "20 01", "20 00"]),
             ),
             (
                 "{{ run.data_interval.start | shift('-1d') }}",

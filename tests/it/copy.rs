@@ -1,5 +1,6 @@
 //! Copies between files, datasets and databases.
 
+mod buckets;
 mod check;
 mod postgres;
 mod script;

@@ -238,3 +238,97 @@ fn mistakes_are_found_before_the_run() {
     }
     insta::assert_snapshot!(found);
 }
+
+/// A project with a bucket in a folder or in an object store, which is stopped with the last.
+fn with_bucket(yaml: &str) -> Attempt {
+    let mut attempt = project();
+    let places = crate::support::connections::places(attempt.folder());
+    let lake = crate::support::connections::connection("lake", yaml, &places);
+    let name = runner::model::ConnectionId::new("lake").unwrap();
+    attempt.connections.insert(name, lake);
+    attempt
+}
+
+#[tokio::test]
+async fn every_verb_reaches_buckets() {
+    let server = crate::support::s3::S3::start();
+    for yaml in [
+        "bucket: lake/".to_owned(),
+        server.connection("s3://things/x"),
+    ] {
+        let attempt = with_bucket(&yaml);
+        let lake = |file: &str| json!({ "connection": "lake", "file": file });
+        let bucket = attempt.connections.bucket("lake").unwrap();
+        for (task, expected) in [
+            (
+                json!({ "copy": { "from": "in/*.csv", "to": lake("raw/") } }),
+                "raw/a.csv raw/b.csv",
+            ),
+            (
+                json!({ "copy": { "from": lake("raw/a.csv"), "to": lake("deep/er/x.csv") } }),
+                "deep/er/x.csv raw/a.csv raw/b.csv",
+            ),
+            (
+                json!({ "move": { "from": lake("raw/a.csv"), "to": lake("raw/c.csv") } }),
+                "deep/er/x.csv raw/b.csv raw/c.csv",
+            ),
+            (
+                json!({ "compress": { "from": lake("raw/*.csv"), "keep": false } }),
+                "deep/er/x.csv raw/b.csv.gz raw/c.csv.gz",
+            ),
+            (
+                json!({ "decompress": { "from": lake("raw/b.csv.gz"), "to": "unpacked.csv" } }),
+                "deep/er/x.csv raw/b.csv.gz raw/c.csv.gz",
+            ),
+            (json!({ "delete": lake("raw/*") }), "deep/er/x.csv"),
+            (
+                json!({ "write": { "path": lake("n.txt"), "text": "{{ params.day }}" } }),
+                "deep/er/x.csv n.txt",
+            ),
+            (json!({ "wait_for": lake("n.*") }), "deep/er/x.csv n.txt"),
+            (
+                json!({ "wait_for": { "path": lake("n.txt"), "every": "10ms" } }),
+                "deep/er/x.csv n.txt",
+            ),
+            (
+                json!({ "move": { "from": lake("n.txt"), "to": "back.txt" } }),
+                "deep/er/x.csv",
+            ),
+        ] {
+            attempt.run(kind(), &task).await.unwrap();
+            let looked = bucket.clone();
+            let found = tokio::task::spawn_blocking(move || looked.list("**/*").unwrap());
+            let paths: Vec<String> = found
+                .await
+                .unwrap()
+                .into_iter()
+                .map(|file| file.path)
+                .collect();
+            assert_eq!(paths.join(" "), expected, "{task}");
+        }
+        let files = files(&attempt);
+        assert_eq!(
+            (files["unpacked.csv"].as_str(), files["back.txt"].as_str()),
+            ("bb", "2020-08-20")
+        );
+        let output = attempt
+            .run(kind(), &json!({ "list": lake("**/*.csv") }))
+            .await
+            .unwrap();
+        assert_eq!(
+            (&output.outputs["files"], &output.outputs["bytes"]),
+            (&json!(1), &json!(1))
+        );
+        let none = json!({ "copy": { "from": lake("none/*"), "to": "x/" } });
+        let failed = attempt.run(kind(), &none).await.unwrap_err();
+        let expected = format!("no file matches `{}`", bucket.shown("none/*"));
+        assert_eq!(&*failed.cause.message, expected.as_str());
+        let outside = attempt
+            .parse(kind(), &json!({ "delete": lake("../x") }))
+            .messages();
+        assert!(
+            outside.contains("`../x` leads out of the bucket"),
+            "{outside}"
+        );
+    }
+}

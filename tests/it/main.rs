@@ -6,6 +6,7 @@
 )]
 
 mod architecture;
+mod bucket;
 mod check;
 mod check_task;
 mod cli;
@@ -17,9 +18,13 @@ mod engine;
 mod exchange;
 mod file;
 mod host;
+mod http;
+mod http_task;
 mod kafka;
+mod kafka_task;
 mod kill;
 mod kinds;
+mod notify;
 mod oracle;
 mod pipelines;
 mod plot;

@@ -289,7 +289,11 @@ impl KafkaConsumer {
         self.client.group_metadata()
     }
 
-    fn error(&self, action: &str, error: &Library) -> KafkaError {
+    pub(super) fn library(&self) -> &BaseConsumer<Context> {
+        &self.client
+    }
+
+    pub(super) fn error(&self, action: &str, error: &Library) -> KafkaError {
         of_client(
             action,
             error,
@@ -320,7 +324,7 @@ fn is_passing(error: &Library) -> bool {
 }
 
 /// What the library calls back.
-struct Context {
+pub(super) struct Context {
     told: Told,
     assignment: Mutex<Option<Arc<dyn Assignment>>>,
     failure: Mutex<Option<String>>,

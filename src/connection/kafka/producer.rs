@@ -62,6 +62,9 @@ pub(super) fn open(
     ];
     if let Some(id) = options.transactional_id {
         fixed.push(("transactional.id", id));
+        // At least as long as a message may take, which is five minutes. Readers of committed
+        // messages wait so long at most for a transaction whose producer was killed.
+        fixed.push(("transaction.timeout.ms", "300000".to_owned()));
     }
     let config = settings.config(&reached.brokers, DEFAULTS, &fixed);
     let client = config

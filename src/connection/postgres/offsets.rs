@@ -106,7 +106,10 @@ impl Ledger {
         let values: Vec<String> = moves
             .iter()
             .map(|StreamMove { held, next }| {
-                format!("({}, {}, {}, {next})", held.partition, held.epoch, held.next)
+                format!(
+                    "({}, {}, {}, {next})",
+                    held.partition, held.epoch, held.next
+                )
             })
             .collect();
         let sql = format!(

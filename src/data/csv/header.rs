@@ -100,7 +100,7 @@ pub(in crate::data) fn fields(count: usize) -> String {
 }
 
 /// The names of columns, for a message.
-pub(super) fn list(columns: &Columns) -> String {
+pub(in crate::data) fn list(columns: &Columns) -> String {
     let names: Vec<String> = columns
         .iter()
         .take(20)

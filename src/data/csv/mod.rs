@@ -11,9 +11,9 @@ mod tests;
 mod writer;
 
 pub use dialect::CsvDialect;
+pub(super) use header::{fields as fields_text, list, read as read_header};
 pub use lines::each_row;
-pub(super) use header::{fields as fields_text, read as read_header};
 pub(super) use parser::CsvParser;
 pub use raw::{RawCsv, RawLines};
 pub(super) use records::{Records, Trouble};
-pub use writer::{encode_batch, encode_header};
+pub use writer::{encode_batch, encode_header, encode_row};

@@ -119,7 +119,7 @@ impl<R: Read> Records<R> {
     }
 
     /// The line of the record that [`next`](Self::next) would give.
-    pub(super) fn line(&self) -> u64 {
+    pub(in crate::data) fn line(&self) -> u64 {
         self.line
     }
 
@@ -130,13 +130,20 @@ impl<R: Read> Records<R> {
 
     /// The fields of the record; `None` is NULL.
     pub(in crate::data) fn fields(&self) -> impl Iterator<Item = Option<&[u8]>> {
-        self.fields.iter().map(|field| {
-            if field.unquoted {
-                return Some(&self.scratch[field.start..field.end]);
-            }
-            let text = &self.buffer[field.start..field.end];
-            (text != self.null).then_some(text)
-        })
+        self.fields.iter().map(|field| self.cell(*field))
+    }
+
+    /// The field at an index below [`width`](Self::width).
+    pub(in crate::data) fn field(&self, at: usize) -> Option<&[u8]> {
+        self.cell(self.fields[at])
+    }
+
+    fn cell(&self, field: Field) -> Option<&[u8]> {
+        if field.unquoted {
+            return Some(&self.scratch[field.start..field.end]);
+        }
+        let text = &self.buffer[field.start..field.end];
+        (text != self.null).then_some(text)
     }
 
     /// The bytes of the record as they are in the file, without its end.

@@ -9,13 +9,14 @@ use tokio::io::AsyncReadExt as _;
 use super::*;
 use crate::data::{
     BatchBuilder, Column, Columns, Compression, DataError, FileSource, InputFile, InputFiles,
-    PackedFile, Reading, RecordSource, Rejects, Unpacking,
+    LocalFiles, PackedFile, Reading, RecordSource, Rejects, Unpacking,
 };
 
 type Row = Vec<Option<String>>;
 
 fn files(folder: &Path, names: &[&str]) -> InputFiles {
     InputFiles {
+        store: std::sync::Arc::new(LocalFiles),
         files: names
             .iter()
             .map(|name| InputFile {

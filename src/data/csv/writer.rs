@@ -7,8 +7,13 @@ use crate::data::{Batch, Columns};
 /// byte as PostgreSQL's COPY does it.
 pub fn encode_batch(batch: &Batch, buffer: &mut Vec<u8>) {
     for row in 0..batch.rows() {
-        record(batch.row(row), batch.columns().len(), buffer);
+        encode_row(batch, row, buffer);
     }
+}
+
+/// Appends one row of a batch, as [`encode_batch`] does.
+pub fn encode_row(batch: &Batch, row: usize, buffer: &mut Vec<u8>) {
+    record(batch.row(row), batch.columns().len(), buffer);
 }
 
 /// Appends the names of the columns as a record.

@@ -138,9 +138,8 @@ impl MessageDecoder {
             }
             MessageFormat::Csv => self.csv(value, about),
             MessageFormat::Text => {
-                let text = std::str::from_utf8(value).map_err(|error| {
-                    format!("byte {} isn't UTF-8", error.valid_up_to() + 1)
-                })?;
+                let text = std::str::from_utf8(value)
+                    .map_err(|error| format!("byte {} isn't UTF-8", error.valid_up_to() + 1))?;
                 self.single(text, about);
                 Ok(())
             }

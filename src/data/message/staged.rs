@@ -91,7 +91,6 @@ impl Stage {
         self.columns.len() - 1
     }
 
-
     /// Adds a value to the current row.
     pub(super) fn value(&mut self, column: usize, text: &[u8], kind: ColumnKind) {
         let start = self.text.len();

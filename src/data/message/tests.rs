@@ -73,10 +73,7 @@ fn numbers_keep_their_digits_and_new_columns_begin_a_segment() {
         ],
         &[
             (&[("a", Number), ("b", Text)], &["1.2300|x", "2|y"]),
-            (
-                &[("a", Number), ("b", Text), ("c", Boolean)],
-                &["3|-|true"],
-            ),
+            (&[("a", Number), ("b", Text), ("c", Boolean)], &["3|-|true"]),
             (
                 &[("a", Json), ("b", Text), ("c", Boolean)],
                 &["\"four\"|-|-", "{\"k\": \"v\"}|-|-"],
@@ -95,10 +92,7 @@ fn only_what_is_wanted_is_taken() {
             r#"{"d.e": 3}"#,
         ],
         &[
-            (
-                &[("b", Number), ("kafka", Json)],
-                &["2|{\"offset\":7}"],
-            ),
+            (&[("b", Number), ("kafka", Json)], &["2|{\"offset\":7}"]),
             (
                 &[("b", Number), ("kafka", Json), ("d.e", Text)],
                 &["-|{\"offset\":7}|-"],
@@ -116,10 +110,22 @@ fn of_a_message_that_cannot_be_read_nothing_is_taken() {
     let mut decoder = decoder(MessageFormat::Json, Wanted::All, &[]);
     let about = || String::new();
     for (message, reason) in [
-        (Some("no json"), "no JSON object: expected ident at column 2"),
-        (Some("7"), "no JSON object: invalid type: integer `7`, expected a JSON object at column 1"),
-        (Some(r#"[{"a": 1}, 2]"#), "item 1: no JSON object: invalid type: integer `2`, expected a JSON object at column 1"),
-        (Some(r#"{"a": NaN}"#), "no JSON object: expected value at column 7"),
+        (
+            Some("no json"),
+            "no JSON object: expected ident at column 2",
+        ),
+        (
+            Some("7"),
+            "no JSON object: invalid type: integer `7`, expected a JSON object at column 1",
+        ),
+        (
+            Some(r#"[{"a": 1}, 2]"#),
+            "item 1: no JSON object: invalid type: integer `2`, expected a JSON object at column 1",
+        ),
+        (
+            Some(r#"{"a": NaN}"#),
+            "no JSON object: expected value at column 7",
+        ),
         (None, "the message has no value"),
     ] {
         let found = decoder.add(message.map(str::as_bytes), &about);

@@ -5,6 +5,6 @@ mod reader;
 mod writer;
 
 pub use cell::{Cell, is_number, join_kinds};
-pub(super) use reader::{NdjsonParser, read_object};
 pub use reader::Wanted;
+pub(super) use reader::{NdjsonParser, read_object};
 pub use writer::NdjsonEncoder;

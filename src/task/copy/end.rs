@@ -13,6 +13,9 @@ use crate::task::Surroundings;
 /// The kinds of connections that are databases.
 pub(super) const DATABASES: &[&str] = &["postgres", "sqlite"];
 
+/// The kinds of connections that are stores of files.
+pub(super) const BUCKETS: &[&str] = &["bucket"];
+
 /// A row of [`SOURCES`](super::source::SOURCES) or [`SINKS`](super::sink::SINKS): one thing that
 /// records come from or go to.
 pub(super) struct End<T: ?Sized> {
@@ -113,7 +116,7 @@ fn correct_selecting_key<T: ?Sized>(
     let alone = rows.iter().flat_map(|row| row.selection.alone);
     let selecting: Vec<&str> = alone.copied().chain(["connection"]).collect();
     let is_there = |key: &&str| entries.iter().any(|entry| &*entry.key.value == *key);
-    if selecting.iter().any(|key| is_there(&key)) {
+    if selecting.iter().any(is_there) {
         return;
     }
     let known: Vec<String> = rows.iter().flat_map(|row| keys_of(row)).collect();

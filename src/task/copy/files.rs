@@ -2,15 +2,25 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use async_trait::async_trait;
 use encoding_rs::{Encoding, UTF_8};
 use schemars::Schema;
 use serde_json::Value as Json;
+use tokio::task::spawn_blocking;
 
+use super::columns::Mapping;
+use super::flow::{Consumer, Measured};
+use super::source::Source;
+use crate::connection::Bucket;
 use crate::data::csv::CsvDialect;
-use crate::data::{Compression, Format, InputFiles, Unpacking, find_files, is_pattern};
+use crate::data::{
+    Compression, FileSource, FileStore, Format, InputFile, InputFiles, LocalFiles, Reading,
+    Rejects, Unpacking, find_files, is_pattern,
+};
 use crate::document::{Diagnostic, FromNode as _, Spanned, nearest};
+use crate::model::ConnectionId;
 use crate::task::{AttemptContext, Surroundings, TaskFailure};
 use crate::template::Template;
 
@@ -53,6 +63,8 @@ impl Spelling {
 /// Files that are read.
 #[derive(Debug)]
 pub(super) struct Files {
+    /// Where they are; in the project when left out.
+    bucket: Option<ConnectionId>,
     path: Template,
     format: Option<Format>,
     compression: Option<Compression>,
@@ -74,11 +86,12 @@ impl Files {
     /// Checks a path and how its files are written down.
     pub(super) fn read(
         file: &Spanned<String>,
+        bucket: Option<ConnectionId>,
         spelling: &Spelling,
         surroundings: &mut Surroundings<'_>,
     ) -> Option<Self> {
         let path = surroundings.template(file);
-        if path.as_ref().is_some_and(Template::is_literal) {
+        if bucket.is_none() && path.as_ref().is_some_and(Template::is_literal) {
             check_existence(file, surroundings);
         }
         let format = spelling.format.or_else(|| format_of(file));
@@ -161,6 +174,7 @@ impl Files {
             None => UTF_8,
         };
         valid.then_some(Self {
+            bucket,
             path: path?,
             format,
             compression: spelling.compression,
@@ -170,11 +184,21 @@ impl Files {
     }
 
     /// Finds the files.
-    pub(super) fn find(&self, attempt: &AttemptContext) -> Result<Found, TaskFailure> {
+    pub(super) async fn find(&self, attempt: &AttemptContext) -> Result<Found, TaskFailure> {
         let pattern = self.path.render(&attempt.scope)?;
-        let files = find_files(&attempt.places.root, &pattern).map_err(|message| {
-            TaskFailure::permanent(format!("`{pattern}` is no pattern of files: {message}"))
-        })?;
+        let (store, files, total) = match &self.bucket {
+            None => in_project(&attempt.places.root, &pattern)?,
+            Some(connection) => {
+                let bucket = attempt.connections.bucket(connection.as_str());
+                let bucket = bucket.ok_or_else(|| {
+                    TaskFailure::permanent(format!("connection `{connection}` is no bucket"))
+                })?;
+                let pattern = pattern.clone();
+                spawn_blocking(move || in_bucket(bucket, &pattern))
+                    .await
+                    .map_err(|error| TaskFailure::retryable(error.to_string()))??
+            }
+        };
         if files.is_empty() {
             return Err(TaskFailure::retryable(format!(
                 "no file matches `{pattern}`"
@@ -188,11 +212,6 @@ impl Files {
                     "the extension of `{pattern}` doesn't say its format: add `format: csv` or `format: ndjson`"
                 ))
             })?;
-        let total = files
-            .iter()
-            .filter_map(|file| std::fs::metadata(&file.path).ok())
-            .map(|metadata| metadata.len())
-            .sum();
         let bytes_read = Arc::new(AtomicU64::new(0));
         attempt.log.info(match files.as_slice() {
             [file] => format!("reading `{}` ({total} bytes)", file.shown.display()),
@@ -201,6 +220,7 @@ impl Files {
         attempt.progress.expect_bytes(total);
         Ok(Found {
             files: InputFiles {
+                store,
                 files,
                 unpacking: Unpacking {
                     compression: self.compression,
@@ -212,6 +232,68 @@ impl Files {
             bytes_read,
             total,
         })
+    }
+}
+
+/// Where files are, which they are, and their bytes.
+type Listed = (Arc<dyn FileStore>, Vec<InputFile>, u64);
+
+fn in_project(root: &Path, pattern: &str) -> Result<Listed, TaskFailure> {
+    let files = find_files(root, pattern).map_err(|message| {
+        TaskFailure::permanent(format!("`{pattern}` is no pattern of files: {message}"))
+    })?;
+    let total = files
+        .iter()
+        .filter_map(|file| std::fs::metadata(&file.path).ok())
+        .map(|metadata| metadata.len())
+        .sum();
+    Ok((Arc::new(LocalFiles), files, total))
+}
+
+fn in_bucket(bucket: Arc<dyn Bucket>, pattern: &str) -> Result<Listed, TaskFailure> {
+    let found = bucket.list(pattern)?;
+    let total = found.iter().map(|file| file.bytes).sum();
+    let files = found
+        .into_iter()
+        .map(|file| InputFile {
+            shown: bucket.shown(&file.path).into(),
+            path: file.path.into(),
+        })
+        .collect();
+    Ok((bucket, files, total))
+}
+
+#[async_trait]
+impl Source for Files {
+    fn connection(&self) -> Option<&str> {
+        self.bucket.as_ref().map(ConnectionId::as_str)
+    }
+
+    async fn read_into(
+        &self,
+        attempt: &AttemptContext,
+        mapping: &Mapping,
+        rejects: Option<&Rejects>,
+        consumer: &mut dyn Consumer,
+    ) -> Result<u64, TaskFailure> {
+        let Found {
+            files: found,
+            format,
+            bytes_read,
+            ..
+        } = self.find(attempt).await?;
+        let reading = match format {
+            Format::Csv => Reading::Csv(self.dialect.clone()),
+            Format::Ndjson => Reading::Ndjson(mapping.wanted()),
+        };
+        let source = FileSource::open(found, reading, rejects.cloned()).await?;
+        let mut source = Measured::new(source, attempt, Some(bytes_read.clone()));
+        consumer.consume(&mut source).await?;
+        Ok(bytes_read.load(Ordering::Relaxed))
+    }
+
+    fn as_files(&self) -> Option<&Files> {
+        Some(self)
     }
 }
 

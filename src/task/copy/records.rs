@@ -1,6 +1,7 @@
 //! The sources of copies, for kinds of tasks that read records and do something else with them.
 
 use schemars::Schema;
+use serde_json::Value as Json;
 
 use super::columns::Mapping;
 use super::flow::Consumer;
@@ -18,7 +19,19 @@ impl FromNode for RecordsFrom {
     }
 
     fn schema() -> Schema {
-        From::schema()
+        let mut schema = From::schema();
+        // The reference shows the sources once, with `copy`.
+        for shape in schema
+            .get_mut("anyOf")
+            .and_then(Json::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            if let Json::Object(shape) = shape {
+                shape.remove("title");
+            }
+        }
+        schema
     }
 }
 

@@ -12,16 +12,16 @@ use crate::data::{
 use crate::task::{AttemptContext, Metrics, TaskFailure};
 
 /// Bytes that are moved between two looks at the cancellation.
-const CHUNK: usize = 256 * 1024;
+pub(super) const CHUNK: usize = 256 * 1024;
 
 /// Work on files of a project.
 pub(super) struct Work {
     root: PathBuf,
-    cancel: CancellationToken,
+    pub(super) cancel: CancellationToken,
     /// An earlier attempt may have done a part of it.
-    again: bool,
-    verb: &'static str,
-    files: u64,
+    pub(super) again: bool,
+    pub(super) verb: &'static str,
+    pub(super) files: u64,
     bytes: u64,
     made: Vec<String>,
 }
@@ -276,7 +276,7 @@ impl Work {
         format!("{}/{}", to.trim_end_matches('/'), name.to_string_lossy())
     }
 
-    fn done(&mut self, made: String, bytes: u64) {
+    pub(super) fn done(&mut self, made: String, bytes: u64) {
         self.files += 1;
         self.bytes += bytes;
         self.made.push(made);
@@ -308,7 +308,7 @@ fn missing(file: &InputFile) -> TaskFailure {
     TaskFailure::retryable(format!("file `{}` doesn't exist", file.shown.display()))
 }
 
-fn nothing(pattern: &str) -> TaskFailure {
+pub(super) fn nothing(pattern: &str) -> TaskFailure {
     TaskFailure::retryable(format!("no file matches `{pattern}`"))
 }
 

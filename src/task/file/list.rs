@@ -1,42 +1,25 @@
 //! Files as records.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::SecondsFormat;
 
-use crate::data::{BatchBuilder, Column, ColumnKind, Columns, DataError, find_files};
+use super::place::Place;
+use crate::data::{BatchBuilder, Column, ColumnKind, Columns};
 use crate::task::{AttemptContext, Metrics, TaskFailure, TaskOutput, TaskResult};
-use crate::template::Template;
 
 /// Lists files into the task's dataset, sorted by path.
-pub(super) async fn run(path: &Template, attempt: &AttemptContext) -> TaskResult {
-    let pattern = path.render(&attempt.scope)?;
-    let root = attempt.places.root.clone();
-    let found = tokio::task::spawn_blocking(move || {
-        let files = find_files(&root, &pattern).map_err(TaskFailure::permanent)?;
-        let mut rows = Vec::new();
-        for file in files {
-            match std::fs::metadata(&file.path) {
-                Ok(metadata) if metadata.is_file() => {
-                    let modified = metadata
-                        .modified()
-                        .map_err(|error| DataError::file(&file.shown, error))?;
-                    let modified: DateTime<Utc> = modified.into();
-                    rows.push((
-                        file.shown.to_string_lossy().into_owned(),
-                        metadata.len(),
-                        modified.to_rfc3339_opts(SecondsFormat::AutoSi, true),
-                    ));
-                }
-                // Gone since, or a folder.
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(DataError::file(&file.shown, error).into()),
-            }
-        }
-        Ok::<_, TaskFailure>(rows)
-    });
-    let rows = found
+pub(super) async fn run(place: &Place, attempt: &AttemptContext) -> TaskResult {
+    let place = place.find(attempt)?;
+    let found = tokio::task::spawn_blocking(move || place.store.list(&place.path));
+    let found = found
         .await
         .map_err(|error| TaskFailure::retryable(error.to_string()))??;
+    let rows: Vec<(String, u64, String)> = found
+        .into_iter()
+        .map(|file| {
+            let modified = file.modified.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            (file.path, file.bytes, modified)
+        })
+        .collect();
     let columns: Columns = [
         Column::text("path"),
         Column {

@@ -1,20 +1,19 @@
 //! Waiting for a file.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::data::find_files;
+use super::place::{Found, Place};
+use crate::data::DataError;
 use crate::task::{AttemptContext, Metrics, TaskFailure, TaskOutput, TaskResult};
-use crate::template::Template;
 
 /// Waits until files are there whose sizes are the same at two looks.
-pub(super) async fn run(path: &Template, every: Duration, attempt: &AttemptContext) -> TaskResult {
-    let pattern = path.render(&attempt.scope)?;
-    attempt.log.info(format!("waiting for `{pattern}`"));
-    let mut before: Vec<(PathBuf, u64)> = Vec::new();
+pub(super) async fn run(place: &Place, every: Duration, attempt: &AttemptContext) -> TaskResult {
+    let place = place.find(attempt)?;
+    attempt.log.info(format!("waiting for `{}`", place.shown()));
+    let mut before: Vec<(String, u64)> = Vec::new();
     loop {
-        let (root, looked) = (attempt.places.root.clone(), pattern.clone());
-        let seen = tokio::task::spawn_blocking(move || look(&root, &looked))
+        let looked = place.clone();
+        let seen = tokio::task::spawn_blocking(move || look(&looked))
             .await
             .map_err(|error| TaskFailure::retryable(error.to_string()))??;
         if !seen.is_empty() && seen == before {
@@ -26,7 +25,7 @@ pub(super) async fn run(path: &Template, every: Duration, attempt: &AttemptConte
                 },
                 ..TaskOutput::default()
             };
-            let first = seen[0].0.to_string_lossy().into_owned();
+            let first = seen[0].0.clone();
             output.outputs.insert("path".to_owned(), first.into());
             output.outputs.insert("files".to_owned(), seen.len().into());
             output.outputs.insert("bytes".to_owned(), bytes.into());
@@ -41,10 +40,10 @@ pub(super) async fn run(path: &Template, every: Duration, attempt: &AttemptConte
 }
 
 /// The files of the pattern and their sizes.
-fn look(root: &Path, pattern: &str) -> Result<Vec<(PathBuf, u64)>, TaskFailure> {
-    let files = find_files(root, pattern).map_err(TaskFailure::permanent)?;
+fn look(place: &Found) -> Result<Vec<(String, u64)>, DataError> {
+    let files = place.store.list(&place.path)?;
     Ok(files
         .into_iter()
-        .filter_map(|file| Some((file.shown, std::fs::metadata(&file.path).ok()?.len())))
+        .map(|file| (file.path, file.bytes))
         .collect())
 }

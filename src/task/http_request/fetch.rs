@@ -174,7 +174,10 @@ impl Asking<'_> {
             while let Some((body, number, _)) = batches.next(&mut records).await? {
                 let key = format!("{}/{number}", self.attempt.idempotency_key());
                 let scope = &self.attempt.scope;
-                let request = fetch.call.request(scope, body, key).map_err(told)?;
+                let request = fetch
+                    .call
+                    .request(scope, body, key)
+                    .map_err(|failure| told(&failure))?;
                 let answer = self.answer(&request, &mut feed, &mut 0).await?;
                 answer.check(fetch.expected.as_ref(), scope)?;
             }
@@ -188,7 +191,7 @@ impl Asking<'_> {
             self.keep_body(&answer);
             return Ok(());
         };
-        let mut walk = Walk::new(pages, scope).map_err(told)?;
+        let mut walk = Walk::new(pages, scope).map_err(|failure| told(&failure))?;
         loop {
             let key = format!("{}/{}", self.attempt.idempotency_key(), walk.number + 1);
             let mut request = self.request(scope, key)?;
@@ -207,8 +210,15 @@ impl Asking<'_> {
     }
 
     fn request(&self, scope: &Scope, key: String) -> Result<HttpRequest, DataError> {
-        let body = self.fetch.body.of(self.attempt, scope).map_err(told)?;
-        self.fetch.call.request(scope, body, key).map_err(told)
+        let body = self
+            .fetch
+            .body
+            .of(self.attempt, scope)
+            .map_err(|failure| told(&failure))?;
+        self.fetch
+            .call
+            .request(scope, body, key)
+            .map_err(|failure| told(&failure))
     }
 
     /// Asks, and hands the answer to the decoder while it comes. `start` becomes a hash of what it
@@ -232,11 +242,14 @@ impl Asking<'_> {
                 let missing = PAGE_START - beginning.len();
                 beginning.extend_from_slice(&chunk[..missing.min(chunk.len())]);
             }
-            feed.chunk(chunk).await?;
+            feed.chunk(chunk)
+                .await
+                .map_err(|error| answer.explained(error))?;
         }
         *start = hash(&beginning);
         if begun {
-            answer.end = feed.end().await?;
+            let ended = feed.end().await;
+            answer.end = ended.map_err(|error| answer.explained(error))?;
         }
         self.end(&answer);
         Ok(answer)
@@ -260,25 +273,30 @@ impl Asking<'_> {
             }
         });
         Answer {
+            notation: self.notation(&head),
             name,
             head,
             end: DocumentEnd::default(),
         }
     }
 
-    fn document(&self, answer: &Answer, tick: Option<&Tick>) -> Document {
-        let said = answer.head.header("content-type").unwrap_or_default();
-        let notation = self.fetch.notation.unwrap_or_else(|| {
+    /// How an answer is written.
+    fn notation(&self, head: &HttpHead) -> Notation {
+        let said = head.header("content-type").unwrap_or_default();
+        self.fetch.notation.unwrap_or_else(|| {
             match Notation::of_content_type(said) {
                 // Many APIs call their JSON a text.
                 Some(Notation::Text) if self.fetch.records.is_some() => Notation::Json,
                 notation => notation.unwrap_or(Notation::Json),
             }
-        });
+        })
+    }
+
+    fn document(&self, answer: &Answer, tick: Option<&Tick>) -> Document {
         let value = tick.filter(|_| self.ticks_in_records);
         Document {
             name: answer.name.clone(),
-            notation,
+            notation: answer.notation,
             extra: value
                 .map(|tick| Some(tick.value().to_string().into_bytes()))
                 .into_iter()
@@ -307,7 +325,8 @@ impl Asking<'_> {
 
     async fn ticks(&self, repeat: &Repeat, feed: &mut Feed) -> Result<(), DataError> {
         let log = &self.attempt.log;
-        let mut clockwork = Clockwork::start(repeat, self.attempt).map_err(told)?;
+        let mut clockwork =
+            Clockwork::start(repeat, self.attempt).map_err(|failure| told(&failure))?;
         if clockwork.passed > 0 {
             log.info(format!(
                 "the time of {} ticks is over: they are left out",
@@ -382,8 +401,11 @@ impl Asking<'_> {
             return answer.check(self.fetch.expected.as_ref(), &scope);
         }
         feed.begin(self.document(&answer, Some(tick))).await?;
-        feed.chunk(body).await?;
-        answer.end = feed.end().await?;
+        let ended = match feed.chunk(body).await {
+            Ok(()) => feed.end().await,
+            Err(error) => Err(error),
+        };
+        answer.end = ended.map_err(|error| answer.explained(error))?;
         let checked = answer.check(self.fetch.expected.as_ref(), &scope);
         feed.keep(checked.is_ok()).await?;
         if checked.is_ok() {
@@ -393,7 +415,7 @@ impl Asking<'_> {
     }
 }
 
-fn told(failure: TaskFailure) -> DataError {
+fn told(failure: &TaskFailure) -> DataError {
     DataError::Source {
         message: failure.cause.message.to_string(),
         retryable: failure.cause.kind == crate::model::FailureKind::Retryable,

@@ -89,7 +89,10 @@ async fn firsts(
                 _ => First::Low,
             };
             let bounds = cluster.bounds(topic).await?;
-            bounds.into_iter().map(|(number, _)| (number, first)).collect()
+            bounds
+                .into_iter()
+                .map(|(number, _)| (number, first))
+                .collect()
         }
         Start::Time(time) => {
             let found = cluster.at_time(topic, time.timestamp_millis()).await?;

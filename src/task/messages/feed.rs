@@ -121,6 +121,11 @@ const STARTS: [&str; 3] = ["earliest", "latest", "stored"];
 const UNTILS: [&str; 2] = ["caught_up", "stopped"];
 
 impl Feed {
+    /// Whether the name of the topic is known before a run.
+    pub(in crate::task) fn has_one_topic(&self) -> bool {
+        self.topic.is_literal()
+    }
+
     /// Checks what was written; the connection is checked.
     pub(in crate::task) fn read(
         connection: ConnectionId,
@@ -191,9 +196,7 @@ impl Feed {
             None => Start::Earliest,
         };
         let until = match &self.until {
-            Some(until) => {
-                Until::parse(&until.evaluate(scope)?).map_err(TaskFailure::permanent)?
-            }
+            Some(until) => Until::parse(&until.evaluate(scope)?).map_err(TaskFailure::permanent)?,
             None => Until::CaughtUp,
         };
         let dead_letter = match &self.dead_letter {
@@ -251,7 +254,10 @@ impl Feed {
 }
 
 /// A template whose text is checked when it is known; `None` inside when it is left out.
-#[expect(clippy::option_option, reason = "outside: has mistakes; inside: left out")]
+#[expect(
+    clippy::option_option,
+    reason = "outside: has mistakes; inside: left out"
+)]
 fn checked(
     text: Option<&Spanned<String>>,
     surroundings: &mut Surroundings<'_>,
@@ -308,6 +314,14 @@ impl Start {
 }
 
 impl Until {
+    /// The number of messages, if it is one.
+    pub(in crate::task) fn count(self) -> Option<u64> {
+        match self {
+            Self::Count(count) => Some(count),
+            _ => None,
+        }
+    }
+
     fn parse(value: &Json) -> Result<Self, String> {
         let text = match value {
             Json::String(text) => text.clone(),

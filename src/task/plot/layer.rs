@@ -57,7 +57,7 @@ crate::record! {
 
 crate::choice! {
     /// A vertical axis.
-    pub(super) enum AxisSide as "axis" {
+    pub(super) enum AxisSide as "axis side" {
         Left = "left",
         Right = "right",
     }

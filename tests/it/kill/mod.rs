@@ -7,9 +7,11 @@
 mod daily_batch;
 mod disk;
 mod failpoints;
+mod files;
 mod interrupts;
 mod machine;
 mod outage;
 mod project;
+mod stream;
 mod together;
-mod truth;
+pub(crate) mod truth;

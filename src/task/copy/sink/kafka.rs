@@ -90,7 +90,12 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sin
         .headers
         .0
         .iter()
-        .map(|(name, text)| Some((name.value.clone(), Formula::read(text, surroundings, false)?)))
+        .map(|(name, text)| {
+            Some((
+                name.value.clone(),
+                Formula::read(text, surroundings, false)?,
+            ))
+        })
         .collect();
     if to.writing_is_unclear() {
         surroundings.report.push(
@@ -286,7 +291,9 @@ struct MessageWriter<'a> {
 impl<'a> MessageWriter<'a> {
     fn new(sink: &'a TopicSink, known: &Columns, scope: Scope) -> Result<Self, TaskFailure> {
         let bind = |formula: &'a Option<Formula>| {
-            let bound = formula.as_ref().map(|formula| BoundFormula::bind(formula, known));
+            let bound = formula
+                .as_ref()
+                .map(|formula| BoundFormula::bind(formula, known));
             bound.transpose()
         };
         let columns: Vec<usize> = match &sink.value {
@@ -389,9 +396,7 @@ fn milliseconds(value: &Json) -> Result<Option<i64>, String> {
             .parse::<crate::model::Timestamp>()
             .map(|time| Some(time.timestamp_millis()))
             .or_else(|_| text.parse().map(Some))
-            .map_err(|_| {
-                format!("`timestamp` is a time or milliseconds since 1970, not `{text}`")
-            }),
+            .map_err(|_| format!("`timestamp` is a time or milliseconds since 1970, not `{text}`")),
         other => Err(format!(
             "`timestamp` is a time or milliseconds since 1970, not `{other}`"
         )),

@@ -1,5 +1,6 @@
 //! What a copy puts its records into. One file a sink, one row each in [`SINKS`].
 
+mod bucket;
 mod dataset;
 mod file;
 mod http;
@@ -14,8 +15,8 @@ use super::end::{self, End};
 use super::flow::Flow;
 use crate::connection::{Loaded, Session};
 use crate::data::{RecordSource, Rejects};
-use crate::document::{FromNode, Node, Report};
-use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResult};
+use crate::document::{FromNode, Node, Report, Spanned};
+use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResult, Touch};
 
 /// A row of [`SINKS`].
 pub(super) type SinkKind = End<dyn Sink>;
@@ -25,6 +26,7 @@ pub(super) const SINKS: &[&SinkKind] = &[
     &file::KIND,
     &table::KIND,
     &script::KIND,
+    &bucket::KIND,
     &kafka::KIND,
     &http::KIND,
 ];
@@ -37,11 +39,21 @@ pub(super) trait Sink: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// The columns of the records that it reads by name: checked against the copy's `columns`.
+    fn reads(&self) -> &[Spanned<String>] {
+        &[]
+    }
+
     /// Carries out one attempt of the copy: reads the records of `flow` and writes them.
     async fn run(&self, flow: &Flow, attempt: &AttemptContext) -> TaskResult;
 
     /// The sink as a part of a database's transaction, for a stream that keeps its offsets there.
     fn as_database(&self) -> Option<&dyn DatabaseSink> {
+        None
+    }
+
+    /// What writing the records of `flow` does to a database.
+    fn touch<'a>(&'a self, _flow: &'a Flow) -> Option<Touch<'a>> {
         None
     }
 
@@ -90,10 +102,20 @@ impl FromNode for To {
 }
 
 impl To {
+    /// A `to` that stands elsewhere than in a copy.
+    pub(super) fn of(node: &Node) -> Self {
+        Self(node.clone())
+    }
+
     /// Checks it with the row it belongs to.
     pub(super) fn read(&self, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sink>> {
         end::read("to", SINKS, &self.0, surroundings)
     }
+}
+
+/// The shape of a topic that records are sent to.
+pub(in crate::task) fn topic_schema() -> Schema {
+    (kafka::KIND.schema)()
 }
 
 /// The sink of a copy without `to`: the task's own dataset.

@@ -9,8 +9,8 @@ use crate::document::{FromNode as _, Node, Spanned, read_map, refuse_unknown_key
 use crate::task::copy::columns::Mapping;
 use crate::task::copy::end::Selection;
 use crate::task::copy::flow::Consumer;
-use crate::task::messages::{Feed, FeedSettings};
-use crate::task::{AttemptContext, Surroundings, TaskFailure};
+use crate::task::messages::{Feed, FeedSettings, Messages};
+use crate::task::{AttemptContext, Deed, Surroundings, TaskFailure, Touch};
 
 pub(super) const KIND: SourceKind = SourceKind {
     name: "topic",
@@ -50,11 +50,11 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sou
     let settings = FeedSettings::from_entries(&entries, node.span, surroundings.report)?;
     let connection = surroundings.connection(&from.connection, &["kafka"])?;
     let feed = Feed::read(connection, &from.topic, &settings, surroundings)?;
-    Some(Box::new(Topic(feed)))
+    Some(Box::new(Topic(feed, from.topic)))
 }
 
 #[derive(Debug)]
-struct Topic(Feed);
+struct Topic(Feed, Spanned<String>);
 
 #[async_trait]
 impl Source for Topic {
@@ -64,12 +64,31 @@ impl Source for Topic {
 
     async fn read_into(
         &self,
-        _attempt: &AttemptContext,
-        _mapping: &Mapping,
-        _rejects: Option<&Rejects>,
-        _consumer: &mut dyn Consumer,
+        attempt: &AttemptContext,
+        mapping: &Mapping,
+        rejects: Option<&Rejects>,
+        consumer: &mut dyn Consumer,
     ) -> Result<u64, TaskFailure> {
-        Err(TaskFailure::permanent("not yet"))
+        let wanted = mapping.wanted();
+        let mut messages = Messages::open(&self.0, attempt, wanted, rejects.cloned()).await?;
+        consumer.consume(&mut messages).await?;
+        let read = messages.read();
+        messages.finish().await?;
+        attempt
+            .log
+            .info(format!("{} messages were read", read.messages));
+        Ok(read.bytes)
+    }
+
+    fn touch(&self) -> Option<Touch<'_>> {
+        let Self(feed, name) = self;
+        Some(Touch {
+            connection: feed.connection.as_str(),
+            deed: Deed::Topic {
+                name: feed.has_one_topic().then_some(name.as_str()),
+                place: name.span,
+            },
+        })
     }
 
     fn as_feed(&self) -> Option<&Feed> {

@@ -9,10 +9,8 @@ use tokio::time::Instant;
 use super::load::{Loader, Tally, Unloaded};
 use crate::connection::kafka::KafkaCluster;
 use crate::connection::{HeldPartition, Session};
-use crate::task::messages::{
-    Answer, Begin, Bound, Event, Feed, Piece, Reader, Until, begins,
-};
-use crate::task::{TaskFailure};
+use crate::task::TaskFailure;
+use crate::task::messages::{Answer, Begin, Bound, Event, Feed, Piece, Reader, Until, begins};
 
 /// How a membership ended.
 pub(super) enum Left {
@@ -129,7 +127,9 @@ impl Member<'_> {
         let skips: Vec<_> = held
             .iter()
             .filter_map(|held| {
-                let (_, start) = starts.iter().find(|(number, _)| *number == held.partition)?;
+                let (_, start) = starts
+                    .iter()
+                    .find(|(number, _)| *number == held.partition)?;
                 (*start > held.next).then_some(crate::connection::StreamMove {
                     held: *held,
                     next: *start,
@@ -164,12 +164,7 @@ impl Member<'_> {
         }
     }
 
-    async fn load(
-        &mut self,
-        piece: &Arc<Piece>,
-        last: bool,
-        reader: &Reader,
-    ) -> Result<(), Left> {
+    async fn load(&mut self, piece: &Arc<Piece>, last: bool, reader: &Reader) -> Result<(), Left> {
         let done = self
             .loader
             .load(&mut *self.session, piece, &mut self.held, self.tally, last)
@@ -186,9 +181,7 @@ impl Member<'_> {
             Err(Unloaded::Cancelled) => return Err(Left::Cancelled),
             Err(Unloaded::Failed(failure)) => {
                 return Err(match self.session.rollback().await {
-                    Err(crate::connection::DatabaseError::Connection { .. }) => {
-                        Left::Lost(failure)
-                    }
+                    Err(crate::connection::DatabaseError::Connection { .. }) => Left::Lost(failure),
                     _ => left(failure),
                 });
             }

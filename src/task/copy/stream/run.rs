@@ -125,7 +125,9 @@ impl Stream<'_> {
                 log.info("an earlier attempt has committed this: nothing is done again");
                 Left::Finished(tally)
             }
-            Ok(Prepared::Ready { loader, session }) => self.stay(&loader, session, ends.as_ref(), tally).await,
+            Ok(Prepared::Ready { loader, session }) => {
+                self.stay(&loader, session, ends.as_ref(), tally).await
+            }
             Err(failure) => match failure.cause.kind {
                 crate::model::FailureKind::Retryable => Left::Lost(failure),
                 _ => Left::Failed(failure),
@@ -154,7 +156,9 @@ impl Stream<'_> {
         }
         if ends.is_none() {
             let bounds = cluster.bounds(&bound.topic).await?;
-            let high = bounds.into_iter().map(|(number, bounds)| (number, bounds.high));
+            let high = bounds
+                .into_iter()
+                .map(|(number, bounds)| (number, bounds.high));
             *ends = Some(high.collect());
         }
         let letters = match &bound.dead_letter {

@@ -115,11 +115,11 @@ impl Load<'_> {
             .fields
             .iter()
             .flatten()
-            .any(|field| field.r#type.is_some());
+            .any(|field| field.r#type.is_some() || field.required);
         if !self.sink.takes_csv || self.rejects.is_some() || typed || mapping.filter.is_some() {
             return Ok(None);
         }
-        let found = files.find(self.attempt)?;
+        let found = files.find(self.attempt).await?;
         if found.format != Format::Csv {
             return Ok(None);
         }
