@@ -132,7 +132,10 @@ impl CloudBucket {
     }
 
     /// One round of a revision; `None` when another writer was quicker.
-    #[expect(clippy::option_option, reason = "not done, done without a change, done")]
+    #[expect(
+        clippy::option_option,
+        reason = "not done, done without a change, done"
+    )]
     fn round(
         &self,
         path: &str,

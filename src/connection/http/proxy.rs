@@ -88,8 +88,8 @@ impl Proxies {
     /// # Errors
     /// One is no URL of a proxy; its text isn't repeated.
     pub(super) fn build(&self) -> Result<Vec<Proxy>, HttpError> {
-        let mut built = Vec::new();
         type Make = fn(Url) -> reqwest::Result<Proxy>;
+        let mut built = Vec::new();
         let schemes: [(_, Make); 2] = [(&self.http, Proxy::http), (&self.https, Proxy::https)];
         for (named, proxy) in schemes {
             let Some(named) = named else { continue };

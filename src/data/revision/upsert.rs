@@ -41,7 +41,7 @@ pub(super) fn apply(
             chunk.merge(layout, text, shown, &mut packer, &mut revised)?;
             packer
                 .finish()
-                .and_then(std::io::Write::flush)
+                .and_then(Write::flush)
                 .map_err(failed)?;
             return Ok(revised);
         }
