@@ -1,6 +1,8 @@
 //! Every integration test, one binary: what is linked once is linked quickly.
 #![expect(
     clippy::unwrap_used,
+    clippy::similar_names,
+    clippy::case_sensitive_file_extension_comparisons,
     clippy::print_stderr,
     reason = "clippy's own settings for tests don't reach the functions that tests share"
 )]

@@ -39,10 +39,7 @@ pub(super) fn apply(
         if next.rows.is_empty() {
             let mut packer = Packer::new(new, layout.compression).map_err(failed)?;
             chunk.merge(layout, text, shown, &mut packer, &mut revised)?;
-            packer
-                .finish()
-                .and_then(Write::flush)
-                .map_err(failed)?;
+            packer.finish().and_then(Write::flush).map_err(failed)?;
             return Ok(revised);
         }
         let aside = tempfile::tempfile_in(&revision.folder).map_err(failed)?;

@@ -7,6 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use runner::connection::kafka::KafkaCluster;
 use runner::embedded::kafka::KafkaServer;
+use runner::secret::Environment;
 use tokio::process::Child;
 
 use super::machine::postmaster;
@@ -117,7 +118,9 @@ async fn try_number(database: &mut Database, query: &str) -> Option<i32> {
 
 /// How many kills; more by hand.
 fn kills() -> usize {
-    let asked = std::env::var("RUNNER_STREAM_KILLS").ok();
+    let asked = Environment::of_process()
+        .get("RUNNER_STREAM_KILLS")
+        .map(str::to_owned);
     asked.map_or(6, |text| text.parse().expect("a number"))
 }
 

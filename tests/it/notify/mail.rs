@@ -124,7 +124,7 @@ async fn a_message_is_sent_as_mail() {
         assert!(
             lines.iter().any(|found| found == line),
             "{line}: {lines:#?}"
-        )
+        );
     };
     // "\0me\0a-long-password"
     has("AUTH PLAIN AG1lAGEtbG9uZy1wYXNzd29yZA==");
