@@ -3,10 +3,12 @@
 //! Each turn takes in what happened, asks the engine what follows, makes that durable, and only
 //! then acts on it.
 
+mod act;
+mod hear;
+mod patience;
+
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -15,22 +17,18 @@ use tokio::task::JoinSet;
 use super::owner::OwnerLock;
 use super::scope::RunValues;
 use crate::engine::{Action, Engine, Event};
-use crate::executor::{Answer, Executor, Job, Local};
+use crate::executor::{Answer, Local};
 use crate::model::{
-    AttemptId, AttemptOutcome, Outcome, RunId, RunSpec, RunState, TaskIndex, TaskRunId, TaskState,
+    AttemptId, AttemptOutcome, RunId, RunSpec, RunState, TaskIndex, TaskState, Timestamp,
     Transition,
 };
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
-use crate::store::{Command, CommandKind, Owner, RunStore, StoreError, StoredRun};
-use crate::task::{AttemptContext, Clock, Log, Progress, log_path, shell};
+use crate::store::{Command, Decided, Owner, RunStore, StoreError, StoredRun};
+use crate::task::{Clock, Progress};
 
 /// Most events taken in one turn: with more, a commit gets late.
 const TURN: usize = 4096;
-/// Wait between tries of a store that can't be used now.
-const STORE_PAUSE: Duration = Duration::from_millis(250);
-/// How long processes that a killed runner has left may take to end.
-const GRACE: Duration = Duration::from_secs(10);
 /// Tries of what a person waits for, before the error is shown.
 const STORE_TRIES: u32 = 12;
 
@@ -51,6 +49,10 @@ pub enum Control {
     Cancel(RunId),
     /// All runs are to end now.
     CancelAll,
+    /// The project's files may have changed.
+    Reload,
+    /// Nothing is to be started any more; what runs may end.
+    Drain,
 }
 
 /// What happens, told after it is durable.
@@ -80,10 +82,24 @@ pub struct NewRun {
 
 struct Held {
     spec: Arc<RunSpec>,
+    /// The project as it was when the run began: an edit changes no run in flight.
+    project: Arc<Project>,
     pipeline: Arc<Pipeline>,
     values: RunValues,
     /// It was begun by another process, or at another time.
     taken_up: bool,
+}
+
+/// What a host has been told that isn't about a run.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Files may have changed.
+    pub(super) reload: bool,
+    /// The bell was rung: there may be more in the store than commands.
+    pub(super) belled: bool,
+    /// Runs that have begun, and runs that have ended.
+    pub(super) began: Vec<Arc<RunSpec>>,
+    pub(super) ended: Vec<(Arc<RunSpec>, RunState)>,
 }
 
 /// Carries out runs until none is left.
@@ -107,6 +123,9 @@ pub struct Host {
     control: (UnboundedSender<Control>, UnboundedReceiver<Control>),
     bell: pipe::Receiver,
     masker: Masker,
+    told: Told,
+    /// No attempt is started any more.
+    draining: bool,
 }
 
 impl Host {
@@ -115,19 +134,12 @@ impl Host {
     /// # Errors
     /// When the owner's bell can't be opened.
     pub fn new(parts: HostParts) -> std::io::Result<Self> {
-        let revealed = parts.project.settings.secrets.iter();
-        let secrets: Vec<String> = parts
-            .project
-            .settings
-            .connections
-            .iter()
-            .flat_map(|(_, connection)| connection.secrets())
-            .chain(revealed.map(|secret| secret.reveal().clone()))
-            .collect();
         Ok(Self {
             bell: parts.owner.bell()?,
             engine: Engine::new(&parts.project.settings.limits),
-            masker: Masker::new(secrets.iter().map(String::as_str)),
+            masker: masker_of(&parts.project),
+            told: Told::default(),
+            draining: false,
             project: parts.project,
             store: parts.store,
             owner: parts.owner,
@@ -250,10 +262,12 @@ impl Host {
             spec: spec.clone(),
             pipeline: pipeline.clone(),
         });
+        self.told.began.push(spec.clone());
         self.runs.insert(
             spec.id.clone(),
             Held {
                 spec,
+                project: self.project.clone(),
                 pipeline,
                 values,
                 taken_up,
@@ -277,7 +291,7 @@ impl Host {
                 // A run that has ended and is here waits for a word that may never come.
                 let goes_on = |(_, state): (&RunId, RunState)| !state.is_finished();
                 if self.engine.runs().any(goes_on) || self.active > 0 {
-                    self.wait().await?;
+                    self.wait(None).await?;
                 } else {
                     // A last look, so that nobody is told that he was heard and isn't.
                     self.hear().await?;
@@ -291,9 +305,95 @@ impl Host {
         }
     }
 
+    /// Waits for something to happen, at most until a moment, and does what follows.
+    pub(super) async fn step(&mut self, until: Option<Timestamp>) -> Result<(), StoreError> {
+        if self.events.is_empty() {
+            self.wait(until).await?;
+        }
+        self.turn().await
+    }
+
+    /// Something that happened elsewhere, for the next turn.
+    pub(super) fn happen(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// What was told since the last call.
+    pub(super) fn take_told(&mut self) -> Told {
+        std::mem::take(&mut self.told)
+    }
+
+    /// Whether no run is here that goes on, and no attempt is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        let goes_on = |(_, state): (&RunId, RunState)| !state.is_finished();
+        self.events.is_empty() && self.active == 0 && !self.engine.runs().any(goes_on)
+    }
+
+    /// Attempts that are on their way.
+    pub(super) fn active(&self) -> usize {
+        self.active
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// The runs that are here, with their DAGs.
+    pub(super) fn runs(&self) -> impl Iterator<Item = &Arc<RunSpec>> {
+        self.runs.values().map(|held| &held.spec)
+    }
+
+    pub(super) fn project(&self) -> &Arc<Project> {
+        &self.project
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn RunStore> {
+        &self.store
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Another definition of the project, for the runs to come.
+    pub(super) fn change_project(&mut self, project: Arc<Project>) {
+        self.engine.limit(&project.settings.limits);
+        self.masker = masker_of(&project);
+        self.project = project;
+    }
+
+    /// Makes decisions of schedules durable and begins their runs.
+    pub(super) async fn decide(
+        &mut self,
+        decided: &Decided,
+        pipelines: &[Arc<Pipeline>],
+    ) -> Result<(), StoreError> {
+        for pipeline in pipelines {
+            let version = &pipeline.version;
+            self.patiently(u32::MAX, async |store| store.put_version(version).await)
+                .await?;
+        }
+        self.patiently(u32::MAX, async |store| store.decide(decided).await)
+            .await?;
+        for (run, pipeline) in decided.runs.iter().zip(pipelines) {
+            let spec = Arc::new(run.spec.clone());
+            self.events.push(Event::Triggered {
+                run: spec.clone(),
+                dag: pipeline.dag.clone(),
+            });
+            let values = RunValues::new(&spec);
+            self.hold(spec, pipeline.clone(), values, false);
+        }
+        Ok(())
+    }
+
     /// Waits for something to happen and takes in all that has.
-    async fn wait(&mut self) -> Result<(), StoreError> {
-        let until = self.engine.next_wakeup().map(|at| {
+    async fn wait(&mut self, until: Option<Timestamp>) -> Result<(), StoreError> {
+        let until = [self.engine.next_wakeup(), until]
+            .into_iter()
+            .flatten()
+            .min();
+        let until = until.map(|at| {
             let wait = at - (self.clock)();
             wait.to_std().unwrap_or_default()
         });
@@ -325,75 +425,6 @@ impl Host {
             Answer::Finished { attempt, result } => Event::AttemptFinished { attempt, result },
             Answer::Lost { attempt, message } => Event::AttemptLost { attempt, message },
         });
-    }
-
-    fn controlled(&mut self, control: Option<Control>) {
-        match control {
-            Some(Control::Cancel(run)) => self.events.push(Event::CancelRequested { run }),
-            Some(Control::CancelAll) => {
-                let runs: Vec<RunId> = self.runs.keys().cloned().collect();
-                let cancel = |run| Event::CancelRequested { run };
-                self.events.extend(runs.into_iter().map(cancel));
-            }
-            None => {}
-        }
-    }
-
-    async fn belled(&mut self) -> Result<(), StoreError> {
-        let mut bytes = [0; 64];
-        while self.bell.try_read(&mut bytes).is_ok_and(|read| read > 0) {}
-        self.hear().await
-    }
-
-    /// Takes in what people have decided about runs that belong to this owner. It is forgotten when
-    /// what it leads to is durable.
-    async fn hear(&mut self) -> Result<(), StoreError> {
-        let owner = self.owner.owner();
-        let commands = self
-            .patiently(u32::MAX, async |store| store.commands(owner).await)
-            .await?;
-        for command in commands {
-            if self.heard.contains(&command) {
-                continue;
-            }
-            if !self.runs.contains_key(&command.run) && !self.can_hear(&command).await? {
-                continue;
-            }
-            let run = command.run.clone();
-            self.events.push(match command.kind.clone() {
-                CommandKind::Cancel => Event::CancelRequested { run },
-                CommandKind::Retry { tasks } => Event::RetryRequested { run, tasks },
-                CommandKind::Mark { task, outcome } => Event::Marked { run, task, outcome },
-            });
-            self.heard.push(command);
-        }
-        Ok(())
-    }
-
-    /// Takes up a run that has ended for a command that may make it go on. `false`: the command is
-    /// for a run that can't be carried out here, and stays for whoever can.
-    async fn can_hear(&mut self, command: &Command) -> Result<bool, StoreError> {
-        let run = &command.run;
-        let stored = self
-            .patiently(u32::MAX, async |store| store.load(run).await)
-            .await?;
-        let Some(stored) = stored.filter(|stored| stored.owner == *self.owner.owner()) else {
-            return Ok(false);
-        };
-        if !stored.state.is_finished() {
-            return Ok(false);
-        }
-        // To cancel what has ended is done.
-        if command.kind == CommandKind::Cancel {
-            return Ok(true);
-        }
-        match self.take_up(stored).await {
-            Ok(()) => Ok(true),
-            Err(reason) => {
-                tracing::warn!(%run, %reason, "it can't go on");
-                Ok(false)
-            }
-        }
     }
 
     /// One turn: events in, transitions durable, actions out.
@@ -430,170 +461,15 @@ impl Host {
         }
         Ok(())
     }
+}
 
-    /// Asks the store, waiting while it can't be used. Every call may have had its effect although
-    /// an error came back: each of them can be repeated.
-    async fn patiently<T>(
-        &self,
-        tries: u32,
-        call: impl AsyncFn(&dyn RunStore) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let mut failed = 0;
-        loop {
-            match call(self.store.as_ref()).await {
-                Err(StoreError::Unavailable { action, message }) if failed + 1 < tries => {
-                    failed += 1;
-                    // Once may be bad luck; twice is worth a word.
-                    if failed == 2 {
-                        let error = StoreError::Unavailable { action, message };
-                        tracing::error!(%error, "waiting for the run state");
-                        self.tell(News::Store(Some(error.to_string())));
-                    }
-                    tokio::time::sleep(STORE_PAUSE).await;
-                }
-                answer => {
-                    if failed > 1 {
-                        self.tell(News::Store(None));
-                    }
-                    return answer;
-                }
-            }
-        }
-    }
-
-    /// Keeps the values that later templates read, and tells the news.
-    fn took_place(&mut self, transition: Transition) {
-        if let Some(held) = self.runs.get_mut(transition.run()) {
-            if let Transition::Task {
-                task_run: TaskRunId { task, item: None },
-                state: TaskState::Finished { outcome, .. },
-                ..
-            } = &transition
-                && held.pipeline.has_hooks
-            {
-                held.values.ended(*task, outcome.clone());
-            }
-            match &transition {
-                Transition::Expanded { task, items, .. } => {
-                    held.values.forget(*task);
-                    held.values.expanded(*task, items.clone());
-                }
-                Transition::Task {
-                    task_run,
-                    state:
-                        TaskState::Finished {
-                            outcome: Outcome::Success,
-                            ..
-                        },
-                    ended: Some(ended),
-                    ..
-                } => held.values.finished(*task_run, ended.result.clone()),
-                Transition::Run { run, state, .. } if state.is_finished() => {
-                    let run = run.clone();
-                    if self.runs.remove(&run).is_some_and(|held| held.taken_up) {
-                        self.clear_away(run);
-                    }
-                }
-                _ => {}
-            }
-        }
-        self.tell(News::Changed(transition));
-    }
-
-    /// Ends and removes what the attempts of a run have left behind whose process was killed, and
-    /// that no later attempt has cleared away.
-    fn clear_away(&mut self, run: RunId) {
-        let state = self.project.places.state.clone();
-        let log = self.log(state.join("logs").join(run.as_str()).join("recovery.log"));
-        self.leaving.spawn(async move {
-            if let Err(error) = shell::end_orphans(&format!("{run}/"), GRACE, &log).await {
-                tracing::warn!(%run, %error, "processes of it are left");
-            }
-            if let Err(error) = shell::remove_leftovers(&state, run.as_str()) {
-                tracing::warn!(%run, %error, "temporary files of it are left");
-            }
-        });
-    }
-
-    /// Ends all processes of all runs without further ado. The runs stay as they are, and can be
-    /// resumed; this host can't be used any more.
-    pub async fn kill(&mut self) {
-        for run in self.runs.keys() {
-            let state = &self.project.places.state;
-            let log = self.log(state.join("logs").join(run.as_str()).join("recovery.log"));
-            if let Err(error) = shell::end_orphans(&format!("{run}/"), Duration::ZERO, &log).await {
-                tracing::warn!(%run, %error, "processes of it are left");
-            }
-        }
-    }
-
-    fn log(&self, path: PathBuf) -> Log {
-        let limit = self.project.settings.log_limit;
-        Log::new(path, limit, self.masker.clone(), self.clock.clone())
-    }
-
-    async fn act(&mut self, action: Action) {
-        match action {
-            Action::Record(_) => {}
-            Action::Prepare {
-                run,
-                task,
-                question,
-            } => {
-                let Some(held) = self.runs.get(&run) else {
-                    return;
-                };
-                let answer = held
-                    .values
-                    .prepare(
-                        &held.pipeline,
-                        task,
-                        &self.project.environment,
-                        &self.project.places.state,
-                    )
-                    .await;
-                self.events.push(Event::Prepared {
-                    run,
-                    task,
-                    question,
-                    answer,
-                });
-            }
-            Action::Dispatch(attempt) => self.dispatch(attempt),
-            Action::Abort { attempt, .. } => self.executor.abort(&attempt),
-        }
-    }
-
-    fn dispatch(&mut self, attempt: AttemptId) {
-        let Some(held) = self.runs.get(&attempt.run) else {
-            return;
-        };
-        let id: TaskRunId = attempt.task_run;
-        let spec = &held.pipeline.tasks[id.task.get()];
-        let places = &self.project.places;
-        let log: PathBuf = places.state.join(log_path(&attempt, &spec.id));
-        let progress = Arc::new(Progress::default());
-        let context = AttemptContext {
-            dag: held.spec.dag.clone(),
-            task: spec.id.clone(),
-            scope: held
-                .values
-                .scope(&held.pipeline, id, &self.project.environment),
-            connections: self.project.settings.connections.clone(),
-            places: places.clone(),
-            datasets: held.values.datasets(&held.pipeline, id.task),
-            log: self.log(log),
-            progress: progress.clone(),
-            cancel: tokio_util::sync::CancellationToken::new(),
-            clock: self.clock.clone(),
-            id: attempt.clone(),
-        };
-        let job = Job {
-            action: spec.action.clone(),
-            context,
-        };
-        self.tell(News::Started { attempt, progress });
-        self.active += 1;
-        self.executor.start(job, &self.answers.0);
-    }
+/// Hides what the project's connections know.
+fn masker_of(project: &Project) -> Masker {
+    let revealed = project.settings.secrets.iter();
+    let connections = project.settings.connections.iter();
+    let secrets: Vec<String> = connections
+        .flat_map(|(_, connection)| connection.secrets())
+        .chain(revealed.map(|secret| secret.reveal().clone()))
+        .collect();
+    Masker::new(secrets.iter().map(String::as_str))
 }

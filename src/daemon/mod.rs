@@ -3,6 +3,7 @@
 pub mod clock;
 mod host;
 mod owner;
+pub mod schedule;
 mod scope;
 
 pub use host::{Control, Host, HostParts, NewRun, News};

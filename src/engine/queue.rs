@@ -94,6 +94,23 @@ impl Pool {
 }
 
 impl Queue {
+    /// Other limits. A pool that is gone has no limit any more: its waiters know it by its place.
+    pub(super) fn limit(&mut self, most: Option<u32>, pools: &BTreeMap<PoolId, u32>) {
+        self.most = most.map(|most| most.max(1));
+        for (name, at) in &self.names {
+            self.pools[*at].slots = pools.get(name).copied();
+        }
+        for (name, slots) in pools {
+            if !self.names.contains_key(name) {
+                self.names.insert(name.clone(), self.pools.len());
+                self.pools.push(Pool {
+                    slots: Some(*slots),
+                    ..Pool::default()
+                });
+            }
+        }
+    }
+
     pub(super) fn new(most: Option<u32>, pools: &BTreeMap<PoolId, u32>) -> Self {
         let mut queue = Self {
             active: 0,

@@ -64,6 +64,12 @@ impl Engine {
         step.actions
     }
 
+    /// Other limits from now on. What runs goes on, and what waits is judged by the new ones at the
+    /// next event.
+    pub fn limit(&mut self, limits: &Limits) {
+        self.queue.limit(limits.max_active_tasks, &limits.pools);
+    }
+
     /// When something will be due although nothing happens; `None`: never.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {

@@ -21,6 +21,7 @@ mod schema;
 mod secrets;
 mod settings;
 mod syntax;
+mod tables;
 mod task;
 mod unquoted;
 mod unused;

@@ -9,6 +9,7 @@ use super::files::{Files, Origin};
 use super::pipeline::Pipeline;
 use super::read_pipeline::{Context, read_pipeline};
 use super::settings::{Settings, read_settings};
+use super::tables;
 use super::version::PROFILE;
 use super::yaml::read_yaml;
 use crate::connection::Places;
@@ -119,6 +120,12 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
                 pipelines.insert(pipeline.id.clone(), Arc::new(pipeline));
             }
             _ => broken.push((path.clone(), name)),
+        }
+    }
+    for (dag, misfit) in tables::misfits(&pipelines) {
+        report.push(misfit);
+        if let Some(pipeline) = pipelines.remove(&dag) {
+            broken.push((pipeline.path.clone(), Some(dag.to_string())));
         }
     }
     if let Some((settings, _)) = &settings {

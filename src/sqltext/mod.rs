@@ -7,6 +7,7 @@ mod nature;
 mod rewrite;
 mod script;
 mod syntax;
+mod tables;
 
 pub use excerpt::{excerpt, position};
 pub use holes::{Hole, HoleKind};
@@ -15,6 +16,7 @@ pub use nature::{Nature, Transaction};
 pub use rewrite::Rewritten;
 pub use script::{Mistake, Positional, Script, ScriptStatement};
 pub use syntax::check_syntax;
+pub use tables::{ColumnDefinition, TableChange, TableDefinition, TableName, table_changes};
 
 /// An identifier in quotes, for both dialects.
 #[must_use]

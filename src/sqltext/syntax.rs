@@ -40,7 +40,8 @@ const MAX_LEVELS: usize = 3_000;
 /// Bytes of stack, taken from the system as far as they are used.
 const ROOM: usize = 256 << 20;
 
-fn check_statement(script: &Script, statement: &ScriptStatement) -> Option<Mistake> {
+/// A statement as the parser takes it: what is put in later stands in for itself.
+pub(super) fn with_stand_ins(script: &Script, statement: &ScriptStatement) -> Rewritten {
     let mut sql = Rewritten::default();
     let mut kept = statement.range.start;
     for hole in &statement.holes {
@@ -55,6 +56,11 @@ fn check_statement(script: &Script, statement: &ScriptStatement) -> Option<Mista
     sql.keep(&script.text, kept..statement.range.end);
     let end = statement.range.end;
     sql.replace(end..end, ";");
+    sql
+}
+
+fn check_statement(script: &Script, statement: &ScriptStatement) -> Option<Mistake> {
+    let sql = with_stand_ins(script, statement);
     let parsed = SourceFile::parse(sql.text());
     let error = parsed.errors().into_iter().next()?;
     let at = usize::from(error.range().start());

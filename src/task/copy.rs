@@ -25,9 +25,12 @@ use self::columns::{Mapping, RawColumns};
 pub(super) use self::flow::Consumer;
 use self::flow::Flow;
 pub(super) use self::records::{Records, RecordsFrom};
+pub(super) use self::sink::topic_schema;
 use self::sink::{Sink, To, own_dataset};
 use self::source::From;
-use super::{AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskResult};
+use super::{
+    AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskResult, Touch,
+};
 use crate::connection::Database;
 use crate::document::{Diagnostic, FromNode, Node, Spanned, read_map, refuse_unknown_keys};
 
@@ -153,7 +156,7 @@ impl Task for CopyTask {
     fn guarantee(&self) -> Guarantee {
         match self.flow.from.guarantee() {
             Guarantee::ExactlyOnce => self.to.guarantee(),
-            weaker => weaker,
+            weaker @ Guarantee::AtLeastOnce { .. } => weaker,
         }
     }
 
@@ -161,6 +164,38 @@ impl Task for CopyTask {
         let ends = [self.flow.from.connection(), self.to.connection()];
         ends.into_iter().flatten().collect()
     }
+
+    fn touches(&self) -> Vec<Touch<'_>> {
+        let from = self.flow.from.touch();
+        let to = self.to.touch(&self.flow);
+        from.into_iter().chain(to).collect()
+    }
+}
+
+/// A copy of the records of `from` into the topic `to`, for the kind of tasks that sends messages.
+pub(super) fn into_topic(
+    from: &Node,
+    to: &Node,
+    surroundings: &mut Surroundings<'_>,
+) -> Option<Box<dyn Task>> {
+    let (from, to) = (
+        From::of(from).read(surroundings),
+        To::of(to).read(surroundings),
+    );
+    Some(Box::new(CopyTask {
+        flow: Flow {
+            from: from?,
+            mapping: Mapping::default(),
+            on_error: OnError::Fail,
+            rejects: None,
+        },
+        to: to?,
+    }))
+}
+
+/// The shape of what records are taken from.
+pub(super) fn records_schema() -> schemars::Schema {
+    <From as FromNode>::schema()
 }
 
 /// The database behind a name that was checked.

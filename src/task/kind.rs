@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptContext, Surroundings};
+use super::{AttemptContext, Surroundings, Touch};
 use crate::connection::{DatabaseError, HttpError};
 use crate::data::{DataError, DatasetInfo};
 use crate::document::Node;
@@ -51,6 +51,11 @@ pub trait Task: Send + Sync + std::fmt::Debug {
 
     /// Names of connections it uses.
     fn connections(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// What it does to databases, in its order, as far as that can be told before it runs.
+    fn touches(&self) -> Vec<Touch<'_>> {
         Vec::new()
     }
 }

@@ -8,6 +8,7 @@ mod exactly_once;
 mod file;
 mod http;
 mod http_request;
+mod kafka;
 mod kind;
 mod log;
 mod messages;
@@ -17,19 +18,23 @@ mod script;
 pub mod shell;
 mod sql;
 mod surroundings;
+mod touch;
 
 pub use context::{AttemptContext, Clock, Progress};
-use copy::{Consumer, Records, RecordsFrom};
+use copy::{Consumer, Records, RecordsFrom, into_topic, records_schema, topic_schema};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};
+pub use script::SqlCode;
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings, unreadable};
+pub use touch::{Deed, Load, LoadColumn, Stage, Touch};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
 pub const KINDS: &[&TaskKind] = &[
     &sql::KIND,
     &copy::KIND,
     &http::KIND,
+    &kafka::KIND,
     &file::KIND,
     &shell::KIND,
     &check::KIND,

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 
 use self::definition::{Sql, Transaction};
 use super::{
-    AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskOutput, TaskResult,
-    exactly_once,
+    AttemptContext, Deed, Guarantee, Stage, Surroundings, Task, TaskFailure, TaskKind, TaskOutput,
+    TaskResult, Touch, exactly_once,
 };
 use crate::document::Node;
 
@@ -95,6 +95,18 @@ impl Task for Sql {
 
     fn connections(&self) -> Vec<&str> {
         vec![self.connection.as_str()]
+    }
+
+    fn touches(&self) -> Vec<Touch<'_>> {
+        let script = Deed::Script {
+            code: &self.script.code,
+            transaction: self.transaction,
+            stage: Stage::None,
+        };
+        vec![Touch {
+            connection: self.connection.as_str(),
+            deed: script,
+        }]
     }
 }
 

@@ -142,11 +142,7 @@ impl Surroundings<'_> {
     #[must_use]
     pub fn place(&self, text: &Spanned<String>, part: std::ops::Range<usize>) -> Span {
         let source = self.project.source_text(text.span.source);
-        let spelled = source.as_deref().and_then(|all| all.get(text.span.range()));
-        match spelled.and_then(|spelled| place_in(spelled, &text.value, &part)) {
-            Some(found) => text.span.slice(found),
-            None => text.span,
-        }
+        place_of(text, source.as_deref(), &part)
     }
 
     fn place_or_whole(&self, text: &Spanned<String>, part: Option<std::ops::Range<usize>>) -> Span {
@@ -395,6 +391,19 @@ fn unknown_variable(unknown: Unknown, span: Span) -> Diagnostic {
         })
         .collect();
     diagnostic.help(format!("known here: {}", names.join(", ")))
+}
+
+/// Where a part of a text stands in the document it is in: the whole of it when that isn't known.
+pub(super) fn place_of(
+    text: &Spanned<String>,
+    document: Option<&str>,
+    part: &std::ops::Range<usize>,
+) -> Span {
+    let spelled = document.and_then(|all| all.get(text.span.range()));
+    match spelled.and_then(|spelled| place_in(spelled, &text.value, part)) {
+        Some(found) => text.span.slice(found),
+        None => text.span,
+    }
 }
 
 /// Where a part of a text stands in its spelling: plain, in quotes without escapes, or as an

@@ -53,8 +53,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("squawk_syntax", &["sqltext/"]),
     ("petgraph", &["spec/graph.rs"]),
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),
-    ("object_store", &["connection/bucket/"]),
     ("axum", &["exchange/"]),
+    ("object_store", &["connection/bucket/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("clap", &["cli/", "main.rs"]),
     ("rdkafka", &["connection/kafka/"]),
@@ -63,7 +63,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("lettre", &["connection/smtp.rs"]),
     ("resvg", &["picture/png.rs"]),
     ("ttf_parser", &["picture/font.rs"]),
+    ("async_compression", &["connection/http/unpack.rs"]),
     ("reqwest", &["connection/http/"]),
+    ("rustls", &["connection/http/"]),
 ];
 
 /// A file of `src`, without its comments.

@@ -18,6 +18,8 @@ mod engine;
 mod exchange;
 mod file;
 mod host;
+mod http;
+mod http_task;
 mod kill;
 mod kinds;
 mod notify;

@@ -1,26 +1,100 @@
-//! The library's client, made at the first use.
+//! The library's client: made at the first use, with certificates, proxies and guards.
 
-use std::sync::Once;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use super::HttpError;
+use reqwest::{Certificate, Client, Identity};
 
-/// What a client is made for. Requests that differ in it don't share connections.
+use super::HttpError;
+use super::network::Guard;
+use super::proxy::Proxies;
+
+/// What all clients of a connection have in common.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ClientSettings {
+    /// Authorities to trust besides those of the system.
+    pub(super) ca: Option<PathBuf>,
+    /// The client's own certificate and its key.
+    pub(super) identity: Option<(PathBuf, PathBuf)>,
+    pub(super) proxies: Proxies,
+}
+
+/// What a client is made for. Requests that differ in it don't share connections: what was reached
+/// without a guard isn't used behind one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ClientShape {
     pub(super) connect_timeout: Duration,
-    pub(super) checked: bool,
+    pub(super) guard: Guard,
 }
 
 /// Makes a client.
-pub(super) fn build(shape: &ClientShape) -> Result<reqwest::Client, HttpError> {
+///
+/// # Errors
+/// A file can't be read or has no certificate; a proxy is none.
+pub(super) fn build(settings: &ClientSettings, shape: &ClientShape) -> Result<Client, HttpError> {
     install_provider();
-    reqwest::Client::builder()
-        .connect_timeout(shape.connect_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| HttpError::permanent(format!("no HTTP client can be made: {error}")))
+    let certificates = match &settings.ca {
+        Some(path) => {
+            let read = Certificate::from_pem_bundle(&read(path)?);
+            read.ok()
+                .filter(|certificates| !certificates.is_empty())
+                .ok_or_else(|| wrong(path, "has no certificate in PEM form"))?
+        }
+        None => Vec::new(),
+    };
+    let identity = match &settings.identity {
+        Some((certificate, key)) => {
+            let mut pem = read(certificate)?;
+            pem.push(b'\n');
+            pem.extend(read(key)?);
+            Some(Identity::from_pem(&pem).map_err(|_| {
+                let message = format!(
+                    "and `{}` are no certificate and its key in PEM form",
+                    key.display()
+                );
+                wrong(certificate, &message)
+            })?)
+        }
+        None => None,
+    };
+    let proxies = settings.proxies.build()?;
+    let make = |only_these: bool| {
+        let mut builder = Client::builder()
+            .connect_timeout(shape.connect_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
+            .no_proxy();
+        for proxy in &proxies {
+            builder = builder.proxy(proxy.clone());
+        }
+        if shape.guard.is_needed() {
+            builder = builder.dns_resolver(Arc::new(shape.guard.clone()));
+        }
+        if let Some(identity) = &identity {
+            builder = builder.identity(identity.clone());
+        }
+        let certificates = certificates.iter().cloned();
+        if only_these {
+            builder.tls_certs_only(certificates).build()
+        } else {
+            builder.tls_certs_merge(certificates).build()
+        }
+    };
+    // A machine without any certificates can still speak to servers that need none.
+    make(false).or_else(|_| make(true)).map_err(|error| {
+        let reason = super::cause::reason(&error);
+        HttpError::permanent(format!("no HTTP client can be made: {reason}"))
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, HttpError> {
+    std::fs::read(path).map_err(|error| wrong(path, &format!("can't be read: {error}")))
+}
+
+fn wrong(path: &Path, what: &str) -> HttpError {
+    HttpError::permanent(format!("`{}` {what}", path.display()))
 }
 
 /// Chooses the cryptography of all TLS in the process, once.

@@ -1,18 +1,27 @@
 //! The row of the table, and the configured connection.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use schemars::{Schema, json_schema};
+use tokio::sync::Mutex;
 
 use super::HttpApi;
+use super::address::{is_secret_name, whole};
 use super::api::Shared;
-use super::settings::Settings;
+use super::base::{Base, read_base};
+use super::call::read_header;
+use super::client::ClientSettings;
+use super::credentials::{ClientCredentials, Credentials, Grant, Signature};
+use super::proxy::{self, Proxies, read_proxy};
+use super::settings::{Auth, Oauth2, Policy, Scalar, Settings, Tls};
 use crate::connection::{Connection, ConnectionKind, RateLimit, Surroundings};
 use crate::document::{Diagnostic, Entry, FromNode, Node, Span, Spanned, Value};
+use crate::secret::Secret;
 
 pub(in crate::connection) const KIND: ConnectionKind = ConnectionKind {
     name: "http",
-    doc: "An HTTP API: its base URL, or a map with headers, credentials, certificates, limits.",
+    doc: "An HTTP API: its base URL, or a map with headers, credentials, certificates and limits.",
     example: "github: { http: { base_url: \"https://api.github.com\", rate_limit: 1/s } }\n",
     schema,
     parse,
@@ -41,39 +50,26 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
         report.expected("a URL or a map with `base_url`", node);
         return None;
     };
-    let base = match reqwest::Url::parse(&settings.base_url) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => url,
-        Ok(_) | Err(_) => {
-            surroundings.report.push(wrong_url(settings.base_url.span));
-            return None;
-        }
+    let mut reading = Reading {
+        surroundings,
+        secrets: Vec::new(),
+        sound: true,
     };
-    Some(Arc::new(Http {
-        api: HttpApi::new(Shared {
-            base: Some(base),
-            rate: settings.rate_limit.map(RateLimit::new),
-            timeout: settings.timeout,
-            connect_timeout: settings.connect_timeout,
-            read_timeout: settings.read_timeout,
-            body_limit: settings.body_limit.0,
-            clients: Mutex::default(),
-        }),
-    }))
-}
-
-/// The URL isn't repeated: it may hold a password.
-fn wrong_url(span: Span) -> Diagnostic {
-    Diagnostic::error(
-        "invalid-url",
-        "expected a URL such as `https://api.example.com/v3`",
-        span,
-    )
+    let shared = reading.shared(&settings)?;
+    let Reading { secrets, sound, .. } = reading;
+    sound.then(|| {
+        Arc::new(Http {
+            api: shared.into(),
+            secrets: Secret::new(secrets),
+        }) as Arc<dyn Connection>
+    })
 }
 
 /// A configured API.
 #[derive(Debug)]
 struct Http {
     api: HttpApi,
+    secrets: Secret<Vec<String>>,
 }
 
 impl Connection for Http {
@@ -81,7 +77,216 @@ impl Connection for Http {
         KIND.name
     }
 
+    fn secrets(&self) -> Vec<String> {
+        self.secrets.reveal().clone()
+    }
+
     fn as_http(&self) -> Option<&HttpApi> {
         Some(&self.api)
+    }
+}
+
+/// Makes a connection of its settings, and collects what is wrong with them.
+struct Reading<'a, 'b> {
+    surroundings: &'a mut Surroundings<'b>,
+    secrets: Vec<String>,
+    sound: bool,
+}
+
+impl Reading<'_, '_> {
+    fn shared(&mut self, settings: &Settings) -> Option<Shared> {
+        let base = read_base(&settings.base_url);
+        let base = base.map_err(|message| {
+            self.wrong("invalid-url", message.to_owned(), settings.base_url.span);
+        });
+        let user = base.as_ref().ok().and_then(|base| base.user.clone());
+        let headers = self.headers(settings);
+        let query = self.query(settings);
+        let client = ClientSettings {
+            proxies: self.proxies(settings.proxy.as_ref()),
+            ..self.tls(settings.tls.as_ref())
+        };
+        let policy = Policy::from(settings);
+        let mut credentials = match &settings.auth {
+            Some(auth) => self.auth(auth, policy, &client),
+            None => Credentials::None,
+        };
+        if let Some(given) = settings.auth.as_ref().map(|auth| auth.span) {
+            if user.is_some() {
+                let message = "the connection signs in by `auth` and by its URL: keep one of them";
+                self.wrong("conflict", message.to_owned(), given);
+            }
+            if headers.contains_key(AUTHORIZATION) {
+                let message = "the connection signs in by `auth` and by a header: keep one of them";
+                self.wrong("conflict", message.to_owned(), given);
+            }
+        } else if let Some((username, password)) = user {
+            self.secrets.push(password.clone());
+            credentials = Credentials::Fixed(Signature::Basic {
+                username,
+                password: Secret::new(password),
+            });
+        }
+        let networks = settings.refuse.0.iter().flat_map(|refusal| &refusal.0);
+        let networks = networks.copied().collect();
+        let mut shared = Shared::new(Base::Url(base.ok()?.url), policy, client);
+        shared.guard.networks = networks;
+        shared.rate = settings.rate_limit.map(RateLimit::new);
+        Some(Shared {
+            headers,
+            query: Secret::new(query),
+            credentials,
+            ..shared
+        })
+    }
+
+    fn headers(&mut self, settings: &Settings) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &settings.headers.0 {
+            match read_header(name, value) {
+                Ok((name, mut header)) if !header.is_empty() => {
+                    header.set_sensitive(true);
+                    if is_secret_name(name.as_str()) {
+                        // `Bearer token`: the token alone is as secret.
+                        self.secrets
+                            .extend(value.split_once(' ').map(|(_, token)| token.to_owned()));
+                        self.secrets.push(value.value.clone());
+                    }
+                    headers.append(name, header);
+                }
+                Ok(_) => {}
+                Err(error) => self.wrong("invalid-header", error.message, name.span),
+            }
+        }
+        headers
+    }
+
+    fn query(&mut self, settings: &Settings) -> Vec<(String, String)> {
+        let given = settings.query.0.iter();
+        let given = given.filter(|(_, Scalar(value))| !value.is_empty());
+        given
+            .map(|(name, Scalar(value))| {
+                if is_secret_name(name) {
+                    self.secrets.push(value.clone());
+                }
+                (name.value.clone(), value.clone())
+            })
+            .collect()
+    }
+
+    fn proxies(&mut self, setting: Option<&Spanned<String>>) -> Proxies {
+        let proxies = match setting {
+            None => Proxies::of_environment(self.surroundings.environment),
+            Some(none) if none.value == "none" => Proxies::default(),
+            Some(url) => {
+                if read_proxy(url).is_none() {
+                    let message = format!(
+                        "expected `none` or the URL of a proxy such as {}",
+                        proxy::EXAMPLE
+                    );
+                    self.wrong("invalid-url", message, url.span);
+                }
+                Proxies::of_setting(url)
+            }
+        };
+        self.secrets.extend(proxies.secrets());
+        proxies
+    }
+
+    fn tls(&mut self, tls: Option<&Tls>) -> ClientSettings {
+        let Some(tls) = tls else {
+            return ClientSettings::default();
+        };
+        let root = &self.surroundings.places.root;
+        let path = |path: &Spanned<String>| root.join(&path.value);
+        let identity = match (&tls.certificate, &tls.key) {
+            (Some(certificate), Some(key)) => Some((path(certificate), path(key))),
+            _ => None,
+        };
+        let ca = tls.ca.as_ref().map(path);
+        match (&tls.certificate, &tls.key) {
+            (Some(alone), None) => self.alone("certificate", "key", alone.span),
+            (None, Some(alone)) => self.alone("key", "certificate", alone.span),
+            _ => {}
+        }
+        ClientSettings {
+            ca,
+            identity,
+            ..ClientSettings::default()
+        }
+    }
+
+    fn alone(&mut self, given: &str, missing: &str, span: Span) {
+        let message = format!("a client's `{given}` is of no use without its `{missing}`");
+        self.wrong("missing-key", message, span);
+    }
+
+    fn auth(&mut self, auth: &Auth, policy: Policy, client: &ClientSettings) -> Credentials {
+        match (&auth.basic, &auth.bearer, &auth.oauth2) {
+            (Some(basic), None, None) => {
+                let password = basic.password.clone().unwrap_or_default();
+                self.secrets.push(password.clone());
+                if basic.username.contains(':') {
+                    let message = "a name can't have a `:`, which ends it";
+                    self.wrong("invalid-value", message.to_owned(), basic.username.span);
+                }
+                Credentials::Fixed(Signature::Basic {
+                    username: basic.username.value.clone(),
+                    password: Secret::new(password),
+                })
+            }
+            // Not set where it isn't needed, as a header that is left out.
+            (None, Some(token), None) if token.is_empty() => Credentials::None,
+            (None, Some(token), None) => {
+                self.secrets.push(token.value.clone());
+                let Some(signature) = Signature::bearer(token) else {
+                    let message = "the token has a character that headers can't have";
+                    self.wrong("invalid-value", message.to_owned(), token.span);
+                    return Credentials::None;
+                };
+                Credentials::Fixed(signature)
+            }
+            (None, None, Some(oauth2)) => self.oauth2(oauth2, policy, client),
+            _ => {
+                let message = "`auth` is one of `basic`, `bearer` and `oauth2`";
+                self.wrong("wrong-shape", message.to_owned(), auth.span);
+                Credentials::None
+            }
+        }
+    }
+
+    fn oauth2(&mut self, oauth2: &Oauth2, policy: Policy, client: &ClientSettings) -> Credentials {
+        self.secrets.push(oauth2.client_secret.clone());
+        let token_url = match whole(&oauth2.token_url) {
+            Ok(url) => url,
+            Err(_) => {
+                let message = "expected a URL such as `https://login.example.com/oauth2/token`";
+                self.wrong("invalid-url", message.to_owned(), oauth2.token_url.span);
+                return Credentials::None;
+            }
+        };
+        let grant = Grant {
+            token_url: token_url.clone(),
+            client_id: oauth2.client_id.clone(),
+            client_secret: Secret::new(oauth2.client_secret.clone()),
+            scope: oauth2.scope.clone(),
+            audience: oauth2.audience.clone(),
+            send_in: oauth2.send_in,
+        };
+        let mut server = Shared::new(Base::Url(token_url), policy, client.clone());
+        server.credentials = grant
+            .signature()
+            .map_or(Credentials::None, Credentials::Fixed);
+        Credentials::Client(Box::new(ClientCredentials {
+            server: server.into(),
+            grant,
+            token: Mutex::default(),
+        }))
+    }
+
+    fn wrong(&mut self, code: &'static str, message: String, span: Span) {
+        self.sound = false;
+        let diagnostic = Diagnostic::error(code, message, span);
+        self.surroundings.report.push(diagnostic);
     }
 }

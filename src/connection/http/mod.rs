@@ -1,13 +1,26 @@
 //! HTTP: an API below a base URL, or any URL at all.
 
+mod address;
+mod answer;
 mod api;
+mod base;
 mod body;
+mod call;
+mod cause;
 mod client;
+mod credentials;
 mod error;
+mod journal;
 mod kind;
+mod network;
+mod proxy;
 mod request;
 mod response;
 mod settings;
+mod tries;
+mod trip;
+mod unpack;
+mod upload;
 
 pub use api::{HttpApi, Sending};
 pub use body::HttpStream;

@@ -61,12 +61,13 @@ pub enum HttpBody {
 /// The limits of one request; what is `None` is the connection's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HttpLimits {
-    /// From the start of the request to the last byte of its answer. A repeated request begins anew;
-    /// waiting for the rate limit isn't counted.
+    /// From the start of the request to the last byte of its answer, with all its tries, waits and
+    /// redirects. Not counted: the wait for the rate limit, and the time that the reader of the body
+    /// takes for what it has read.
     pub timeout: Option<Duration>,
     /// Until there is a connection, TLS included.
     pub connect_timeout: Option<Duration>,
-    /// Between two bytes of the answer, and until its first.
+    /// Between two bytes of the answer, and until its first; a body that is being sent holds it up.
     pub read_timeout: Option<Duration>,
     /// Bytes of the answer's body, as sent and as unpacked.
     pub body_limit: Option<u64>,
@@ -156,9 +157,9 @@ pub struct HttpRequest {
     /// They replace the connection's of the same name. An empty value leaves the header out.
     pub headers: Vec<(String, String)>,
     pub body: HttpBody,
-    /// Sent as `Idempotency-Key`, the same at every try; makes any method safe to repeat.
+    /// Sent as `Idempotency-Key`, the same at every try, for servers that know it.
     pub idempotency_key: Option<String>,
-    /// The caller says that sending it twice does no harm, also with POST or PATCH.
+    /// The caller says that sending it twice does no harm, although it is a POST or PATCH.
     pub retry_writes: bool,
     /// Where it goes depends on values from outside: addresses of the machine's own link and of
     /// cloud metadata services are refused, after DNS and at each redirect.
@@ -191,6 +192,6 @@ impl HttpRequest {
     /// Whether it may be sent again when nobody knows whether it has arrived.
     #[must_use]
     pub fn may_repeat(&self) -> bool {
-        self.method.is_idempotent() || self.retry_writes || self.idempotency_key.is_some()
+        self.method.is_idempotent() || self.retry_writes
     }
 }

@@ -287,7 +287,11 @@ impl KafkaConsumer {
         self.client.group_metadata()
     }
 
-    fn error(&self, action: &str, error: &Library) -> KafkaError {
+    pub(super) fn library(&self) -> &BaseConsumer<Context> {
+        &self.client
+    }
+
+    pub(super) fn error(&self, action: &str, error: &Library) -> KafkaError {
         of_client(
             action,
             error,
@@ -319,7 +323,7 @@ fn is_passing(error: &Library) -> bool {
 
 /// What the library calls back.
 #[derive(Default)]
-struct Context {
+pub(super) struct Context {
     told: Told,
     assignment: Mutex<Option<Arc<dyn Assignment>>>,
     failure: Mutex<Option<String>>,

@@ -23,7 +23,7 @@ pub use consumer::{Assignment, ConsumerOptions, KafkaConsumer, Polled, Start};
 pub use error::KafkaError;
 pub use groups::{Group, GroupOffset};
 pub use message::{Message, Record};
-pub use notes::{NoteKeeper, NotePlace};
+pub use notes::{NoteKeeper, NotePlace, Stored};
 pub use partitions::{Bounds, Partition, Position};
 pub use producer::{KafkaProducer, ProducerOptions};
 pub use topics::{Declared, Topic, TopicSpec};

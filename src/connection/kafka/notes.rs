@@ -3,13 +3,13 @@
 //! A group's committed offset may carry a text. Sent with a transaction, it is there when the
 //! transaction took effect and only then, so that whoever never got the answer of a commit can ask.
 
-use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::cluster::PATIENCE;
 use super::error::KafkaError;
-use super::partitions::Partition;
+use super::partitions::{Partition, Position};
 use super::{ConsumerOptions, KafkaCluster, KafkaConsumer, KafkaProducer};
 
 /// A place for one note.
@@ -19,6 +19,15 @@ pub struct NotePlace {
     pub group: String,
     /// Any partition that exists.
     pub partition: Partition,
+}
+
+/// Where a group stands in a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub partition: i32,
+    pub next: i64,
+    /// What was noted when that was committed; may be empty.
+    pub note: String,
 }
 
 /// Stands for a group that a producer leaves a note in.
@@ -52,6 +61,38 @@ impl KafkaCluster {
         .await
     }
 
+    /// Where a group stands in the partitions of a topic where it stands anywhere, with what was
+    /// noted there.
+    ///
+    /// # Errors
+    /// The topic doesn't exist; no broker answers.
+    pub async fn stored(&self, group: &str, topic: &str) -> Result<Vec<Stored>, KafkaError> {
+        let topic = topic.to_owned();
+        self.look(Some(group), move |looker| {
+            let mut list = TopicPartitionList::new();
+            for number in looker.topic(&topic)?.partitions {
+                list.add_partition(&topic, number);
+            }
+            let committed = looker
+                .client
+                .committed_offsets(list, PATIENCE)
+                .map_err(|error| looker.error("look at the group", &error))?;
+            let elements = committed.elements();
+            let stored = elements
+                .iter()
+                .filter_map(|element| match element.offset() {
+                    Offset::Offset(next) => Some(Stored {
+                        partition: element.partition(),
+                        next,
+                        note: element.metadata().to_owned(),
+                    }),
+                    _ => None,
+                });
+            Ok(stored.collect())
+        })
+        .await
+    }
+
     /// What a producer needs to leave a note.
     ///
     /// # Errors
@@ -65,6 +106,26 @@ impl KafkaCluster {
             consumer: self.consumer(options).await?,
             partition: place.partition.clone(),
         })
+    }
+}
+
+impl KafkaConsumer {
+    /// Tells the group how far it has come, with a note for each partition, and waits until the
+    /// broker has it.
+    ///
+    /// # Errors
+    /// The partitions belong to another consumer by now; no broker answers.
+    pub fn commit_noted(&self, noted: &[(Position, String)]) -> Result<(), KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for (Position { partition, next }, note) in noted {
+            let mut element = list.add_partition(&partition.topic, partition.number);
+            // Refuses invalid offsets only, and these are not.
+            let _ = element.set_offset(Offset::Offset(*next));
+            element.set_metadata(note);
+        }
+        let committed = self.library().commit(&list, CommitMode::Sync);
+        drop(list);
+        committed.map_err(|error| self.error("commit", &error))
     }
 }
 

@@ -47,6 +47,9 @@ const DEFAULTS: &[(&str, &str)] = &[
     // As Java's producers: a key goes to the same partition whoever sends it.
     ("partitioner", "murmur2_random"),
     ("delivery.timeout.ms", "120000"),
+    // At least as long as a message may take. Readers of committed messages wait behind a
+    // transaction whose producer was killed for so long at most.
+    ("transaction.timeout.ms", "300000"),
 ];
 
 pub(super) fn open(

@@ -39,10 +39,7 @@ pub(super) fn apply(
         if next.rows.is_empty() {
             let mut packer = Packer::new(new, layout.compression).map_err(failed)?;
             chunk.merge(layout, text, shown, &mut packer, &mut revised)?;
-            packer
-                .finish()
-                .and_then(|new| new.flush())
-                .map_err(failed)?;
+            packer.finish().and_then(Write::flush).map_err(failed)?;
             return Ok(revised);
         }
         let aside = tempfile::tempfile_in(&revision.folder).map_err(failed)?;
@@ -98,12 +95,11 @@ struct Chunk {
 impl Chunk {
     fn add(&mut self, key: Vec<u8>, text: Vec<u8>) {
         self.held += key.len() + text.len() + 96;
-        match self.by_key.get(&key) {
-            Some(at) => self.rows[*at].0 = text,
-            None => {
-                self.by_key.insert(key, self.rows.len());
-                self.rows.push((text, false));
-            }
+        if let Some(at) = self.by_key.get(&key) {
+            self.rows[*at].0 = text;
+        } else {
+            self.by_key.insert(key, self.rows.len());
+            self.rows.push((text, false));
         }
     }
 

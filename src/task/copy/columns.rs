@@ -7,7 +7,7 @@ use schemars::{Schema, json_schema};
 use super::cell_type::CellType;
 use super::path::Path;
 use crate::data::ndjson::Wanted;
-use crate::document::{Diagnostic, FromNode, Node, Report, Spanned, Value, read_map};
+use crate::document::{Diagnostic, FromNode, Node, Report, Span, Spanned, Value, read_map};
 use crate::task::Surroundings;
 use crate::template::{Shape, Template};
 
@@ -19,6 +19,7 @@ pub(super) struct RawColumns(Vec<(Spanned<String>, RawColumn)>);
 struct RawColumn {
     from: Spanned<String>,
     r#type: Option<CellType>,
+    required: bool,
 }
 
 crate::record! {
@@ -28,6 +29,8 @@ crate::record! {
         from: Option<Spanned<String>>,
         /// What the values must be; a record whose value isn't is a reject.
         r#type: Option<CellType>,
+        /// A record without a value is a reject, too.
+        required: bool = "false" => false,
     }
 }
 
@@ -40,7 +43,12 @@ impl FromNode for RawColumns {
                 .collect();
             let kept = |name: Spanned<String>| {
                 let from = name.clone();
-                (name, RawColumn { from, r#type: None })
+                let column = RawColumn {
+                    from,
+                    r#type: None,
+                    required: false,
+                };
+                (name, column)
             };
             return Some(Self(names?.into_iter().map(kept).collect()));
         }
@@ -54,11 +62,13 @@ impl FromNode for RawColumns {
                         RawColumn {
                             from: typed.from.unwrap_or_else(|| target.clone()),
                             r#type: typed.r#type,
+                            required: typed.required,
                         }
                     }
                     _ => RawColumn {
                         from: FromNode::from_node(&entry.value, report)?,
                         r#type: None,
+                        required: false,
                     },
                 };
                 Some((target, column))
@@ -95,8 +105,12 @@ pub(super) struct Mapping {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Field {
     pub(super) target: String,
+    /// Where the target's name stands.
+    pub(super) place: Span,
     pub(super) value: FieldValue,
     pub(super) r#type: Option<CellType>,
+    /// NULL is no value.
+    pub(super) required: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -198,6 +212,7 @@ impl Mapping {
             .map(|column| {
                 let mut found = fields.iter().filter(|field| {
                     field.r#type.is_none()
+                        && !field.required
                         && matches!(&field.value, FieldValue::Path(path) if path.text == *column)
                 });
                 let field = found.next()?;
@@ -228,8 +243,10 @@ fn field(
     };
     Some(Field {
         target: target.value.clone(),
+        place: target.span,
         value,
         r#type: column.r#type,
+        required: column.required,
     })
 }
 

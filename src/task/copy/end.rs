@@ -116,7 +116,7 @@ fn correct_selecting_key<T: ?Sized>(
     let alone = rows.iter().flat_map(|row| row.selection.alone);
     let selecting: Vec<&str> = alone.copied().chain(["connection"]).collect();
     let is_there = |key: &&str| entries.iter().any(|entry| &*entry.key.value == *key);
-    if selecting.iter().any(|key| is_there(&key)) {
+    if selecting.iter().any(is_there) {
         return;
     }
     let known: Vec<String> = rows.iter().flat_map(|row| keys_of(row)).collect();

@@ -41,6 +41,7 @@ struct Bound<'a> {
     target: &'a str,
     value: Value<'a>,
     r#type: Option<CellType>,
+    required: bool,
 }
 
 enum Value<'a> {
@@ -282,6 +283,9 @@ impl Bound<'_> {
                 (text.map(Cow::Owned), kind)
             }
         };
+        if text.is_none() && self.required {
+            return Err(misfit(None, "has no value".to_owned()));
+        }
         let Some(r#type) = self.r#type else {
             return Ok((text.map(Cow::into_owned), kind));
         };
@@ -315,6 +319,7 @@ fn bind<'a>(field: &'a Field, known: &Columns) -> Result<Bound<'a>, TaskFailure>
         target: &field.target,
         value,
         r#type: field.r#type,
+        required: field.required,
     })
 }
 

@@ -30,7 +30,12 @@ impl Path {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let wrong = |what: &str| Err(format!("`{text}` is no path: {what}"));
         let mut steps = Vec::new();
-        for part in text.split('.') {
+        // A record that is a list has columns named by its indexes: `[0]` is column `0`.
+        let spelled = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((index, rest)) if is_index(index) => format!("{index}{rest}"),
+            _ => text.to_owned(),
+        };
+        for part in spelled.split('.') {
             let (key, indexes) = match part.find('[') {
                 Some(at) => part.split_at(at),
                 None => (part, ""),
@@ -65,6 +70,10 @@ impl Path {
             _ => "",
         }
     }
+}
+
+fn is_index(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Follows steps into a JSON value; `None` where a key or an index is missing.
@@ -177,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_is_no_path_is_refused() {
-        for text in ["", "a..b", "a[x]", "a[", "[0]", "a[0"] {
+        for text in ["", "a..b", "a[x]", "a[", "[x]", "[]", "a[0"] {
             assert!(Path::parse(text).is_err(), "{text}");
         }
     }

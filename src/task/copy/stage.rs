@@ -1,7 +1,7 @@
 //! Records that a script computes with: each batch stands in a temporary table.
 
 use crate::connection::{Dialect, LoadInput, LoadMode, LoadTarget, Session, Statement};
-use crate::data::{ColumnKind, Columns, RecordSource, Rejects};
+use crate::data::{Column, ColumnKind, Columns, RecordSource, Rejects};
 use crate::sqltext::quoted_identifier;
 use crate::task::TaskFailure;
 use crate::task::script::{Prepared, execute};
@@ -107,7 +107,7 @@ fn definition(dialect: Dialect, columns: &Columns, mapping: &Mapping) -> String 
             format!("{name} {}", type_name(r#type, dialect))
         })
         .collect();
-    let names_it = |column: &crate::data::Column| column.name.eq_ignore_ascii_case(NUMBER);
+    let names_it = |column: &Column| column.name.eq_ignore_ascii_case(NUMBER);
     if !columns.iter().any(names_it) {
         parts.push(match dialect {
             Dialect::Postgres => format!("{NUMBER} bigint GENERATED ALWAYS AS IDENTITY"),
@@ -119,6 +119,14 @@ fn definition(dialect: Dialect, columns: &Columns, mapping: &Mapping) -> String 
         Dialect::Sqlite => "",
     };
     format!("CREATE TEMPORARY TABLE {TABLE} ({}){end}", parts.join(", "))
+}
+
+/// The temporary table's definition before any record is there: columns without a declared type
+/// count as texts. `None` when only the source knows the columns.
+pub(super) fn expected(dialect: Dialect, mapping: &Mapping) -> Option<String> {
+    let fields = mapping.fields.as_ref()?;
+    let columns = fields.iter().map(|field| Column::text(&field.target));
+    Some(definition(dialect, &columns.collect(), mapping))
 }
 
 /// The type of a column, as each database calls it.

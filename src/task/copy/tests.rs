@@ -8,6 +8,7 @@ use super::path::Path;
 use crate::data::{
     Batch, BatchBuilder, Column, ColumnKind, Columns, DataError, Place, RecordSource, Rejects,
 };
+use crate::document::{SourceId, Span};
 use crate::template::{Scope, Template};
 
 /// Rows in batches of two.
@@ -79,8 +80,10 @@ fn formula(text: &str, bare: bool, columns: &[&str]) -> Formula {
 fn field(target: &str, value: FieldValue) -> Field {
     Field {
         target: target.to_owned(),
+        place: Span::new(SourceId(0), 0..0),
         value,
         r#type: None,
+        required: false,
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::connection::HttpHead;
 use crate::data::DataError;
-use crate::data::decode::DocumentEnd;
+use crate::data::decode::{DocumentEnd, Notation};
 use crate::template::{Scope, Template};
 
 /// Characters of an answer that a message shows.
@@ -14,6 +14,7 @@ const SHOWN: usize = 500;
 pub(super) struct Answer {
     pub(super) name: String,
     pub(super) head: HttpHead,
+    pub(super) notation: Notation,
     pub(super) end: DocumentEnd,
 }
 
@@ -40,7 +41,16 @@ impl Answer {
     /// The JSON beside the records.
     pub(super) fn body(&self) -> Result<Json, DataError> {
         let text = self.end.beside.as_deref().ok_or_else(|| {
-            self.failed("what it holds beside its records is longer than 1 MiB, or no JSON: expressions can't see it", false)
+            let reason = match self.notation {
+                Notation::Json if self.end.records == 0 => {
+                    "it has no body, so that expressions can't see one"
+                }
+                Notation::Json => {
+                    "expressions can't see it: beside its records it is longer than 1 MiB"
+                }
+                _ => "expressions can't see its body: it is no JSON",
+            };
+            self.failed(reason, false)
         })?;
         serde_json::from_str(text).map_err(|error| self.failed(&error.to_string(), false))
     }
@@ -83,9 +93,37 @@ impl Answer {
 
     fn excerpt(&self) -> String {
         let text = self.end.beside.as_deref().unwrap_or_default();
-        match text.char_indices().nth(SHOWN) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text.to_owned(),
+        // On one line, however it was laid out.
+        let mut words = text.split_whitespace();
+        let mut shown = words.next().unwrap_or_default().to_owned();
+        for word in words {
+            if shown.len() > SHOWN {
+                break;
+            }
+            shown.push(' ');
+            shown.push_str(word);
+        }
+        match shown.char_indices().nth(SHOWN) {
+            Some((end, _)) => format!("{}…", &shown[..end]),
+            None => shown,
+        }
+    }
+
+    /// An error of its decoder, with what it was announced as when that is no JSON.
+    pub(super) fn explained(&self, error: DataError) -> DataError {
+        let said = self.head.header("content-type").unwrap_or_default();
+        match error {
+            DataError::Record { message, place }
+                if self.notation == Notation::Json
+                    && !said.is_empty()
+                    && Notation::of_content_type(said) != Some(Notation::Json) =>
+            {
+                DataError::Record {
+                    message: format!("{message}; its `Content-Type` is `{said}`"),
+                    place,
+                }
+            }
+            error => error,
         }
     }
 

@@ -232,11 +232,14 @@ impl Asking<'_> {
                 let missing = PAGE_START - beginning.len();
                 beginning.extend_from_slice(&chunk[..missing.min(chunk.len())]);
             }
-            feed.chunk(chunk).await?;
+            feed.chunk(chunk)
+                .await
+                .map_err(|error| answer.explained(error))?;
         }
         *start = hash(&beginning);
         if begun {
-            answer.end = feed.end().await?;
+            let ended = feed.end().await;
+            answer.end = ended.map_err(|error| answer.explained(error))?;
         }
         self.end(&answer);
         Ok(answer)
@@ -260,25 +263,30 @@ impl Asking<'_> {
             }
         });
         Answer {
+            notation: self.notation(&head),
             name,
             head,
             end: DocumentEnd::default(),
         }
     }
 
-    fn document(&self, answer: &Answer, tick: Option<&Tick>) -> Document {
-        let said = answer.head.header("content-type").unwrap_or_default();
-        let notation = self.fetch.notation.unwrap_or_else(|| {
+    /// How an answer is written.
+    fn notation(&self, head: &HttpHead) -> Notation {
+        let said = head.header("content-type").unwrap_or_default();
+        self.fetch.notation.unwrap_or_else(|| {
             match Notation::of_content_type(said) {
                 // Many APIs call their JSON a text.
                 Some(Notation::Text) if self.fetch.records.is_some() => Notation::Json,
                 notation => notation.unwrap_or(Notation::Json),
             }
-        });
+        })
+    }
+
+    fn document(&self, answer: &Answer, tick: Option<&Tick>) -> Document {
         let value = tick.filter(|_| self.ticks_in_records);
         Document {
             name: answer.name.clone(),
-            notation,
+            notation: answer.notation,
             extra: value
                 .map(|tick| Some(tick.value().to_string().into_bytes()))
                 .into_iter()
@@ -382,8 +390,11 @@ impl Asking<'_> {
             return answer.check(self.fetch.expected.as_ref(), &scope);
         }
         feed.begin(self.document(&answer, Some(tick))).await?;
-        feed.chunk(body).await?;
-        answer.end = feed.end().await?;
+        let ended = match feed.chunk(body).await {
+            Ok(()) => feed.end().await,
+            Err(error) => Err(error),
+        };
+        answer.end = ended.map_err(|error| answer.explained(error))?;
         let checked = answer.check(self.fetch.expected.as_ref(), &scope);
         feed.keep(checked.is_ok()).await?;
         if checked.is_ok() {

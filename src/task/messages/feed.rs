@@ -309,6 +309,14 @@ impl Start {
 }
 
 impl Until {
+    /// The number of messages, if it is one.
+    pub(in crate::task) fn count(self) -> Option<u64> {
+        match self {
+            Self::Count(count) => Some(count),
+            _ => None,
+        }
+    }
+
     fn parse(value: &Json) -> Result<Self, String> {
         let text = match value {
             Json::String(text) => text.clone(),

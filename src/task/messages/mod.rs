@@ -1,5 +1,6 @@
 //! Reading topics: what the kinds that do it share.
 
+mod batch;
 mod begin;
 mod failure;
 mod feed;
@@ -9,6 +10,7 @@ mod letters;
 mod outbox;
 mod reader;
 
+pub(in crate::task) use batch::Messages;
 pub(in crate::task) use begin::begins;
 pub(in crate::task) use feed::{Bound, Feed, FeedSettings, Until};
 pub(in crate::task) use gather::{Origin, Piece};

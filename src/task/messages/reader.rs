@@ -53,6 +53,11 @@ pub(in crate::task) enum Event {
 enum Command {
     /// Tells the group how far it has come.
     Commit(Vec<Position>),
+    /// The same with a note for each partition; answers when the broker has it.
+    CommitNoted(
+        Vec<(Position, String)>,
+        oneshot::Sender<Result<(), KafkaError>>,
+    ),
     Stop,
 }
 
@@ -130,6 +135,26 @@ impl Reader {
         let _ = self.commands.send(Command::Commit(positions.collect()));
     }
 
+    /// Tells the group how far it has come, with a note for each partition, and waits for it.
+    ///
+    /// # Errors
+    /// The partitions belong to another consumer by now; no broker answers.
+    pub(in crate::task) async fn commit_noted(
+        &self,
+        places: impl IntoIterator<Item = (i32, i64, String)>,
+    ) -> Result<(), KafkaError> {
+        let noted = places.into_iter().map(|(partition, next, note)| {
+            let partition = Partition::new(&self.topic, partition);
+            (Position { partition, next }, note)
+        });
+        let (answer, answered) = oneshot::channel();
+        let command = Command::CommitNoted(noted.collect(), answer);
+        let gone =
+            || KafkaError::Assignment("the thread that reads the topic has ended".to_owned());
+        self.commands.send(command).map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+
     /// Leaves the group, and waits for it for a while.
     pub(in crate::task) async fn close(self) {
         let _ = self.commands.send(Command::Stop);
@@ -156,6 +181,10 @@ fn read(
                     if let Err(error) = consumer.commit(&positions, false) {
                         tracing::debug!(%error, "the group's offsets weren't committed");
                     }
+                }
+                Ok(Command::CommitNoted(noted, answer)) => {
+                    // Nobody may be left to hear it.
+                    let _ = answer.send(consumer.commit_noted(&noted));
                 }
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return Ok(()),
                 Err(TryRecvError::Empty) => break,

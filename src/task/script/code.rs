@@ -9,6 +9,7 @@ use crate::document::{Diagnostic, SourceId, Span, Spanned, nearest};
 use crate::sqltext::{
     HoleKind, Mistake, Positional, Script, ScriptStatement, Transaction as Nature, check_syntax,
 };
+use crate::task::surroundings::place_of;
 use crate::task::{Surroundings, TaskFailure};
 use crate::template::{Scope, Template, TemplateValue};
 
@@ -21,18 +22,22 @@ pub(in crate::task) struct Unparsed {
 
 /// A script and where it stands.
 #[derive(Debug)]
-pub(in crate::task) struct Code {
-    pub(in crate::task) script: Script,
+pub struct SqlCode {
+    pub script: Script,
     /// As errors name it: `sql/migration.sql`.
-    pub(in crate::task) name: String,
-    pub(in crate::task) home: Home,
+    pub name: String,
+    home: Home,
 }
 
 /// Where its diagnostics stand.
 #[derive(Debug)]
 pub(in crate::task) enum Home {
     File(SourceId),
-    Inline(Spanned<String>),
+    Inline {
+        text: Spanned<String>,
+        /// The whole document it stands in.
+        spelled: Option<Arc<str>>,
+    },
 }
 
 /// Where the value of a hole comes from.
@@ -60,7 +65,7 @@ pub(in crate::task) struct Ready<'a> {
 
 /// A script ready to be sent.
 pub(in crate::task) struct Prepared<'a> {
-    pub(in crate::task) code: &'a Code,
+    pub(in crate::task) code: &'a SqlCode,
     pub(in crate::task) statements: Vec<Ready<'a>>,
     /// The statement whose rows are the task's dataset.
     pub(in crate::task) dataset: Option<usize>,
@@ -69,7 +74,7 @@ pub(in crate::task) struct Prepared<'a> {
 /// A script that was checked, and what fills its holes.
 #[derive(Debug)]
 pub(in crate::task) struct Checked {
-    pub(in crate::task) code: Code,
+    pub(in crate::task) code: SqlCode,
     /// How each hole of each statement is filled, in the order of the script.
     fillings: Vec<Vec<Filling>>,
 }
@@ -94,7 +99,7 @@ impl Checked {
         frame: Frame,
         surroundings: &mut Surroundings<'_>,
     ) -> Option<Self> {
-        let code = Code {
+        let code = SqlCode {
             script: Script::parse(&code.text, dialect.unwrap_or(Dialect::Postgres)),
             name: code.name,
             home: code.home,
@@ -145,7 +150,7 @@ impl Checked {
     }
 }
 
-impl Code {
+impl SqlCode {
     /// Reports everything that can be known before a run, and finds what fills each hole.
     fn check(
         &self,
@@ -285,7 +290,7 @@ impl Code {
             .map(|hole| match &hole.kind {
                 HoleKind::Expression(_) => {
                     let text = self.script.text[hole.range.clone()].to_owned();
-                    let text = Spanned::new(text, self.span(hole.range.clone(), surroundings));
+                    let text = Spanned::new(text, self.place(hole.range.clone()));
                     surroundings.template(&text).map(Filling::Template)
                 }
                 HoleKind::Value(name) | HoleKind::Identifier(name) => {
@@ -325,15 +330,17 @@ impl Code {
         fillings.into_iter().collect()
     }
 
-    fn span(&self, range: std::ops::Range<usize>, surroundings: &Surroundings<'_>) -> Span {
+    /// Where a part of the script stands.
+    #[must_use]
+    pub fn place(&self, range: std::ops::Range<usize>) -> Span {
         match &self.home {
             Home::File(source) => Span::new(*source, range),
-            Home::Inline(text) => surroundings.place(text, range),
+            Home::Inline { text, spelled } => place_of(text, spelled.as_deref(), &range),
         }
     }
 
     fn report(&self, mistake: &Mistake, surroundings: &mut Surroundings<'_>) {
-        let span = self.span(mistake.range.clone(), surroundings);
+        let span = self.place(mistake.range.clone());
         let mut diagnostic = Diagnostic::error(mistake.code, mistake.message.clone(), span);
         if let Some(help) = &mistake.help {
             diagnostic = diagnostic.help(help.clone());

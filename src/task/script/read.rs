@@ -62,7 +62,10 @@ impl Given<'_> {
                 Some(Unparsed {
                     name: format!("{}.{}.{key}", surroundings.task, self.at),
                     text: script.value.as_str().into(),
-                    home: Home::Inline(script.clone()),
+                    home: Home::Inline {
+                        text: script.clone(),
+                        spelled: surroundings.project.source_text(script.span.source),
+                    },
                 })
             }
             (Some(_), Some(script)) => {
@@ -94,5 +97,7 @@ impl Given<'_> {
 /// No statement is one word that ends like this.
 fn is_path(script: &str) -> bool {
     let script = script.trim();
-    script.ends_with(".sql") && !script.contains(char::is_whitespace)
+    let extension = std::path::Path::new(script).extension();
+    extension.is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
+        && !script.contains(char::is_whitespace)
 }

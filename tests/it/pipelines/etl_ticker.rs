@@ -48,7 +48,14 @@ fn ticker(created_at: &str, bid: &str, ask: &str) -> String {
 
 fn words<'a>(ticks: &'a str, period: &'a str) -> [&'a str; 8] {
     [
-        "trigger", "etl_ticker", "-p", r#"books=["btc_mxn"]"#, "-p", ticks, "-p", period,
+        "trigger",
+        "etl_ticker",
+        "-p",
+        r#"books=["btc_mxn"]"#,
+        "-p",
+        ticks,
+        "-p",
+        period,
     ]
 }
 
@@ -67,14 +74,34 @@ fn spreads_are_parted_by_hour_to_the_digit() {
     let folder = project();
     let url = server.url();
     let environment = [("BITSO_URL", url.as_str())];
-    let output = runner(folder.path(), &words("ticks=5", "period=300ms"), &environment);
+    let output = runner(
+        folder.path(),
+        &words("ticks=5", "period=300ms"),
+        &environment,
+    );
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let found = files(folder.path());
     let expected = [
-        ("year=2026/month=08/day=20/hour=22", "17.62", 0.113_378_684_807_256_24),
-        ("year=2026/month=08/day=20/hour=23", "1159350", 0.135_237_570_202_942_5),
-        ("year=2026/month=08/day=20/hour=23", "17.62", 0.113_378_684_807_256_24),
-        ("year=2026/month=08/day=21/hour=00", "17.62", 0.113_378_684_807_256_24),
+        (
+            "year=2026/month=08/day=20/hour=22",
+            "17.62",
+            0.113_378_684_807_256_24,
+        ),
+        (
+            "year=2026/month=08/day=20/hour=23",
+            "1159350",
+            0.135_237_570_202_942_5,
+        ),
+        (
+            "year=2026/month=08/day=20/hour=23",
+            "17.62",
+            0.113_378_684_807_256_24,
+        ),
+        (
+            "year=2026/month=08/day=21/hour=00",
+            "17.62",
+            0.113_378_684_807_256_24,
+        ),
     ];
     assert_eq!(found.len(), 3, "{found:?}\n{said}");
     let mut rows = Vec::new();
@@ -91,7 +118,10 @@ fn spreads_are_parted_by_hour_to_the_digit() {
         assert_eq!(**path, format!("get_ticker/{hour}/book=btc_mxn/data.csv"));
         assert_eq!((cells[1].as_str(), cells[2].as_str()), ("btc_mxn", bid));
         let found: f64 = cells[4].parse().unwrap();
-        assert!(((found - spread) / spread).abs() < 1e-12, "{found} {spread}");
+        assert!(
+            ((found - spread) / spread).abs() < 1e-12,
+            "{found} {spread}"
+        );
         observed.insert(cells[5].clone());
     }
     assert_eq!(observed.len(), 4, "{observed:?}");
@@ -103,7 +133,11 @@ fn a_run_without_any_answer_fails() {
     let folder = project();
     let url = server.url();
     let environment = [("BITSO_URL", url.as_str())];
-    runner_that_fails(folder.path(), &words("ticks=3", "period=200ms"), &environment);
+    runner_that_fails(
+        folder.path(),
+        &words("ticks=3", "period=200ms"),
+        &environment,
+    );
     assert_eq!(files(folder.path()), BTreeMap::new());
 }
 
@@ -122,11 +156,20 @@ fn each_threshold_alerts_once_with_the_largest_spread() {
     let folder = project();
     let (url, ops) = (server.url(), hook.url());
     let environment = [("BITSO_URL", url.as_str()), ("OPS_WEBHOOK", ops.as_str())];
-    let go = || runner(folder.path(), &words("ticks=4", "period=200ms"), &environment);
+    let go = || {
+        runner(
+            folder.path(),
+            &words("ticks=4", "period=200ms"),
+            &environment,
+        )
+    };
     go();
     let mut told = hook.bodies();
     told.sort();
-    let texts: Vec<Value> = told.iter().map(|body| serde_json::from_str(body).unwrap()).collect();
+    let texts: Vec<Value> = told
+        .iter()
+        .map(|body| serde_json::from_str(body).unwrap())
+        .collect();
     assert_eq!(
         texts,
         [
@@ -138,10 +181,24 @@ fn each_threshold_alerts_once_with_the_largest_spread() {
     go();
     assert_eq!(hook.bodies().len(), 2);
     // That nobody takes an alert is no failure.
-    let nobody = [("BITSO_URL", url.as_str()), ("OPS_WEBHOOK", "http://127.0.0.1:1/")];
+    let nobody = [
+        ("BITSO_URL", url.as_str()),
+        ("OPS_WEBHOOK", "http://127.0.0.1:1/"),
+    ];
     runner(
         folder.path(),
-        &["trigger", "etl_ticker", "-p", r#"books=["btc_mxn"]"#, "-p", "ticks=2", "-p", "period=200ms", "-p", "thresholds=[0.01]"],
+        &[
+            "trigger",
+            "etl_ticker",
+            "-p",
+            r#"books=["btc_mxn"]"#,
+            "-p",
+            "ticks=2",
+            "-p",
+            "period=200ms",
+            "-p",
+            "thresholds=[0.01]",
+        ],
         &nobody,
     );
 }
@@ -153,7 +210,14 @@ fn a_killed_run_keeps_what_is_stored_and_goes_on() {
     let url = exchange.url("bitso");
     let environment = [("BITSO_URL", url.as_str())];
     let mut first = Command::new(env!("CARGO_BIN_EXE_runner"))
-        .args(["trigger", "etl_ticker", "-p", "ticks=64", "-p", "period=250ms"])
+        .args([
+            "trigger",
+            "etl_ticker",
+            "-p",
+            "ticks=64",
+            "-p",
+            "period=250ms",
+        ])
         .current_dir(folder.path())
         .envs(environment)
         .stdin(Stdio::null())
@@ -166,7 +230,11 @@ fn a_killed_run_keeps_what_is_stored_and_goes_on() {
         assert!(first.try_wait().unwrap().is_none(), "it ended before");
         std::thread::yield_now();
     }
-    kill(Pid::from_raw(i32::try_from(first.id()).unwrap()), Signal::SIGKILL).unwrap();
+    kill(
+        Pid::from_raw(i32::try_from(first.id()).unwrap()),
+        Signal::SIGKILL,
+    )
+    .unwrap();
     first.wait().unwrap();
     let before = files(folder.path());
     runner(folder.path(), &["resume"], &environment);

@@ -16,7 +16,7 @@ use super::flow::Flow;
 use crate::connection::{Loaded, Session};
 use crate::data::{RecordSource, Rejects};
 use crate::document::{FromNode, Node, Report, Spanned};
-use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResult};
+use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResult, Touch};
 
 /// A row of [`SINKS`].
 pub(super) type SinkKind = End<dyn Sink>;
@@ -49,6 +49,11 @@ pub(super) trait Sink: Send + Sync + std::fmt::Debug {
 
     /// The sink as a part of a database's transaction, for a stream that keeps its offsets there.
     fn as_database(&self) -> Option<&dyn DatabaseSink> {
+        None
+    }
+
+    /// What writing the records of `flow` does to a database.
+    fn touch<'a>(&'a self, _flow: &'a Flow) -> Option<Touch<'a>> {
         None
     }
 
@@ -97,10 +102,20 @@ impl FromNode for To {
 }
 
 impl To {
+    /// A `to` that stands elsewhere than in a copy.
+    pub(super) fn of(node: &Node) -> Self {
+        Self(node.clone())
+    }
+
     /// Checks it with the row it belongs to.
     pub(super) fn read(&self, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sink>> {
         end::read("to", SINKS, &self.0, surroundings)
     }
+}
+
+/// The shape of a topic that records are sent to.
+pub(in crate::task) fn topic_schema() -> Schema {
+    (kafka::KIND.schema)()
 }
 
 /// The sink of a copy without `to`: the task's own dataset.

@@ -16,10 +16,11 @@ use crate::task::copy::database;
 use crate::task::copy::end::{DATABASES, Selection};
 use crate::task::copy::flow::{Consumer, Flow, finish};
 use crate::task::copy::pieces::Pieces;
-use crate::task::copy::stage::{Computed, TABLE, compute};
+use crate::task::copy::stage::{Computed, TABLE, compute, expected};
 use crate::task::script::{Checked, Frame, Given, Prepared, read_params};
 use crate::task::{
-    AttemptContext, Metrics, Surroundings, TaskFailure, TaskOutput, TaskResult, Work, exactly_once,
+    AttemptContext, Deed, Metrics, Stage, Surroundings, TaskFailure, TaskOutput, TaskResult, Touch,
+    Work, exactly_once,
 };
 
 pub(super) const KIND: SinkKind = SinkKind {
@@ -124,6 +125,18 @@ fn reads_batch(script: &Checked) -> bool {
 impl Sink for ScriptSink {
     fn connection(&self) -> Option<&str> {
         Some(self.connection.as_str())
+    }
+
+    fn touch<'a>(&'a self, flow: &'a Flow) -> Option<Touch<'a>> {
+        let dialect = self.script.code.script.dialect;
+        Some(Touch {
+            connection: self.connection.as_str(),
+            deed: Deed::Script {
+                code: &self.script.code,
+                transaction: true,
+                stage: expected(dialect, &flow.mapping).map_or(Stage::Unknown, Stage::Table),
+            },
+        })
     }
 
     async fn run(&self, flow: &Flow, attempt: &AttemptContext) -> TaskResult {

@@ -7,11 +7,15 @@ use async_trait::async_trait;
 use super::{DatabaseSink, Sink, SinkKind};
 use crate::connection::{LoadInput, LoadMode, LoadTarget, Loaded, ReplaceBy, Session};
 use crate::data::{RecordSource, Rejects};
-use crate::document::{Diagnostic, FromNode, Node, OneOrMany, Spanned};
+use crate::document::{Diagnostic, FromNode, Node, OneOrMany, Span, Spanned};
 use crate::model::ConnectionId;
+use crate::task::copy::cell_type::CellType;
+use crate::task::copy::columns::Field;
 use crate::task::copy::end::{DATABASES, Selection};
 use crate::task::copy::flow::Flow;
-use crate::task::{AttemptContext, Surroundings, TaskFailure, TaskResult};
+use crate::task::{
+    AttemptContext, Deed, Load, LoadColumn, Surroundings, TaskFailure, TaskResult, Touch,
+};
 use crate::template::Template;
 
 pub(super) const KIND: SinkKind = SinkKind {
@@ -71,7 +75,11 @@ crate::choice! {
 struct TableSink {
     connection: ConnectionId,
     table: Template,
+    /// The name as it is written.
+    name: Spanned<String>,
     mode: LoadMode,
+    /// Where the key stands.
+    key: Option<Span>,
     /// PostgreSQL, which takes CSV as it is.
     takes_csv: bool,
 }
@@ -132,7 +140,9 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sin
     Some(Box::new(TableSink {
         connection: id?,
         table: table?,
+        name: to.table,
         mode,
+        key: to.key.map(|key| key.span),
         takes_csv,
     }))
 }
@@ -141,6 +151,28 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sin
 impl Sink for TableSink {
     fn connection(&self) -> Option<&str> {
         Some(self.connection.as_str())
+    }
+
+    fn touch<'a>(&'a self, flow: &'a Flow) -> Option<Touch<'a>> {
+        let key = match &self.mode {
+            LoadMode::Upsert { key } | LoadMode::InsertNew { key } => Some(key.as_slice()),
+            LoadMode::Append | LoadMode::Replace { .. } => None,
+        };
+        let column = |field: &'a Field| LoadColumn {
+            name: &field.target,
+            r#type: field.r#type.map(CellType::word),
+            place: field.place,
+        };
+        let fields = flow.mapping.fields.as_ref();
+        Some(Touch {
+            connection: self.connection.as_str(),
+            deed: Deed::Load(Load {
+                table: self.table.is_literal().then_some(self.name.as_str()),
+                place: self.name.span,
+                columns: fields.map(|fields| fields.iter().map(column).collect()),
+                key: key.zip(self.key),
+            }),
+        })
     }
 
     async fn run(&self, flow: &Flow, attempt: &AttemptContext) -> TaskResult {

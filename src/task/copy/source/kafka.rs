@@ -9,7 +9,7 @@ use crate::document::{FromNode as _, Node, Spanned, read_map, refuse_unknown_key
 use crate::task::copy::columns::Mapping;
 use crate::task::copy::end::Selection;
 use crate::task::copy::flow::Consumer;
-use crate::task::messages::{Feed, FeedSettings};
+use crate::task::messages::{Feed, FeedSettings, Messages};
 use crate::task::{AttemptContext, Surroundings, TaskFailure};
 
 pub(super) const KIND: SourceKind = SourceKind {
@@ -64,12 +64,20 @@ impl Source for Topic {
 
     async fn read_into(
         &self,
-        _attempt: &AttemptContext,
-        _mapping: &Mapping,
-        _rejects: Option<&Rejects>,
-        _consumer: &mut dyn Consumer,
+        attempt: &AttemptContext,
+        mapping: &Mapping,
+        rejects: Option<&Rejects>,
+        consumer: &mut dyn Consumer,
     ) -> Result<u64, TaskFailure> {
-        Err(TaskFailure::permanent("not yet"))
+        let wanted = mapping.wanted();
+        let mut messages = Messages::open(&self.0, attempt, wanted, rejects.cloned()).await?;
+        consumer.consume(&mut messages).await?;
+        let read = messages.read();
+        messages.finish().await?;
+        attempt
+            .log
+            .info(format!("{} messages were read", read.messages));
+        Ok(read.bytes)
     }
 
     fn as_feed(&self) -> Option<&Feed> {

@@ -6,6 +6,7 @@ mod file;
 mod http;
 mod kafka;
 mod query;
+mod values;
 
 use async_trait::async_trait;
 use schemars::Schema;
@@ -17,7 +18,7 @@ use super::flow::Consumer;
 use crate::data::Rejects;
 use crate::document::{Diagnostic, FromNode, Node, Report};
 use crate::task::messages::Feed;
-use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure};
+use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, Touch};
 
 /// A row of [`SOURCES`].
 pub(super) type SourceKind = End<dyn Source>;
@@ -26,6 +27,7 @@ pub(super) type SourceKind = End<dyn Source>;
 pub(super) const SOURCES: &[&SourceKind] = &[
     &file::KIND,
     &dataset::KIND,
+    &values::KIND,
     &query::KIND,
     &bucket::KIND,
     &kafka::KIND,
@@ -61,6 +63,11 @@ pub(super) trait Source: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// What reading does to a database.
+    fn touch(&self) -> Option<Touch<'_>> {
+        None
+    }
+
     /// The source as files, which a database may take as they are.
     fn as_files(&self) -> Option<&Files> {
         None
@@ -82,6 +89,11 @@ impl FromNode for From {
 }
 
 impl From {
+    /// A `from` that stands elsewhere than in a copy.
+    pub(super) fn of(node: &Node) -> Self {
+        Self(node.clone())
+    }
+
     /// Checks it with the row it belongs to.
     pub(super) fn read(&self, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Source>> {
         if let Some(task) = self.0.as_text()

@@ -16,7 +16,7 @@ use crate::task::copy::database;
 use crate::task::copy::end::{DATABASES, Selection};
 use crate::task::copy::flow::{Consumer, Measured};
 use crate::task::script::{Checked, Frame, Given, of_statement, read_params};
-use crate::task::{AttemptContext, Surroundings, TaskFailure};
+use crate::task::{AttemptContext, Deed, Stage, Surroundings, TaskFailure, Touch};
 
 pub(super) const KIND: SourceKind = SourceKind {
     name: "query",
@@ -97,6 +97,17 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sou
 impl Source for Query {
     fn connection(&self) -> Option<&str> {
         Some(self.connection.as_str())
+    }
+
+    fn touch(&self) -> Option<Touch<'_>> {
+        Some(Touch {
+            connection: self.connection.as_str(),
+            deed: Deed::Script {
+                code: &self.script.code,
+                transaction: false,
+                stage: Stage::None,
+            },
+        })
     }
 
     async fn read_into(

@@ -189,7 +189,11 @@ mod tests {
             ("{{ at | dateless('%Y') }}", None),
             ("{{ at | date(book) }}", None),
         ] {
-            assert_eq!(date_format(expression).map(is_hourly), expected, "{expression}");
+            assert_eq!(
+                date_format(expression).map(is_hourly),
+                expected,
+                "{expression}"
+            );
         }
     }
 }

@@ -115,7 +115,7 @@ impl Load<'_> {
             .fields
             .iter()
             .flatten()
-            .any(|field| field.r#type.is_some());
+            .any(|field| field.r#type.is_some() || field.required);
         if !self.sink.takes_csv || self.rejects.is_some() || typed || mapping.filter.is_some() {
             return Ok(None);
         }

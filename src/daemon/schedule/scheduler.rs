@@ -1,0 +1,233 @@
+//! The loop of the daemon.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::DaemonLock;
+use crate::daemon::Host;
+use crate::engine::plan::{PlanEvent, Planner, Waiting};
+use crate::model::{DagId, RunId, Timestamp, TriggerKind};
+use crate::spec::Pipeline;
+use crate::store::StoreError;
+
+/// When the daemon ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// When it is told to.
+    Told,
+    /// When everything that is due now has ended.
+    Once,
+    /// When this moment has come and everything that began has ended.
+    Moment(Timestamp),
+}
+
+/// What a scheduler is made of.
+pub struct SchedulerParts {
+    pub host: Host,
+    pub lock: DaemonLock,
+    pub until: Until,
+    /// How long attempts may go on after the daemon was told to end.
+    pub grace: Duration,
+    /// Reads the project anew; `None` when it has mistakes that hinder everything.
+    pub read: ReadProject,
+}
+
+/// Reads the project anew.
+pub type ReadProject = Arc<dyn Fn() -> crate::spec::Loaded + Send + Sync>;
+
+/// Begins runs by their schedules and carries them out.
+pub struct Scheduler {
+    pub(super) host: Host,
+    pub(super) planner: Planner,
+    /// The last good definition of each DAG.
+    pub(super) pipelines: BTreeMap<DagId, Arc<Pipeline>>,
+    pub(super) paused: BTreeSet<DagId>,
+    pub(super) read: ReadProject,
+    until: Until,
+    grace: Duration,
+    drained_by: Option<Timestamp>,
+    _lock: DaemonLock,
+}
+
+impl Scheduler {
+    /// A scheduler of the host's project.
+    #[must_use]
+    pub fn new(parts: SchedulerParts) -> Self {
+        Self {
+            pipelines: parts.host.project().pipelines.clone(),
+            host: parts.host,
+            planner: Planner::new(),
+            paused: BTreeSet::new(),
+            read: parts.read,
+            until: parts.until,
+            grace: parts.grace,
+            drained_by: None,
+            _lock: parts.lock,
+        }
+    }
+
+    /// Works until it is told to end, or [`Until`] says so.
+    ///
+    /// # Errors
+    /// When another process has taken the runs over, or the store is damaged.
+    pub async fn run(mut self) -> Result<(), StoreError> {
+        self.take_up_runs().await?;
+        self.know_all().await?;
+        loop {
+            let told = self.host.take_told();
+            let mut events = Vec::new();
+            for spec in told.began {
+                events.push(PlanEvent::Began {
+                    dag: spec.dag.clone(),
+                    run: spec.id.clone(),
+                });
+            }
+            for (spec, state) in told.ended {
+                events.push(PlanEvent::Ended {
+                    dag: spec.dag.clone(),
+                    run: spec.id.clone(),
+                    state,
+                    interval: spec.interval,
+                    scheduled: spec.trigger == TriggerKind::Schedule,
+                });
+            }
+            if told.belled {
+                self.take_up_runs().await?;
+                events.extend(self.pauses().await?);
+            }
+            if told.reload && !self.host.is_draining() {
+                events.extend(self.reload().await?);
+            }
+            let now = self.host.now();
+            if !self.host.is_draining() && !self.is_over(now) {
+                let decisions = self.planner.handle(now, events);
+                self.carry_out(decisions).await?;
+            }
+            if self.ends(now).await {
+                return Ok(());
+            }
+            self.host.step(self.next_look()).await?;
+        }
+    }
+
+    /// Why a DAG doesn't begin a run now.
+    #[must_use]
+    pub fn why(&self, dag: &DagId) -> Option<Waiting> {
+        self.planner.why(dag)
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        matches!(self.until, Until::Moment(moment) if now >= moment)
+    }
+
+    fn next_look(&self) -> Option<Timestamp> {
+        let until = match self.until {
+            Until::Moment(moment) => Some(moment).filter(|moment| *moment > self.host.now()),
+            _ => None,
+        };
+        [self.planner.next_wakeup(), until, self.drained_by]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether it is time to end; attempts that go on beyond the grace time are ended first.
+    async fn ends(&mut self, now: Timestamp) -> bool {
+        if self.host.is_draining() {
+            let grace = chrono::TimeDelta::from_std(self.grace).unwrap_or(chrono::TimeDelta::MAX);
+            let by = *self
+                .drained_by
+                .get_or_insert_with(|| now.checked_add_signed(grace).unwrap_or(now));
+            if self.host.active() == 0 {
+                return true;
+            }
+            if now >= by {
+                self.host.kill().await;
+                return true;
+            }
+            return false;
+        }
+        match self.until {
+            Until::Told => false,
+            Until::Once => self.host.is_idle(),
+            Until::Moment(_) => self.is_over(now) && self.host.is_idle(),
+        }
+    }
+
+    /// Takes up what is ours and isn't here, and what processes that ended have left.
+    async fn take_up_runs(&mut self) -> Result<(), StoreError> {
+        let state = self.host.project().places.state.clone();
+        let store = self.host.store().clone();
+        let here: BTreeSet<RunId> = self.host.runs().map(|spec| spec.id.clone()).collect();
+        for (owner, run, dag) in store.owners().await? {
+            let ours = owner == *self.host.owner();
+            if here.contains(&run) || (!ours && crate::daemon::is_alive(&state, &owner)) {
+                continue;
+            }
+            let taken = store
+                .adopt(&owner, &self.host.owner().clone(), Some(&run))
+                .await?;
+            for stored in taken {
+                if stored.state.is_finished() {
+                    continue;
+                }
+                match self.host.resume(stored).await {
+                    Ok(()) => tracing::info!(%run, %dag, "goes on"),
+                    Err(reason) => tracing::error!(%run, %dag, %reason, "can't go on"),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the planner of every DAG, with what is remembered.
+    async fn know_all(&mut self) -> Result<(), StoreError> {
+        let rows = self.host.store().schedules().await?;
+        let mut memories: BTreeMap<DagId, _> = BTreeMap::new();
+        for row in rows {
+            if row.paused {
+                self.paused.insert(row.dag.clone());
+            }
+            memories.insert(row.dag, row.memory);
+        }
+        let mut running: BTreeMap<DagId, Vec<RunId>> = BTreeMap::new();
+        for (_, run, dag) in self.host.store().owners().await? {
+            running.entry(dag).or_default().push(run);
+        }
+        // What was taken up is among them.
+        self.host.take_told();
+        let mut events = Vec::with_capacity(self.pipelines.len());
+        for (dag, pipeline) in &self.pipelines {
+            events.push(PlanEvent::Known {
+                plan: super::reload::plan_of(pipeline),
+                memory: memories.remove(dag).unwrap_or_default(),
+                paused: self.paused.contains(dag),
+                running: running.remove(dag).unwrap_or_default(),
+                last: None,
+            });
+        }
+        let now = self.host.now();
+        let decisions = self.planner.handle(now, events);
+        self.carry_out(decisions).await
+    }
+
+    /// What people have paused or let go on.
+    async fn pauses(&mut self) -> Result<Vec<PlanEvent>, StoreError> {
+        let rows = self.host.store().schedules().await?;
+        let paused: BTreeSet<DagId> = rows
+            .into_iter()
+            .filter(|row| row.paused)
+            .map(|row| row.dag)
+            .collect();
+        let changed = paused.symmetric_difference(&self.paused).cloned();
+        let events = changed
+            .map(|dag| PlanEvent::Paused {
+                paused: paused.contains(&dag),
+                dag,
+            })
+            .collect();
+        self.paused = paused;
+        Ok(events)
+    }
+}

@@ -1,0 +1,105 @@
+//! Hears of changes in the project's folders from the kernel; nothing is polled.
+
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::daemon::Control;
+
+/// An editor's save is several changes: they are one when they come in so short a time, in
+/// milliseconds.
+const CALM: u8 = 100;
+
+/// Folders that are never looked into.
+const LEFT_OUT: &[&str] = &[".runner", ".git", "target", "node_modules", "bucket"];
+
+/// Tells of changes below a project's root, on a thread of its own, until the receiver is gone.
+/// Folders that are made later are watched, too.
+///
+/// # Errors
+/// When the kernel gives no watch.
+pub fn watch(root: PathBuf, control: UnboundedSender<Control>) -> std::io::Result<()> {
+    let flags = InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC;
+    let inotify = Inotify::init(flags)?;
+    add_below(&inotify, &root);
+    std::thread::Builder::new()
+        .name("watch".to_owned())
+        .spawn(move || {
+            if let Err(error) = tell(&inotify, &root, &control) {
+                tracing::error!(%error, "changes of files aren't heard of any more");
+            }
+        })?;
+    Ok(())
+}
+
+fn tell(inotify: &Inotify, root: &Path, control: &UnboundedSender<Control>) -> std::io::Result<()> {
+    loop {
+        wait(inotify, PollTimeout::NONE)?;
+        if !drain(inotify)? {
+            continue;
+        }
+        while wait(inotify, PollTimeout::from(CALM))? {
+            drain(inotify)?;
+        }
+        add_below(inotify, root);
+        if control.send(Control::Reload).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Waits until there is something to take; `false` when the time was up before.
+fn wait(inotify: &Inotify, timeout: PollTimeout) -> std::io::Result<bool> {
+    loop {
+        let mut ready = [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut ready, timeout) {
+            Ok(found) => return Ok(found > 0),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Takes all that the kernel has to say; `false` when that is nothing.
+fn drain(inotify: &Inotify) -> std::io::Result<bool> {
+    let mut any = false;
+    loop {
+        match inotify.read_events() {
+            Ok(events) => any |= !events.is_empty(),
+            Err(Errno::EAGAIN) => return Ok(any),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn add_below(inotify: &Inotify, folder: &Path) {
+    let flags = AddWatchFlags::IN_CLOSE_WRITE
+        | AddWatchFlags::IN_CREATE
+        | AddWatchFlags::IN_DELETE
+        | AddWatchFlags::IN_MOVED_FROM
+        | AddWatchFlags::IN_MOVED_TO
+        | AddWatchFlags::IN_ONLYDIR;
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        // Once more costs nothing and finds a folder that was made anew under the same name.
+        if let Err(errno) = inotify.add_watch(&folder, flags) {
+            tracing::warn!(folder = %folder.display(), %errno, "changes aren't heard of");
+            continue;
+        }
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            continue;
+        };
+        for entry in entries.filter_map(Result::ok) {
+            let name = entry.file_name();
+            let left_out = LEFT_OUT.iter().any(|left_out| name == *left_out);
+            if !left_out && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            }
+        }
+    }
+}
