@@ -12,6 +12,7 @@ pub mod executor;
 pub mod failpoint;
 pub mod model;
 pub mod picture;
+pub mod rehearsal;
 pub mod secret;
 pub mod spec;
 pub mod sqltext;

@@ -67,6 +67,10 @@ pub enum Command {
     Resume(Resume),
     /// Open a database of the project in its own shell
     Db(Db),
+    /// Show the topics of a Kafka cluster, or the messages of one
+    Topic(Topic),
+    /// Get what embedded servers need and this machine lacks
+    Setup(Setup),
     /// Serve the shapes of public market APIs on this machine, for trying and testing
     Exchange(Exchange),
     /// Show the kinds of tasks and connections, with their keys and an example
@@ -91,6 +95,7 @@ impl Command {
                 | Self::Mark(_)
                 | Self::Resume(_)
                 | Self::Db(_)
+                | Self::Check(Check { live: true, .. })
         )
     }
 }
@@ -112,6 +117,10 @@ pub struct Check {
     /// Also what is worth knowing, such as which tasks act at least once
     #[arg(long)]
     pub notes: bool,
+    /// Also what only the other side knows: whether connections answer, and whether databases take
+    /// the statements and loads, in a transaction that is rolled back
+    #[arg(long)]
+    pub live: bool,
     /// How to print what is found
     #[arg(long, default_value = "text")]
     pub format: Format,
@@ -416,6 +425,54 @@ pub enum Rate {
     Real,
     /// As often as they like
     Unlimited,
+}
+
+/// `runner topic`.
+#[derive(Debug, Args)]
+pub struct Topic {
+    /// The connection, as `runner.yaml` names it
+    pub connection: String,
+    /// The topic whose messages are shown
+    pub topic: Option<String>,
+    /// Where to begin: `earliest`, `latest`, a time, how long ago (10m), or an offset [default: the
+    /// last messages]
+    #[arg(long, value_name = "WHERE", requires = "topic")]
+    pub from: Option<String>,
+    /// How many messages, 0 for all [default: 20; with --tail all]
+    #[arg(short = 'n', long, value_name = "N", requires = "topic")]
+    pub count: Option<u64>,
+    /// Wait for more, until ^C
+    #[arg(short = 'f', long, requires = "topic")]
+    pub tail: bool,
+    /// Only how far this group of consumers is
+    #[arg(long, value_name = "NAME", conflicts_with = "topic")]
+    pub group: Option<String>,
+    /// Also the topics that Kafka uses itself
+    #[arg(long, conflicts_with = "topic")]
+    pub internal: bool,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+    /// Print only where the brokers are, for other programs
+    #[arg(long, conflicts_with_all = ["topic", "group", "internal", "format"])]
+    pub url: bool,
+    /// Keep a private server up until ^C
+    #[arg(long, requires = "url")]
+    pub hold: bool,
+}
+
+/// `runner setup`.
+#[derive(Debug, Args)]
+pub struct Setup {
+    /// What to get
+    pub what: SetupWhat,
+}
+
+/// What can be got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SetupWhat {
+    /// Kafka's programs, for connections that say `kafka: embedded`
+    Kafka,
 }
 
 /// `runner completions`.

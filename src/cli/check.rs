@@ -3,9 +3,11 @@
 use std::io::Write as _;
 
 use super::arguments::{Check, Format};
-use super::context::{Context, unknown};
+use super::context::{Context, runtime, unknown};
 use super::{exit, look};
 use crate::document::{Diagnostic, Severity};
+use crate::model::DagId;
+use crate::rehearsal::rehearse;
 use crate::spec::{Loaded, render_json, render_text};
 
 pub fn run(context: &Context, command: &Check) -> anyhow::Result<u8> {
@@ -13,6 +15,9 @@ pub fn run(context: &Context, command: &Check) -> anyhow::Result<u8> {
     if command.notes {
         let notes = loaded.notes();
         loaded.diagnostics.extend(notes);
+    }
+    if command.live {
+        look_at_the_world(&mut loaded, command)?;
     }
     let diagnostics = chosen(&loaded, &command.names)?;
     let mut out = anstream::stdout().lock();
@@ -54,6 +59,26 @@ pub fn run(context: &Context, command: &Check) -> anyhow::Result<u8> {
         writeln!(out, "{pipelines} {noun} checked: {}", found.join(", "))?;
     }
     Ok(code)
+}
+
+/// Adds what only the other side of the connections knows.
+fn look_at_the_world(loaded: &mut Loaded, command: &Check) -> anyhow::Result<()> {
+    let Some(project) = &loaded.project else {
+        return Ok(());
+    };
+    let chosen = |id: &DagId| {
+        let pipeline = project.pipelines.get(id);
+        command.names.is_empty()
+            || command.names.iter().any(|name| {
+                name == id.as_str() || pipeline.is_some_and(|found| found.path.ends_with(name))
+            })
+    };
+    let mut found = runtime()?.block_on(rehearse(project, chosen));
+    if !command.notes {
+        found.retain(|diagnostic| diagnostic.severity != Severity::Note);
+    }
+    loaded.add(found);
+    Ok(())
 }
 
 fn count(diagnostics: &[Diagnostic], severity: Severity) -> usize {

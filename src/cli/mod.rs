@@ -25,10 +25,13 @@ mod resume;
 mod retry;
 mod runs;
 mod schema;
+mod setup;
 mod show;
 mod show_dag;
 mod show_run;
 mod table;
+mod topic;
+mod topic_messages;
 mod trigger;
 mod types;
 
@@ -77,6 +80,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Mark(command) => mark::run(&context, &command),
         Command::Resume(command) => resume::run(&context, &command),
         Command::Db(command) => db::run(&context, &command),
+        Command::Topic(command) => topic::run(&context, &command),
+        Command::Setup(command) => setup::run(&command),
         Command::Exchange(command) => exchange::run(&command),
         Command::Completions(command) => completions::run(&command),
         Command::Man(command) => man::run(&command),

@@ -54,6 +54,26 @@ pub trait Session: Send {
     async fn commit(&mut self) -> Result<(), DatabaseError>;
     async fn rollback(&mut self) -> Result<(), DatabaseError>;
 
+    /// Marks a place in the transaction to which [`undo`](Self::undo) leads back.
+    async fn mark(&mut self) -> Result<(), DatabaseError> {
+        self.execute(&plain("SAVEPOINT runner_mark")).await.map(drop)
+    }
+
+    /// Takes back what was done since the last mark, also after a statement that failed, and
+    /// forgets the mark.
+    async fn undo(&mut self) -> Result<(), DatabaseError> {
+        self.execute(&plain("ROLLBACK TO SAVEPOINT runner_mark"))
+            .await?;
+        self.unmark().await
+    }
+
+    /// Forgets the last mark.
+    async fn unmark(&mut self) -> Result<(), DatabaseError> {
+        self.execute(&plain("RELEASE SAVEPOINT runner_mark"))
+            .await
+            .map(drop)
+    }
+
     /// Enters this load into the ledger, first thing in its transaction: a zombie attempt of the
     /// same load blocks here until the other one ended. `Done` gives back what the earlier attempt
     /// that committed has left with [`settle`](Self::settle).
@@ -94,6 +114,10 @@ pub trait Session: Send {
         Err(no_streams())
     }
 
+    /// Asks what a statement needs and gives, without executing it. A mistake in it ends the
+    /// transaction, as its execution would.
+    async fn describe(&mut self, statement: &str) -> Result<Described, DatabaseError>;
+
     /// Executes one statement that gives no rows, and says how many it touched.
     async fn execute(&mut self, statement: &Statement) -> Result<u64, DatabaseError>;
 
@@ -124,6 +148,13 @@ pub trait Session: Send {
 
     /// What the server has said beside its answers since the last call.
     fn notices(&mut self) -> Vec<Notice>;
+}
+
+fn plain(text: &str) -> Statement {
+    Statement {
+        text: text.to_owned(),
+        values: Vec::new(),
+    }
 }
 
 fn no_streams() -> DatabaseError {
@@ -161,6 +192,15 @@ pub enum Claim {
 pub struct Statement {
     pub text: String,
     pub values: Vec<Json>,
+}
+
+/// What a statement needs and gives.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Described {
+    /// The types of `$1`, `$2`, …, where the database knows types; in lower case.
+    pub parameters: Vec<String>,
+    /// The names and types of the columns of its rows; none when it gives no rows.
+    pub columns: Vec<(String, String)>,
 }
 
 /// Rows of a statement, or the number it touched when it gives none.
@@ -298,6 +338,19 @@ impl DatabaseError {
             ) => *retryable,
             Self::Data(DataError::Record { .. }) => false,
         }
+    }
+
+    /// Whether it is about values that were written, and not about the statement: a data exception
+    /// or an integrity violation (SQLSTATE classes 22 and 23).
+    #[must_use]
+    pub fn is_of_values(&self) -> bool {
+        let Self::Statement {
+            code: Some(code), ..
+        } = self
+        else {
+            return false;
+        };
+        code.len() == 5 && (code.starts_with("22") || code.starts_with("23"))
     }
 
     /// What the server says beside its message, with a word for each: detail, hint, context, code.

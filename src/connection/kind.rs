@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use schemars::Schema;
 
 use super::kafka::KafkaCluster;
@@ -46,6 +47,7 @@ pub struct Places {
 }
 
 /// A configured connection. Opens itself at first use.
+#[async_trait]
 pub trait Connection: Send + Sync + std::fmt::Debug {
     /// Its kind's name.
     fn kind(&self) -> &'static str;
@@ -53,6 +55,15 @@ pub trait Connection: Send + Sync + std::fmt::Debug {
     /// The texts that must not be seen in logs.
     fn secrets(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Looks whether the other side is there, and changes nothing. What is more than a server that
+    /// answers, such as a database, is looked at by those who know what is done there.
+    ///
+    /// # Errors
+    /// Why it can't be reached.
+    async fn probe(&self) -> Result<(), String> {
+        Ok(())
     }
 
     /// The connection as a database, when it is one.

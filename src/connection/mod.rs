@@ -20,8 +20,8 @@ pub use crate::sqltext::Dialect;
 pub use bucket::Folder;
 pub use copy_context::RefusedRecord;
 pub use database::{
-    Access, ByteSource, Claim, Database, DatabaseError, ErrorPlace, Fetched, LedgerKey, LoadInput,
-    LoadMode, LoadTarget, Loaded, Notice, ReplaceBy, Session, Statement, Stopper,
+    Access, ByteSource, Claim, Database, DatabaseError, Described, ErrorPlace, Fetched, LedgerKey,
+    LoadInput, LoadMode, LoadTarget, Loaded, Notice, ReplaceBy, Session, Statement, Stopper,
 };
 pub use files::{Bucket, StoredFile};
 pub use http::{

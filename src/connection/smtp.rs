@@ -241,7 +241,7 @@ impl MailServer {
 #[async_trait]
 impl Notifier for MailServer {
     async fn notify(&self, message: &Message, around: &Sending) -> Result<String, NotifyError> {
-        let named: Vec<Mailbox> = message
+        let others: Vec<Mailbox> = message
             .to
             .iter()
             .map(|to| {
@@ -249,7 +249,7 @@ impl Notifier for MailServer {
                 to.parse().map_err(|_| wrong())
             })
             .collect::<Result<_, _>>()?;
-        let to = if named.is_empty() { &self.to } else { &named };
+        let to = if others.is_empty() { &self.to } else { &others };
         if to.is_empty() {
             return Err(NotifyError::permanent(
                 "nobody is named: add `to` to the task or to the connection",

@@ -22,6 +22,8 @@ pub struct TableColumn {
     pub type_name: String,
     /// Computed by the database: no value can be given.
     pub generated: bool,
+    /// `NOT NULL`, and nothing gives it a value by itself.
+    pub required: bool,
     /// Numbered by the database unless a value forces itself (`GENERATED ALWAYS AS IDENTITY`).
     pub identity_always: bool,
 }

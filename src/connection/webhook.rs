@@ -62,8 +62,9 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
     } else if node.as_map().is_some() {
         Settings::from_node(node, surroundings.report)?
     } else {
-        let report = &mut surroundings.report;
-        report.expected("a URL or a map with `url`", node);
+        surroundings
+            .report
+            .expected("a URL or a map with `url`", node);
         return None;
     };
     let url = &settings.url;

@@ -1,7 +1,7 @@
 //! The client's side: find the supervisor of a server, or start one.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,17 @@ use super::{EmbeddedError, place};
 /// does the death of the process, in whatever way.
 #[derive(Debug)]
 pub struct Lease {
-    _connection: UnixStream,
+    connection: UnixStream,
+}
+
+impl Lease {
+    /// Whether the supervisor is still there. It says nothing more, so it hangs up or is silent.
+    pub fn is_held(&self) -> bool {
+        use nix::sys::socket::{MsgFlags, recv};
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        let peeked = recv(self.connection.as_raw_fd(), &mut [0], flags);
+        matches!(peeked, Err(nix::errno::Errno::EAGAIN))
+    }
 }
 
 /// How long the data of a server live.
@@ -89,9 +99,7 @@ impl Request {
                 Answer::read(&connection).map_err(EmbeddedError::file("read from", &socket))?;
             match answer {
                 Some(Answer::Ready(facts)) => {
-                    let lease = Lease {
-                        _connection: connection,
-                    };
+                    let lease = Lease { connection };
                     return Ok((lease, facts));
                 }
                 Some(Answer::Failed(text)) => return Err(EmbeddedError::Refused { text }),

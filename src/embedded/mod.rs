@@ -8,10 +8,12 @@
 
 mod error;
 pub mod exchange;
+pub mod kafka;
 mod kind;
 mod launch;
 mod lease;
 mod lock;
+mod machine;
 mod namespace;
 mod orphans;
 mod place;
@@ -27,4 +29,4 @@ pub use supervisor::{SUPERVISOR_ARGUMENT, supervisor_main};
 use kind::Kind;
 
 /// Every kind of server that can be embedded.
-const KINDS: &[Kind] = &[exchange::KIND, postgres::KIND];
+const KINDS: &[Kind] = &[exchange::KIND, kafka::KIND, postgres::KIND];

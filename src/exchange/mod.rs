@@ -101,6 +101,12 @@ mod tests {
     }
 
     #[test]
+    fn a_private_exchange_serves_all_of_them() {
+        let names: Vec<&str> = APIS.iter().map(|api| api.name).collect();
+        assert_eq!(names, crate::embedded::exchange::APIS);
+    }
+
+    #[test]
     fn records_have_about_120_bytes_and_end() {
         let page = |page: &str, size: &str| {
             let query = [("page", page), ("size", size), ("count", "25")];

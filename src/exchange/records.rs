@@ -34,13 +34,13 @@ pub(super) fn answer(asked: &Asked<'_>) -> Reply {
     for id in first..last {
         let drawn = mix(asked.market.seed ^ mix(id));
         let pair = PAIRS[usize::try_from(drawn % 4).unwrap_or(0)];
-        let side = if drawn & 16 == 0 { "buy" } else { "sell" };
+        let taken = if drawn & 16 == 0 { "buy" } else { "sell" };
         let (minute, second) = (id / 60 % 60, id % 60);
         let (day, hour) = (id / 86_400 % 28 + 1, id / 3_600 % 24);
         let comma = if id == first { "" } else { "," };
         let _ = write!(
             body,
-            r#"{comma}{{"id":{},"pair":"{pair}","side":"{side}","price":{}.{:04},"amount":{}.{:08},"at":"2026-01-{day:02}T{hour:02}:{minute:02}:{second:02}Z"}}"#,
+            r#"{comma}{{"id":{},"pair":"{pair}","side":"{taken}","price":{}.{:04},"amount":{}.{:08},"at":"2026-01-{day:02}T{hour:02}:{minute:02}:{second:02}Z"}}"#,
             id + 1,
             drawn % 90_000 + 10_000,
             (drawn >> 20) % 10_000,

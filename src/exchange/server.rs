@@ -259,9 +259,9 @@ fn partly(reply: Reply, bytes: usize, after: After) -> Response {
     let rest = match after {
         After::End => {
             let end = io::Error::from(io::ErrorKind::ConnectionReset);
-            // The first part is on its way as soon as there is nothing else to do.
+            // The first part is sent when the next one lets itself be waited for.
             stream::once(async {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::task::yield_now().await;
                 Err(end)
             })
             .left_stream()

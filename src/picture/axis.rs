@@ -65,10 +65,7 @@ impl Horizontal {
         let distance = distance(chart);
         let wide = chart.series.iter().any(|series| series.marks.is_wide());
         let (mut low, mut high) = extent(chart.series.iter().flat_map(|series| series.marks.xs()));
-        if wide {
-            low -= distance / 2.0;
-            high += distance / 2.0;
-        } else if high <= low {
+        if wide || high <= low {
             low -= distance / 2.0;
             high += distance / 2.0;
         }

@@ -138,9 +138,12 @@ fn entries(chart: &Chart, theme: &Theme, style: Style) -> Vec<Entry> {
         match &series.marks {
             Marks::Candles(_) => {
                 let others = chart.series.len() > 1 && !series.name.is_empty();
-                let name = |what: &str| match others {
-                    true => format!("{}, {what}", series.name),
-                    false => what.to_owned(),
+                let name = |what: &str| {
+                    if others {
+                        format!("{}, {what}", series.name)
+                    } else {
+                        what.to_owned()
+                    }
                 };
                 add(Swatch::Candle(theme.rising), &name("close ≥ open"));
                 add(Swatch::Candle(theme.falling), &name("close < open"));
@@ -166,12 +169,12 @@ pub(super) fn numbers(chart: &Chart) -> Vec<usize> {
     chart
         .series
         .iter()
-        .map(|series| match series.marks {
-            Marks::Candles(_) => 0,
-            _ => {
-                next += 1;
-                next - 1
+        .map(|series| {
+            if let Marks::Candles(_) = series.marks {
+                return 0;
             }
+            next += 1;
+            next - 1
         })
         .collect()
 }

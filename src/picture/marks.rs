@@ -114,7 +114,7 @@ impl Pen<'_> {
     pub(super) fn bars(&mut self, bars: &[Bar], width: f64, beside: f64, behind: bool) {
         let mut path = String::new();
         // Of the bars in one column of pixels what they cover together.
-        let mut column: Option<(f64, f64, f64)> = None;
+        let mut column: Option<(i64, f64, f64)> = None;
         for bar in bars {
             let middle = self.x.place(bar.x) + beside;
             let (a, b) = (self.y.place(bar.from), self.y.place(bar.to));
@@ -127,19 +127,19 @@ impl Pen<'_> {
                 );
                 continue;
             }
-            let x = middle.floor();
+            let x = thin::column(middle);
             column = match column {
                 Some((at, upper, lower)) if at == x => Some((x, upper.min(top), lower.max(bottom))),
                 earlier => {
                     if let Some((x, top, bottom)) = earlier {
-                        add_box((x, top), (1.0, bottom - top), &mut path);
+                        add_column(x, (top, bottom), &mut path);
                     }
                     Some((x, top, bottom))
                 }
             };
         }
         if let Some((x, top, bottom)) = column {
-            add_box((x, top), (1.0, bottom - top), &mut path);
+            add_column(x, (top, bottom), &mut path);
         }
         if !path.is_empty() {
             let colour = self.colour;
@@ -197,4 +197,11 @@ fn add_line(places: &[thin::Place], path: &mut String) {
 fn add_box((x, y): (f64, f64), (width, height): (f64, f64), path: &mut String) {
     let (x, y, right, bottom) = (short(x), short(y), short(x + width), short(y + height));
     path.push_str(&format!("M{x} {y}H{right}V{bottom}H{x}Z"));
+}
+
+/// A box as wide as a column of pixels.
+fn add_column(column: i64, (top, bottom): (f64, f64), path: &mut String) {
+    #[expect(clippy::cast_precision_loss, reason = "pixels are few")]
+    let x = column as f64;
+    add_box((x, top), (1.0, bottom - top), path);
 }

@@ -208,14 +208,13 @@ impl Writing {
             _ => plain(0, ""),
         };
         match format.style {
-            NumberStyle::Plain => plain(0, ""),
             NumberStyle::Percent => plain(-2, "%"),
             NumberStyle::Scientific => scientific(),
             NumberStyle::Short => short(),
             NumberStyle::Auto if largest > 0.0 && largest < 1e-4 => scientific(),
             // 1,234,567 and 1,234,568 aren't told apart by `1.234567M`.
             NumberStyle::Auto if largest >= 1e6 && (step >= 4 || largest >= 1e15) => short(),
-            NumberStyle::Auto => plain(0, ""),
+            NumberStyle::Plain | NumberStyle::Auto => plain(0, ""),
         }
     }
 
@@ -224,7 +223,12 @@ impl Writing {
             Self::Plain {
                 sign: "k" | "M" | "B" | "T",
                 ..
-            } if value == 0.0 => "0".to_owned(),
+            }
+            | Self::Scientific { .. }
+                if value == 0.0 =>
+            {
+                "0".to_owned()
+            }
             Self::Plain {
                 power,
                 sign,
@@ -237,16 +241,14 @@ impl Writing {
                 };
                 format!("{}{sign}", grouped(&format!("{value:.decimals$}")))
             }
-            Self::Scientific { .. } if value == 0.0 => "0".to_owned(),
             Self::Scientific { decimals } => {
                 let text = format!("{:.decimals$e}", value.abs());
                 match text.split_once('e') {
                     Some((digits, power)) => {
-                        let digits = match digits.contains('.') {
-                            true if format.decimals.is_none() => {
-                                digits.trim_end_matches('0').trim_end_matches('.')
-                            }
-                            _ => digits,
+                        let digits = if digits.contains('.') && format.decimals.is_none() {
+                            digits.trim_end_matches('0').trim_end_matches('.')
+                        } else {
+                            digits
                         };
                         format!("{digits}×10{}", raised(power))
                     }

@@ -5,6 +5,15 @@ use super::chart::Candle;
 /// A place in the picture.
 pub(super) type Place = (f64, f64);
 
+/// The column of pixels that a place is in.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a place beyond all pixels is in the last column"
+)]
+pub(super) fn column(x: f64) -> i64 {
+    x.floor() as i64
+}
+
 /// The line through many places: of those in one column of pixels the first, the lowest, the
 /// highest and the last. Drawn, it covers what the whole line would.
 pub(super) fn line(places: Vec<Place>, width: f64) -> Vec<Place> {
@@ -17,7 +26,7 @@ pub(super) fn line(places: Vec<Place>, width: f64) -> Vec<Place> {
     for place in places {
         if column
             .first()
-            .is_some_and(|first| first.0.floor() != place.0.floor())
+            .is_some_and(|first| self::column(first.0) != self::column(place.0))
         {
             keep(&column, &mut kept);
             column.clear();
@@ -79,9 +88,9 @@ mod tests {
             .collect();
         let kept = line(places.clone(), 100.0);
         assert!(kept.len() <= 400, "{}", kept.len());
-        for column in 0..100 {
+        for at in 0..100 {
             let in_column = |places: &[Place]| -> Vec<Place> {
-                let own = |place: &&Place| place.0.floor() == f64::from(column);
+                let own = |place: &&Place| column(place.0) == at;
                 places.iter().filter(own).copied().collect()
             };
             let (all, few) = (in_column(&places), in_column(&kept));
@@ -93,7 +102,7 @@ mod tests {
                     ys.fold(f64::MIN, f64::max),
                 )
             };
-            assert_eq!(range(&all), range(&few), "{column}");
+            assert_eq!(range(&all), range(&few), "{at}");
         }
     }
 

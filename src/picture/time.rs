@@ -277,6 +277,6 @@ mod tests {
             Step::at_least(100.0).next(),
             Some(Step::Milliseconds(120_000))
         );
-        assert_eq!(Step::of(Duration::from_secs(86_400)), Step::Days(1));
+        assert_eq!(Step::of(Duration::from_hours(24)), Step::Days(1));
     }
 }

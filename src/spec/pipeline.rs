@@ -142,7 +142,7 @@ pub struct Pipeline {
 pub struct TaskSpec {
     pub id: TaskId,
     /// Where its kind stands, or its name.
-    pub(super) place: Span,
+    pub place: Span,
     /// The name of its kind; `empty` without one.
     pub kind: &'static str,
     pub description: Option<String>,

@@ -68,6 +68,13 @@ impl Loaded {
         in_order(notes.collect(), &self.sources)
     }
 
+    /// Adds what was found later.
+    pub fn add(&mut self, found: Vec<Diagnostic>) {
+        let mut all = std::mem::take(&mut self.diagnostics);
+        all.extend(found);
+        self.diagnostics = in_order(all, &self.sources);
+    }
+
     /// Whether anything is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {

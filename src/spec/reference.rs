@@ -64,6 +64,7 @@ fn kind_text(name: &str, doc: &str, example: &str, schema: &Json) -> String {
             text.push_str(&table(shape, &[]));
             for (key, property) in shape["properties"].as_object().into_iter().flatten() {
                 text.push_str(&named_shapes(key, property));
+                text.push_str(&nested(key, property));
             }
         }
     }
@@ -82,6 +83,24 @@ fn named_shapes(key: &str, schema: &Json) -> String {
         text.push_str(&table(shape, &[]));
         for (key, property) in shape["properties"].as_object().into_iter().flatten() {
             text.push_str(&named_shapes(key, property));
+        }
+    }
+    text
+}
+
+/// The keys of the maps below a key, however deep.
+fn nested(key: &str, schema: &Json) -> String {
+    let mut text = String::new();
+    for shape in shapes(schema) {
+        let Some(properties) = shape["properties"].as_object() else {
+            continue;
+        };
+        if shape["title"].is_string() {
+            continue;
+        }
+        text.push_str(&format!("\n#### `{key}`\n\n{}", table(shape, &[])));
+        for (name, property) in properties {
+            text.push_str(&nested(&format!("{key}.{name}"), property));
         }
     }
     text

@@ -46,6 +46,7 @@ pub(super) fn misfits(pipelines: &BTreeMap<DagId, Arc<Pipeline>>) -> Vec<(DagId,
                     }
                 }
                 Deed::Load(load) => loads.push((dag, touch.connection, load)),
+                Deed::Topic { .. } => {}
             }
         }
     }

@@ -54,7 +54,7 @@ pub trait Task: Send + Sync + std::fmt::Debug {
         Vec::new()
     }
 
-    /// What it does to databases, in its order, as far as that can be told before it runs.
+    /// What it does to databases and topics, in its order, as far as that can be told before it runs.
     fn touches(&self) -> Vec<Touch<'_>> {
         Vec::new()
     }
@@ -97,6 +97,8 @@ pub struct TaskFailure {
     pub retry_after: Option<Duration>,
     /// The records that explain it, kept with the run: a check's offending rows.
     pub dataset: Option<Box<DatasetInfo>>,
+    /// A database has refused the values of a record; it may take others.
+    pub of_values: bool,
 }
 
 impl TaskFailure {
@@ -116,6 +118,7 @@ impl TaskFailure {
             cause: FailureCause::new(kind, message.into()),
             retry_after: None,
             dataset: None,
+            of_values: false,
         }
     }
 }

@@ -43,7 +43,7 @@ crate::record! {
     struct Plot as "a plot" {
         /// Where the records come from, as in `copy`.
         from: RecordsFrom,
-        /// The file or files: `.png` or `.svg`.
+        /// The file or files: `.png` or `.svg`, each a path in the project or `{ connection: …, file: … }` in a bucket.
         to: OneOrMany<ToRecord>,
         /// Lines over time, numbers or names.
         line: OneOrMany<LineRecord>,
@@ -247,7 +247,8 @@ impl Task for PlotTask {
     }
 
     fn connections(&self) -> Vec<&str> {
-        self.from.connection().into_iter().collect()
+        let to = self.to.iter().filter_map(Target::connection);
+        self.from.connection().into_iter().chain(to).collect()
     }
 }
 

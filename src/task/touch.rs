@@ -1,10 +1,10 @@
-//! What tasks do to databases, as far as their definitions tell: it's checked before they run.
+//! What tasks do to databases and topics, as far as their definitions tell: it's checked before they run.
 
 use crate::document::Span;
 
 use super::SqlCode;
 
-/// Something that a task does to a database.
+/// Something that a task does to a database or a topic.
 #[derive(Debug)]
 pub struct Touch<'a> {
     /// The name of the connection.
@@ -25,6 +25,13 @@ pub enum Deed<'a> {
     },
     /// It loads records into a table.
     Load(Load<'a>),
+    /// It reads or writes a topic.
+    Topic {
+        /// Its name; `None` when a template says it.
+        name: Option<&'a str>,
+        /// Where its name stands.
+        place: Span,
+    },
 }
 
 /// A temporary table that is there when statements are executed.
@@ -57,6 +64,10 @@ pub struct LoadColumn<'a> {
     pub name: &'a str,
     /// The type that its values are declared to have, in the words of `columns:`.
     pub r#type: Option<&'static str>,
+    /// The columns of the source that its value is made of.
+    pub reads: Vec<&'a str>,
+    /// Whether its value is a column of the source as it is.
+    pub is_plain: bool,
     /// Where its name stands.
     pub place: Span,
 }

@@ -10,6 +10,7 @@ const ROOMS: &[&str] = &[
     "cli",
     "exchange",
     "daemon",
+    "rehearsal",
     "spec",
     "store",
     "executor",
@@ -42,7 +43,7 @@ const PURE: &[(&str, &[&str])] = &[
         "model",
         &["chrono", "chrono_tz", "cron", "serde", "serde_json"],
     ),
-    ("engine", &["chrono"]),
+    ("engine", &["chrono", "chrono_tz", "serde"]),
 ];
 
 /// Libraries that only some files may name: heavy ones, and those that would spread.
@@ -65,7 +66,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ttf_parser", &["picture/font.rs"]),
     ("async_compression", &["connection/http/unpack.rs"]),
     ("reqwest", &["connection/http/"]),
-    ("rustls", &["connection/http/"]),
+    ("rustls", &["connection/http/", "connection/bucket/cloud.rs"]),
 ];
 
 /// A file of `src`, without its comments.

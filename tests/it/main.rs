@@ -20,6 +20,8 @@ mod file;
 mod host;
 mod http;
 mod http_task;
+mod kafka;
+mod kafka_task;
 mod kill;
 mod kinds;
 mod notify;

@@ -7,7 +7,7 @@ use reqwest::Url;
 /// # Errors
 /// What is wrong with it, for a person.
 pub(super) fn join(base: &Url, target: &str) -> Result<Url, String> {
-    if let Some(character) = target.chars().find(|c| c.is_ascii_control()) {
+    if let Some(character) = target.chars().find(char::is_ascii_control) {
         return Err(format!("it has the control character {character:?}"));
     }
     if target.contains('#') {

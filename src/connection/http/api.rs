@@ -22,7 +22,7 @@ use crate::secret::{Environment, Masker, Secret};
 /// An API below a base URL, or any URL at all. Clones share rate limit, tokens and connections.
 #[derive(Debug, Clone)]
 pub struct HttpApi {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// What a request is sent in: the attempt around it.

@@ -3,6 +3,7 @@
 use reqwest::Url;
 
 use super::HttpError;
+use super::exchange::LocalExchange;
 
 /// Where an API is.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub(super) enum Base {
     Anywhere,
     /// Without name, password, query and fragment.
     Url(Url),
+    /// On this machine, as long as it is needed.
+    Exchange(LocalExchange),
 }
 
 impl Base {
@@ -18,15 +21,11 @@ impl Base {
     ///
     /// # Errors
     /// It can't be reached now.
-    #[expect(
-        clippy::unused_async,
-        clippy::unnecessary_wraps,
-        reason = "a base that is started at its first use takes its time, and may fail"
-    )]
     pub(super) async fn url(&self) -> Result<Option<Url>, HttpError> {
         match self {
             Self::Anywhere => Ok(None),
             Self::Url(url) => Ok(Some(url.clone())),
+            Self::Exchange(exchange) => exchange.url().await.map(Some),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use schemars::{Schema, json_schema};
 use tokio::sync::Mutex;
@@ -13,6 +14,7 @@ use super::base::{Base, read_base};
 use super::call::read_header;
 use super::client::ClientSettings;
 use super::credentials::{ClientCredentials, Credentials, Grant, Signature};
+use super::exchange::LocalExchange;
 use super::proxy::{self, Proxies, read_proxy};
 use super::settings::{Auth, Oauth2, Policy, Scalar, Settings, Tls};
 use crate::connection::{Connection, ConnectionKind, RateLimit, Surroundings};
@@ -46,8 +48,9 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Arc<dyn Con
     } else if node.as_map().is_some() {
         Settings::from_node(node, surroundings.report)?
     } else {
-        let report = &mut surroundings.report;
-        report.expected("a URL or a map with `base_url`", node);
+        surroundings
+            .report
+            .expected("a URL or a map with `base_url`", node);
         return None;
     };
     let mut reading = Reading {
@@ -72,6 +75,7 @@ struct Http {
     secrets: Secret<Vec<String>>,
 }
 
+#[async_trait]
 impl Connection for Http {
     fn kind(&self) -> &'static str {
         KIND.name
@@ -79,6 +83,10 @@ impl Connection for Http {
 
     fn secrets(&self) -> Vec<String> {
         self.secrets.reveal().clone()
+    }
+
+    async fn probe(&self) -> Result<(), String> {
+        super::probe::probe(&self.api).await
     }
 
     fn as_http(&self) -> Option<&HttpApi> {
@@ -95,15 +103,23 @@ struct Reading<'a, 'b> {
 
 impl Reading<'_, '_> {
     fn shared(&mut self, settings: &Settings) -> Option<Shared> {
-        let base = read_base(&settings.base_url);
-        let base = base.map_err(|message| {
-            self.wrong("invalid-url", message.to_owned(), settings.base_url.span);
-        });
-        let user = base.as_ref().ok().and_then(|base| base.user.clone());
+        let text = &settings.base_url;
+        let base = match LocalExchange::read(text, self.surroundings.places) {
+            Some(exchange) => exchange.map(|exchange| (Base::Exchange(exchange), None)),
+            None => read_base(text)
+                .map(|base| (Base::Url(base.url), base.user))
+                .map_err(str::to_owned),
+        };
+        let base = base.map_err(|message| self.wrong("invalid-url", message, text.span));
+        let user = base.as_ref().ok().and_then(|(_, user)| user.clone());
         let headers = self.headers(settings);
         let query = self.query(settings);
         let client = ClientSettings {
-            proxies: self.proxies(settings.proxy.as_ref()),
+            proxies: match &base {
+                // Nobody's but this machine's.
+                Ok((Base::Exchange(_), _)) => Proxies::default(),
+                _ => self.proxies(settings.proxy.as_ref()),
+            },
             ..self.tls(settings.tls.as_ref())
         };
         let policy = Policy::from(settings);
@@ -129,7 +145,7 @@ impl Reading<'_, '_> {
         }
         let networks = settings.refuse.0.iter().flat_map(|refusal| &refusal.0);
         let networks = networks.copied().collect();
-        let mut shared = Shared::new(Base::Url(base.ok()?.url), policy, client);
+        let mut shared = Shared::new(base.ok()?.0, policy, client);
         shared.guard.networks = networks;
         shared.rate = settings.rate_limit.map(RateLimit::new);
         Some(Shared {
@@ -257,13 +273,10 @@ impl Reading<'_, '_> {
 
     fn oauth2(&mut self, oauth2: &Oauth2, policy: Policy, client: &ClientSettings) -> Credentials {
         self.secrets.push(oauth2.client_secret.clone());
-        let token_url = match whole(&oauth2.token_url) {
-            Ok(url) => url,
-            Err(_) => {
-                let message = "expected a URL such as `https://login.example.com/oauth2/token`";
-                self.wrong("invalid-url", message.to_owned(), oauth2.token_url.span);
-                return Credentials::None;
-            }
+        let Ok(token_url) = whole(&oauth2.token_url) else {
+            let message = "expected a URL such as `https://login.example.com/oauth2/token`";
+            self.wrong("invalid-url", message.to_owned(), oauth2.token_url.span);
+            return Credentials::None;
         };
         let grant = Grant {
             token_url: token_url.clone(),

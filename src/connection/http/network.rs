@@ -1,7 +1,7 @@
 //! Addresses that requests must not go to.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use reqwest::Url;
@@ -28,11 +28,13 @@ impl Network {
     }
 
     const fn v6(segments: [u16; 8], prefix: u32) -> Self {
-        let [a, b, c, d, e, f, g, h] = segments;
-        Self {
-            address: Ipv6Addr::new(a, b, c, d, e, f, g, h).to_bits(),
-            prefix,
+        let mut address = 0;
+        let mut place = 0;
+        while place < segments.len() {
+            address = address << 16 | segments[place] as u128;
+            place += 1;
         }
+        Self { address, prefix }
     }
 
     fn contains(self, address: IpAddr) -> bool {
@@ -188,15 +190,12 @@ fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(address) = address else {
         return None;
     };
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let v4 = |high: u16, low: u16| {
-        let [a, b] = high.to_be_bytes();
-        let [c, d] = low.to_be_bytes();
-        Some(Ipv4Addr::new(a, b, c, d))
-    };
-    match [a, b, c, d, e, f] {
-        [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] | [0x64, 0xff9b, ..] => v4(g, h),
-        [0x2002, high, low, ..] => v4(high, low),
+    let v4 = |high: u16, low: u16| Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, .., high, low]
+        | [0x2002, high, low, ..] => v4(high, low),
         _ => None,
     }
 }

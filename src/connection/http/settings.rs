@@ -12,7 +12,9 @@ use crate::document::{ByteSize, FromNode, Map, Node, OneOrMany, Report, Spanned,
 crate::record! {
     /// An HTTP API.
     pub struct Settings as "an http connection" {
-        /// What the paths of requests are below, such as `https://api.example.com/v3`.
+        /// What the paths of requests are below, such as `https://api.example.com/v3`;
+        /// or an API of the project's private exchange: `exchange/bitso`, `exchange/coinbase`,
+        /// `exchange/coingecko`, `exchange/kraken`.
         base_url: Spanned<String>,
         /// Sent with every request. An empty value leaves the header out.
         headers: Map<Spanned<String>>,

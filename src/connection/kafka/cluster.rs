@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -16,12 +17,16 @@ use super::error::KafkaError;
 use super::producer::{self, KafkaProducer, ProducerOptions};
 use super::settings::Settings;
 use crate::connection::Places;
+use crate::embedded::kafka::{KafkaServer, acquire};
 
 /// How long a broker may take for an answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a client looks for a broker that answers at all.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client looks for a broker that has never answered: its address may be wrong.
+const FIRST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the project's own server may be away, while its supervisor starts it again.
+const OWN_PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often it hears meanwhile why there is none.
 const CONNECT_STEP: Duration = Duration::from_millis(500);
@@ -32,7 +37,6 @@ pub(super) enum Address {
     /// `host:port,host:port`
     Brokers(String),
     /// The project's own server.
-    #[expect(dead_code, reason = "the server is started by a later step")]
     Embedded(Arc<Places>),
 }
 
@@ -47,6 +51,8 @@ struct Shared {
     address: Address,
     settings: Settings,
     reached: Mutex<Option<Reached>>,
+    /// A broker has answered before: that none does now is no mistake in its address.
+    known: AtomicBool,
 }
 
 /// Brokers that can be connected to. The project's own server stays up as long as this lives, so
@@ -54,6 +60,7 @@ struct Shared {
 #[derive(Debug, Clone)]
 pub(super) struct Reached {
     pub(super) brokers: Arc<str>,
+    _server: Option<Arc<KafkaServer>>,
 }
 
 impl KafkaCluster {
@@ -63,6 +70,7 @@ impl KafkaCluster {
                 address,
                 settings,
                 reached: Mutex::default(),
+                known: AtomicBool::new(false),
             }),
         }
     }
@@ -114,12 +122,14 @@ impl KafkaCluster {
         let found = match &self.shared.address {
             Address::Brokers(brokers) => Reached {
                 brokers: brokers.as_str().into(),
+                _server: None,
             },
-            Address::Embedded(_) => {
-                return Err(KafkaError::refused(
-                    "the embedded server",
-                    "this version of runner has none yet",
-                ));
+            Address::Embedded(places) => {
+                let server = acquire(&places.state, &places.executable).await?;
+                Reached {
+                    brokers: server.brokers().into(),
+                    _server: Some(Arc::new(server)),
+                }
             }
         };
         Ok(reached.insert(found).clone())
@@ -138,11 +148,22 @@ impl KafkaCluster {
             fixed.push(("group.id", group.to_owned()));
         }
         let config = self.shared.settings.config(&reached.brokers, &[], &fixed);
-        off_thread(move || {
-            let looker = Looker::open(&config, reached)?;
+        let patience = if self.is_embedded() {
+            OWN_PATIENCE
+        } else if self.shared.known.load(Ordering::Relaxed) {
+            PATIENCE
+        } else {
+            FIRST_PATIENCE
+        };
+        let looked = off_thread(move || {
+            let looker = Looker::open(&config, reached, patience)?;
             look(&looker)
         })
-        .await
+        .await;
+        if !matches!(looked, Err(KafkaError::Unreachable { .. })) {
+            self.shared.known.store(true, Ordering::Relaxed);
+        }
+        looked
     }
 }
 
@@ -150,22 +171,31 @@ impl KafkaCluster {
 pub(super) struct Looker {
     pub(super) client: BaseConsumer<Told>,
     reached: Reached,
+    patience: Duration,
 }
 
 impl ConsumerContext for Told {}
 
 impl Looker {
-    fn open(config: &ClientConfig, reached: Reached) -> Result<Self, KafkaError> {
+    fn open(
+        config: &ClientConfig,
+        reached: Reached,
+        patience: Duration,
+    ) -> Result<Self, KafkaError> {
         let client = config
             .create_with_context(Told::default())
             .map_err(|error| KafkaError::of_library("connect", &error, &reached.brokers, None))?;
-        Ok(Self { client, reached })
+        Ok(Self {
+            client,
+            reached,
+            patience,
+        })
     }
 
     /// All topics and brokers, as soon as a broker answers; says why none does as soon as that is
     /// certain.
     pub(super) fn metadata(&self) -> Result<Metadata, KafkaError> {
-        let deadline = Instant::now() + CONNECT_PATIENCE;
+        let deadline = Instant::now() + self.patience;
         loop {
             let error = match self.client.fetch_metadata(None, CONNECT_STEP) {
                 Ok(metadata) => return Ok(metadata),

@@ -5,7 +5,8 @@ use rdkafka::consumer::Consumer as _;
 use super::KafkaCluster;
 use super::cluster::{Looker, PATIENCE};
 use super::error::KafkaError;
-use super::partitions::{self, Partition};
+use super::partitions::{self, Partition, Position};
+use super::topics::Topic;
 
 /// A group of consumers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,30 @@ impl KafkaCluster {
         self.look(None, Looker::groups).await
     }
 
+    /// How far a group has come, in all partitions of which it has committed anything.
+    ///
+    /// # Errors
+    /// No broker answers.
+    pub async fn progress(&self, group: &str) -> Result<Vec<Position>, KafkaError> {
+        self.look(Some(group), |looker| {
+            let topics = looker.topics()?;
+            let topics = topics.iter().filter(|topic| !topic.is_internal());
+            let asked: Vec<Partition> = topics.flat_map(Topic::all).collect();
+            let committed = partitions::committed(&looker.client, &asked)
+                .map_err(|error| looker.error("look at the group", &error))?;
+            let known = committed.into_iter();
+            Ok(known
+                .filter_map(|(partition, next)| {
+                    Some(Position {
+                        partition,
+                        next: next?,
+                    })
+                })
+                .collect())
+        })
+        .await
+    }
+
     /// How far a group has come in the partitions of a topic.
     ///
     /// # Errors
@@ -46,11 +71,7 @@ impl KafkaCluster {
         self.look(Some(group), move |looker| {
             let topic = looker.topic(&topic)?;
             let bounds = looker.bounds(&topic)?;
-            let asked: Vec<Partition> = topic
-                .partitions
-                .iter()
-                .map(|number| Partition::new(&topic.name, *number))
-                .collect();
+            let asked: Vec<Partition> = topic.all().collect();
             let committed = partitions::committed(&looker.client, &asked)
                 .map_err(|error| looker.error("look at the group", &error))?;
             Ok(committed

@@ -46,10 +46,6 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("compression.type", "lz4"),
     // As Java's producers: a key goes to the same partition whoever sends it.
     ("partitioner", "murmur2_random"),
-    ("delivery.timeout.ms", "120000"),
-    // At least as long as a message may take. Readers of committed messages wait behind a
-    // transaction whose producer was killed for so long at most.
-    ("transaction.timeout.ms", "300000"),
 ];
 
 pub(super) fn open(
@@ -64,6 +60,9 @@ pub(super) fn open(
     ];
     if let Some(id) = options.transactional_id {
         fixed.push(("transactional.id", id));
+        // At least as long as a message may take, which is five minutes. Readers of committed
+        // messages wait so long at most for a transaction whose producer was killed.
+        fixed.push(("transaction.timeout.ms", "300000".to_owned()));
     }
     let config = settings.config(&reached.brokers, DEFAULTS, &fixed);
     let client = config

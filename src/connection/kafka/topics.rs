@@ -27,6 +27,12 @@ impl Topic {
     pub fn is_internal(&self) -> bool {
         self.name.starts_with("__")
     }
+
+    /// Its partitions.
+    pub fn all(&self) -> impl Iterator<Item = Partition> {
+        let numbers = self.partitions.iter();
+        numbers.map(|number| Partition::new(&self.name, *number))
+    }
 }
 
 /// A topic as a project declares it.
@@ -69,7 +75,7 @@ impl KafkaCluster {
         self.look(None, move |looker| looker.topic(&name)).await
     }
 
-    /// What each partition of a topic has. `committed` ends where the first open transaction begins.
+    /// What each partition of a topic has, up to the first transaction that is still open.
     ///
     /// # Errors
     /// As [`topic`](Self::topic).
@@ -157,11 +163,7 @@ impl Looker {
     }
 
     fn at_time(&self, topic: &Topic, time: i64) -> Result<Vec<Position>, KafkaError> {
-        let partitions: Vec<Partition> = topic
-            .partitions
-            .iter()
-            .map(|number| Partition::new(&topic.name, *number))
-            .collect();
+        let partitions: Vec<Partition> = topic.all().collect();
         let found = super::partitions::at_time(&self.client, &partitions, time)
             .map_err(|error| self.error(&format!("look at topic `{}`", topic.name), &error))?;
         let ends = self.bounds(topic)?;

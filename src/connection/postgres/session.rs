@@ -7,8 +7,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value as Json;
 use sqlx::postgres::{PgArguments, PgColumn, PgConnectOptions, PgConnection, PgStatement};
 use sqlx::{
-    AssertSqlSafe, Connection as _, Either, Executor as _, Row as _, SqlSafeStr as _,
-    Statement as _,
+    AssertSqlSafe, Column as _, Connection as _, Either, Executor as _, Row as _, SqlSafeStr as _,
+    Statement as _, TypeInfo as _,
 };
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -19,8 +19,9 @@ use super::rows::{self, Rows};
 use super::stopper::{Backend, BackendStopper, StopFlag};
 use super::{load, values};
 use crate::connection::{
-    ByteSource, Claim, DatabaseError, Dialect, Fetched, HeldPartition, LedgerKey, LoadInput,
-    LoadTarget, Loaded, Notice, Session, Statement, Stopper, StreamKey, StreamMove, TableShape,
+    ByteSource, Claim, DatabaseError, Described, Dialect, Fetched, HeldPartition, LedgerKey,
+    LoadInput, LoadTarget, Loaded, Notice, Session, Statement, Stopper, StreamKey, StreamMove,
+    TableShape,
 };
 use crate::data::Columns;
 use crate::sqltext::Rewritten;
@@ -230,6 +231,13 @@ impl Session for PostgresSession {
         done
     }
 
+    async fn undo(&mut self) -> Result<(), DatabaseError> {
+        self.simple("ROLLBACK TO SAVEPOINT runner_mark; RELEASE SAVEPOINT runner_mark")
+            .await?;
+        self.broken = false;
+        Ok(())
+    }
+
     async fn claim(&mut self, key: &LedgerKey) -> Result<Claim, DatabaseError> {
         let ledger = self.ledger.clone();
         ledger.claim(self, key).await
@@ -269,6 +277,27 @@ impl Session for PostgresSession {
     ) -> Result<bool, DatabaseError> {
         let ledger = self.ledger.clone();
         ledger.advance(self, stream, moves).await
+    }
+
+    async fn describe(&mut self, statement: &str) -> Result<Described, DatabaseError> {
+        let described = Self::describe(self, statement).await?;
+        let types = match described.parameters() {
+            Some(Either::Left(types)) => types,
+            _ => &[],
+        };
+        let names = self
+            .notices
+            .during(values::type_names(&mut self.connection, types))
+            .await
+            .map_err(|error| of_connection(&error))?;
+        let column = |column: &PgColumn| {
+            let r#type = column.type_info().name().to_lowercase();
+            (column.name().to_owned(), r#type)
+        };
+        Ok(Described {
+            parameters: names,
+            columns: described.columns().iter().map(column).collect(),
+        })
     }
 
     async fn execute(&mut self, statement: &Statement) -> Result<u64, DatabaseError> {

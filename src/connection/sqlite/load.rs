@@ -171,7 +171,9 @@ pub(super) async fn describe(
         Some((schema, table)) => (Some(schema), table),
         None => (None, name),
     };
-    let sql = "SELECT name, type, hidden IN (2, 3), pk FROM pragma_table_xinfo($1, $2)
+    let sql = "SELECT name, type, hidden IN (2, 3), pk,
+            \"notnull\" AND dflt_value IS NULL AND NOT (pk > 0 AND upper(type) = 'INTEGER')
+        FROM pragma_table_xinfo($1, $2)
         WHERE hidden <> 1 ORDER BY cid";
     let rows = sqlx::query(AssertSqlSafe(sql).into_sql_str())
         .persistent(false)
@@ -191,6 +193,7 @@ pub(super) async fn describe(
             name,
             type_name: row.get(1),
             generated: row.get(2),
+            required: row.get(4),
             identity_always: false,
         });
     }

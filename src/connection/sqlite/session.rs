@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use serde_json::Value as Json;
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::{SqliteArguments, SqliteColumn, SqliteConnectOptions, SqliteConnection};
 use sqlx::{
-    Arguments as _, AssertSqlSafe, Connection as _, Executor as _, SqlSafeStr as _, Statement as _,
+    Arguments as _, AssertSqlSafe, Column as _, Connection as _, Executor as _, SqlSafeStr as _,
+    Statement as _, TypeInfo as _,
 };
 
 use super::error::of_statement;
 use super::rows::Rows;
 use super::{ledger, load};
 use crate::connection::{
-    ByteSource, Claim, DatabaseError, Dialect, Fetched, LedgerKey, LoadInput, LoadTarget, Loaded,
-    Notice, Session, Statement, Stopper, TableShape,
+    ByteSource, Claim, DatabaseError, Described, Dialect, Fetched, LedgerKey, LoadInput,
+    LoadTarget, Loaded, Notice, Session, Statement, Stopper, TableShape,
 };
 use crate::sqltext::atoms;
 
@@ -145,6 +146,22 @@ impl Session for SqliteSession {
 
     async fn settled(&mut self, key: &LedgerKey) -> Result<Option<Json>, DatabaseError> {
         ledger::settled(self, key).await
+    }
+
+    async fn describe(&mut self, statement: &str) -> Result<Described, DatabaseError> {
+        let prepared = self
+            .connection
+            .prepare(AssertSqlSafe(statement).into_sql_str())
+            .await
+            .map_err(|error| of_statement(&error, statement, self.flag.is_raised()))?;
+        let column = |column: &SqliteColumn| {
+            let r#type = column.type_info().name().to_lowercase();
+            (column.name().to_owned(), r#type)
+        };
+        Ok(Described {
+            parameters: Vec::new(),
+            columns: prepared.columns().iter().map(column).collect(),
+        })
     }
 
     async fn execute(&mut self, statement: &Statement) -> Result<u64, DatabaseError> {

@@ -149,7 +149,7 @@ fn too_long(name: &str) -> Stop {
 }
 
 /// Text without its byte order mark.
-fn utf8<'a>(incoming: Incoming<'a>) -> Decoded<ChunkReader<Incoming<'a>>> {
+fn utf8(incoming: Incoming<'_>) -> Decoded<ChunkReader<Incoming<'_>>> {
     let reader = ChunkReader {
         chunks: incoming,
         rest: Bytes::new(),

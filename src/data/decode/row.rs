@@ -55,13 +55,12 @@ impl RowDecoder {
         let (seen, index) = (&mut self.seen, &mut self.seen_index);
         valid::parts(record, |key, value| {
             let name = key.name();
-            let at = match index.get(&*name) {
-                Some(at) => *at,
-                None => {
-                    index.insert(name.clone().into_owned(), seen.len());
-                    seen.push((name.into_owned(), None));
-                    seen.len() - 1
-                }
+            let at = if let Some(at) = index.get(&*name) {
+                *at
+            } else {
+                index.insert(name.clone().into_owned(), seen.len());
+                seen.push((name.into_owned(), None));
+                seen.len() - 1
             };
             let known = &mut seen[at].1;
             *known = match (*known, valid::kind(&record[value])) {

@@ -127,9 +127,7 @@ impl<'a> Decoded<'a> {
             ended = &mut feeder => {
                 // The channel of orders is closed by now, which settles the columns.
                 drop(feeder);
-                if let Err(error) = ended {
-                    return Err(error);
-                }
+                ended?;
                 settling.await
             }
         };

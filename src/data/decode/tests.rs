@@ -368,9 +368,9 @@ fn messages_become_rows() {
         let mut decoder = MessageDecoder::new(notation, wanted(), csv.clone(), extra.clone());
         decoder.observe(br#"{"pair": "x", "bid": "1"}"#);
         let mut builder = BatchBuilder::new(decoder.columns());
-        let decoded = decoder.decode(message.as_bytes(), &[Some(b"7".to_vec())], &mut builder);
-        let decoded = decoded.map(|()| rows(&builder.take()).remove(0));
-        assert_eq!(decoded, expected.map_err(str::to_owned), "{message}");
+        let made = decoder.decode(message.as_bytes(), &[Some(b"7".to_vec())], &mut builder);
+        let made = made.map(|()| rows(&builder.take()).remove(0));
+        assert_eq!(made, expected.map_err(str::to_owned), "{message}");
     }
     let mut raw = MessageDecoder::new(Notation::Raw, Wanted::All, csv, Columns::default());
     let mut builder = BatchBuilder::new(raw.columns());

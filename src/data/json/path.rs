@@ -1,4 +1,4 @@
-//! Where the records stand in a document: a subset of JSONPath (RFC 9535) without its `$.`.
+//! Where the records stand in a document: a subset of `JSONPath` (RFC 9535) without its `$.`.
 
 use std::fmt;
 
@@ -93,7 +93,7 @@ impl Reader<'_> {
             return Err(self.wrong("leave out the `$`: a path begins at the document"));
         }
         if self.text.is_empty() {
-            return Err(self.wrong("it is empty: leave `records` out for the document itself"));
+            return Err(self.wrong("it is empty: leave it out for the document itself"));
         }
         while !self.rest.is_empty() {
             if let Some(rest) = self.rest.strip_prefix('[') {
@@ -181,7 +181,7 @@ impl Reader<'_> {
     }
 
     fn wrong(&self, what: &str) -> String {
-        format!("`{}` is no path to records: {what}", self.text)
+        format!("`{}` is no path: {what}", self.text)
     }
 }
 

@@ -329,12 +329,14 @@ fn oracle(value: &Json, steps: &[Step], records: &mut Vec<Json>) {
             }
         }
         (Step::Every, Json::Array(items)) => {
-            items.iter().for_each(|item| oracle(item, rest, records));
+            for item in items {
+                oracle(item, rest, records);
+            }
         }
         (Step::Every, Json::Object(members)) => {
-            members
-                .values()
-                .for_each(|item| oracle(item, rest, records));
+            for item in members.values() {
+                oracle(item, rest, records);
+            }
         }
         _ => {}
     }

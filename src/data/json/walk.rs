@@ -144,16 +144,13 @@ impl<'a, C: Chunks> Walk<'a, C> {
                     wanted.then_some(*step)
                 }
             };
-            match step {
-                Some(step) => {
-                    if self.enter(step + 1)? {
-                        return Ok(true);
-                    }
+            if let Some(step) = step {
+                if self.enter(step + 1)? {
+                    return Ok(true);
                 }
-                None => {
-                    let depth = self.frames.len();
-                    self.scanner.skip(depth)?;
-                }
+            } else {
+                let depth = self.frames.len();
+                self.scanner.skip(depth)?;
             }
         }
         match self.scanner.token()? {
@@ -169,9 +166,9 @@ impl<'a, C: Chunks> Walk<'a, C> {
     /// Goes into the value at hand, to which so many steps have led; true when it is a record.
     fn enter(&mut self, taken: usize) -> Result<bool, Trouble> {
         self.reached = self.reached.max(taken);
-        let token = self.scanner.token()?;
+        let first = self.scanner.token()?;
         let Some(step) = self.path.steps().get(taken) else {
-            match token {
+            match first {
                 Some(b'[') => {
                     if self.cut {
                         self.scanner.pause_outline(b"[]");
@@ -187,7 +184,7 @@ impl<'a, C: Chunks> Walk<'a, C> {
             }
             return Ok(false);
         };
-        match (token, step) {
+        match (first, step) {
             (Some(b'{'), Step::Name(_) | Step::Every) => {
                 self.scanner.advance();
                 self.frames.push(Frame::Object {
@@ -206,7 +203,7 @@ impl<'a, C: Chunks> Walk<'a, C> {
                 });
             }
             _ => {
-                let is = match token {
+                let is = match first {
                     Some(b'{') => "an object",
                     Some(b'[') => "an array",
                     Some(b'"') => "a text",

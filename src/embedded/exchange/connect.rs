@@ -11,6 +11,9 @@ use super::KIND;
 
 static TABLE_ROW: crate::embedded::kind::Kind = KIND;
 
+/// The APIs that it serves, by the first part of their paths.
+pub const APIS: &[&str] = &["bitso", "coinbase", "coingecko", "kraken"];
+
 /// A running private exchange. It stays up at least as long as this value lives.
 #[derive(Debug)]
 pub struct ExchangeServer {
@@ -66,6 +69,11 @@ impl ExchangeServer {
     /// What keeps the server up.
     pub fn lease(&self) -> &Lease {
         &self.lease
+    }
+
+    /// Whether its supervisor is still there: without it there is no server.
+    pub fn is_up(&self) -> bool {
+        self.lease.is_held()
     }
 
     /// What the paths of an API are below: `http://127.0.0.1:40001/coingecko`.

@@ -3,6 +3,6 @@
 mod connect;
 mod process;
 
-pub use connect::{ExchangeServer, acquire, acquire_with};
+pub use connect::{APIS, ExchangeServer, acquire, acquire_with};
 
 pub(super) use process::KIND;

@@ -1,5 +1,7 @@
 //! What a person types on this machine to get PostgreSQL.
 
+use crate::embedded::machine::Family;
+
 /// The command that installs the newest PostgreSQL server of the system, or `version`'s.
 ///
 /// `os_release` is the text of `/etc/os-release`, empty where there is none; `root` leaves out
@@ -9,68 +11,16 @@ pub(super) fn install_command(
     root: bool,
     version: Option<u32>,
 ) -> Option<String> {
-    let package = |name: &str, versioned: &dyn Fn(u32) -> String| match version {
-        Some(version) => versioned(version),
-        None => name.to_owned(),
+    let family = Family::of(os_release)?;
+    let package = match (family, version) {
+        (Family::Fedora | Family::Suse, None) => "postgresql-server".to_owned(),
+        (Family::Arch, _) | (_, None) => "postgresql".to_owned(),
+        (Family::Debian, Some(version)) => format!("postgresql-{version}"),
+        (Family::Fedora | Family::Suse, Some(version)) => format!("postgresql{version}-server"),
+        (Family::Alpine, Some(version)) => format!("postgresql{version}"),
+        (Family::Homebrew, Some(version)) => format!("postgresql@{version}"),
     };
-    let families = families(os_release);
-    let is = |names: &[&str]| {
-        families
-            .iter()
-            .any(|family| names.contains(&family.as_str()))
-    };
-    let (command, package) = if is(&["debian", "ubuntu"]) {
-        (
-            "apt-get install",
-            package("postgresql", &|v| format!("postgresql-{v}")),
-        )
-    } else if is(&["fedora", "rhel", "centos"]) {
-        (
-            "dnf install",
-            package("postgresql-server", &|v| format!("postgresql{v}-server")),
-        )
-    } else if is(&["alpine"]) {
-        (
-            "apk add",
-            package("postgresql", &|v| format!("postgresql{v}")),
-        )
-    } else if is(&["arch"]) {
-        ("pacman -S", "postgresql".to_owned())
-    } else if is(&["suse", "opensuse", "sles"]) {
-        (
-            "zypper install",
-            package("postgresql-server", &|v| format!("postgresql{v}-server")),
-        )
-    } else if os_release.is_empty() {
-        // No such file: macOS, or something as far from the others.
-        let package = package("postgresql", &|v| format!("postgresql@{v}"));
-        return Some(format!("brew install {package}"));
-    } else {
-        return None;
-    };
-    let sudo = if root { "" } else { "sudo " };
-    Some(format!("{sudo}{command} {package}"))
-}
-
-/// The system's name and those of the systems it is like, the nearest first.
-fn families(os_release: &str) -> Vec<String> {
-    let value = |key: &str| {
-        os_release
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .find(|(name, _)| name.trim() == key)
-            .map(|(_, value)| value.trim().trim_matches(['"', '\'']).to_lowercase())
-            .unwrap_or_default()
-    };
-    let (id, like) = (value("ID"), value("ID_LIKE"));
-    let names = id.split_whitespace().chain(like.split_whitespace());
-    names
-        .map(|name| {
-            // `opensuse-leap`, `opensuse-tumbleweed`
-            name.split_once('-').map_or(name, |(family, _)| family)
-        })
-        .map(str::to_owned)
-        .collect()
+    Some(family.install(&package, root))
 }
 
 #[cfg(test)]

@@ -113,6 +113,21 @@ pub(super) struct Field {
     pub(super) required: bool,
 }
 
+impl Field {
+    /// Whether its value is a column of the source as it is.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(&self.value, FieldValue::Path(path) if path.steps.len() == 1)
+    }
+
+    /// The columns of the source that its value is made of.
+    pub(super) fn reads(&self) -> Vec<&str> {
+        match &self.value {
+            FieldValue::Path(path) => vec![path.root()],
+            FieldValue::Formula(formula) => formula.columns.iter().map(String::as_str).collect(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FieldValue {
     Path(Path),

@@ -52,10 +52,13 @@ impl Call {
     /// Checks what was written.
     pub fn read(raw: &RawCall<'_>, surroundings: &mut Surroundings<'_>) -> Option<Self> {
         let connection = match raw.connection {
-            Some(name) => Some(surroundings.connection(name, &["http"])?),
-            None => None,
+            Some(name) => surroundings.connection(name, &["http"]).map(Some),
+            None => Some(None),
         };
-        let (method, target) = target(raw, surroundings.report)?;
+        let target = target(raw, surroundings.report).map(|(method, target)| {
+            let target = surroundings.template(target);
+            target.map(|target| (method, target))
+        });
         let query: Vec<Option<_>> = raw
             .query
             .0
@@ -71,11 +74,11 @@ impl Call {
                 Some((name.value.clone(), surroundings.template(text)?))
             })
             .collect();
-        let target = surroundings.template(target);
+        let (method, target) = target??;
         Some(Self {
-            connection,
+            connection: connection?,
             method,
-            target: target?,
+            target,
             query: query.into_iter().collect::<Option<_>>()?,
             headers: headers.into_iter().collect::<Option<_>>()?,
             rate: raw.rate_limit.map(RateLimit::new),
@@ -136,7 +139,7 @@ impl Call {
         }
         request.limits = self.limits.clone();
         request.accept = self.status.clone();
-        request.rate = self.rate.clone();
+        request.rate.clone_from(&self.rate);
         Ok(request)
     }
 

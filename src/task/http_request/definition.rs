@@ -11,6 +11,7 @@ use crate::connection::{HttpMethod, Rate, StatusSet};
 use crate::data::decode::Notation;
 use crate::data::json::RecordsPath;
 use crate::document::{ByteSize, Diagnostic, Map, Node, Spanned};
+use crate::model::ConnectionId;
 use crate::task::{Guarantee, Surroundings};
 use crate::template::{Shape, Template};
 
@@ -216,7 +217,7 @@ impl HttpFetch {
 
     /// The name of its connection.
     pub fn connection(&self) -> Option<&str> {
-        self.call.connection.as_ref().map(|name| name.as_str())
+        self.call.connection.as_ref().map(ConnectionId::as_str)
     }
 
     /// How often its effects happen.

@@ -174,7 +174,10 @@ impl Asking<'_> {
             while let Some((body, number, _)) = batches.next(&mut records).await? {
                 let key = format!("{}/{number}", self.attempt.idempotency_key());
                 let scope = &self.attempt.scope;
-                let request = fetch.call.request(scope, body, key).map_err(told)?;
+                let request = fetch
+                    .call
+                    .request(scope, body, key)
+                    .map_err(|failure| told(&failure))?;
                 let answer = self.answer(&request, &mut feed, &mut 0).await?;
                 answer.check(fetch.expected.as_ref(), scope)?;
             }
@@ -188,7 +191,7 @@ impl Asking<'_> {
             self.keep_body(&answer);
             return Ok(());
         };
-        let mut walk = Walk::new(pages, scope).map_err(told)?;
+        let mut walk = Walk::new(pages, scope).map_err(|failure| told(&failure))?;
         loop {
             let key = format!("{}/{}", self.attempt.idempotency_key(), walk.number + 1);
             let mut request = self.request(scope, key)?;
@@ -207,8 +210,15 @@ impl Asking<'_> {
     }
 
     fn request(&self, scope: &Scope, key: String) -> Result<HttpRequest, DataError> {
-        let body = self.fetch.body.of(self.attempt, scope).map_err(told)?;
-        self.fetch.call.request(scope, body, key).map_err(told)
+        let body = self
+            .fetch
+            .body
+            .of(self.attempt, scope)
+            .map_err(|failure| told(&failure))?;
+        self.fetch
+            .call
+            .request(scope, body, key)
+            .map_err(|failure| told(&failure))
     }
 
     /// Asks, and hands the answer to the decoder while it comes. `start` becomes a hash of what it
@@ -315,7 +325,8 @@ impl Asking<'_> {
 
     async fn ticks(&self, repeat: &Repeat, feed: &mut Feed) -> Result<(), DataError> {
         let log = &self.attempt.log;
-        let mut clockwork = Clockwork::start(repeat, self.attempt).map_err(told)?;
+        let mut clockwork =
+            Clockwork::start(repeat, self.attempt).map_err(|failure| told(&failure))?;
         if clockwork.passed > 0 {
             log.info(format!(
                 "the time of {} ticks is over: they are left out",
@@ -404,7 +415,7 @@ impl Asking<'_> {
     }
 }
 
-fn told(failure: TaskFailure) -> DataError {
+fn told(failure: &TaskFailure) -> DataError {
     DataError::Source {
         message: failure.cause.message.to_string(),
         retryable: failure.cause.kind == crate::model::FailureKind::Retryable,

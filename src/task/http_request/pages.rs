@@ -237,10 +237,7 @@ impl<'a> Walk<'a> {
             _ => None,
         };
         let (offset, next) = match &pages.style {
-            Style::Page { name, first } => {
-                (u64::from(*first), Some((name.clone(), first.to_string())))
-            }
-            Style::Offset { name, first, .. } => {
+            Style::Page { name, first } | Style::Offset { name, first, .. } => {
                 (u64::from(*first), Some((name.clone(), first.to_string())))
             }
             _ => (0, None),

@@ -27,7 +27,7 @@ crate::record! {
 
 crate::choice! {
     /// What becomes of a tick that fails.
-    pub enum OnTickError as "way to handle an error" {
+    pub enum OnTickError as "reaction" {
         /// The attempt fails with it.
         Fail = "fail",
         /// It is left out with a warning. A run that has collected nothing at all fails.
@@ -140,24 +140,27 @@ impl Clockwork {
     pub(super) fn start(repeat: &Repeat, attempt: &AttemptContext) -> Result<Self, TaskFailure> {
         let now = (attempt.clock)();
         let count = whole_number("count", &repeat.count, &attempt.scope)?;
-        let mut ticks = Self {
-            every: repeat.every.get(&attempt.scope)?,
+        let start = logical_time(&attempt.scope).unwrap_or(now);
+        let every = repeat.every.get(&attempt.scope)?;
+        Ok(Self::new(every, count, start, now))
+    }
+
+    fn new(every: Duration, count: u64, start: Timestamp, now: Timestamp) -> Self {
+        let elapsed = now - start;
+        // A tick's time is over when the next one is due.
+        let over = elapsed.to_std().unwrap_or_default().as_nanos() / every.as_nanos();
+        let passed = u64::try_from(over).unwrap_or(u64::MAX).min(count);
+        Self {
+            every,
             count,
-            next: 0,
-            start: logical_time(&attempt.scope).unwrap_or(now),
+            next: passed,
+            start,
             origin: Instant::now(),
-            elapsed: TimeDelta::zero(),
-            passed: 0,
+            elapsed,
+            passed,
             missed: 0,
             late: 0,
-        };
-        ticks.elapsed = now - ticks.start;
-        // A tick's time is over when the next one is due.
-        let elapsed = ticks.elapsed.to_std().unwrap_or_default();
-        let over = elapsed.as_nanos() / ticks.every.as_nanos();
-        ticks.passed = u64::try_from(over).unwrap_or(u64::MAX).min(count);
-        ticks.next = ticks.passed;
-        Ok(ticks)
+        }
     }
 
     /// Waits for the next tick; `None` behind the last.
@@ -206,4 +209,85 @@ fn logical_time(scope: &Scope) -> Option<Timestamp> {
     let expression = Template::expression("run.logical_time").ok()?;
     let text = expression.render(scope).ok()?;
     text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// What comes of ticks of a second whose work takes so many milliseconds each: tick and its
+    /// beginning after the start; late and missed.
+    async fn ticks(started: &str, work: &[u64]) -> (Vec<(u64, u128)>, u64, u64) {
+        let start = at("2026-08-20T00:00:00Z");
+        let now = at(started);
+        let mut clockwork = Clockwork::new(Duration::from_secs(1), 6, start, now);
+        let (origin, before) = (Instant::now(), (now - start).to_std().unwrap_or_default());
+        let ahead = (start - now).to_std().unwrap_or_default();
+        let mut made = Vec::new();
+        let mut work = work.iter();
+        while let Some(tick) = clockwork.next().await {
+            let begun = (origin.elapsed() + before).saturating_sub(ahead);
+            assert_eq!(
+                tick.at,
+                start + TimeDelta::seconds(tick.number.try_into().unwrap())
+            );
+            made.push((tick.number, begun.as_millis()));
+            tokio::time::sleep(Duration::from_millis(*work.next().unwrap_or(&0))).await;
+        }
+        (made, clockwork.late, clockwork.missed)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ticks_keep_to_the_clock() {
+        let on_time = |numbers: std::ops::Range<u64>| -> Vec<(u64, u128)> {
+            numbers.map(|n| (n, u128::from(n) * 1000)).collect()
+        };
+        for (started, work, made, late, missed) in [
+            (
+                "2026-08-20T00:00:00Z",
+                &[900, 10, 999][..],
+                on_time(0..6),
+                0,
+                0,
+            ),
+            // Asked for ahead of its time.
+            ("2026-08-19T23:59:58Z", &[], on_time(0..6), 0, 0),
+            // A little late: not a tick is lost.
+            (
+                "2026-08-20T00:00:00.4Z",
+                &[],
+                [&[(0, 400)][..], &on_time(1..6)].concat(),
+                0,
+                0,
+            ),
+            // The time of two ticks is over.
+            (
+                "2026-08-20T00:00:02.9Z",
+                &[],
+                [&[(2, 2900)][..], &on_time(3..6)].concat(),
+                0,
+                0,
+            ),
+            // The first takes too long: one is missed, the next is late.
+            (
+                "2026-08-20T00:00:00Z",
+                &[2700],
+                [&[(0, 0), (2, 2700)][..], &on_time(3..6)].concat(),
+                1,
+                1,
+            ),
+            // All of them are over.
+            ("2026-08-20T01:00:00Z", &[], Vec::new(), 0, 0),
+        ] {
+            assert_eq!(
+                ticks(started, work).await,
+                (made, late, missed),
+                "{started} {work:?}"
+            );
+        }
+    }
 }

@@ -38,8 +38,12 @@ pub(in crate::task) struct Messages<'a> {
     places: BTreeMap<i32, (i64, i64)>,
     columns: Columns,
     ready: VecDeque<Batch>,
-    /// Where the rows handed out or ready come from.
+    /// Where the rows of the batch handed out last and of those that are ready come from.
     origins: Vec<Origin>,
+    /// Rows before them.
+    before: u64,
+    /// Rows of the batch handed out last.
+    handed: usize,
     ended: bool,
     read: Read,
 }
@@ -88,6 +92,8 @@ impl<'a> Messages<'a> {
             columns: Columns::default(),
             ready: VecDeque::new(),
             origins: Vec::new(),
+            before: 0,
+            handed: 0,
             ended: false,
             read: Read::default(),
         };
@@ -315,6 +321,9 @@ impl RecordSource for Messages<'_> {
     async fn next(&mut self) -> Result<Option<Batch>, DataError> {
         loop {
             if let Some(batch) = self.ready.pop_front() {
+                self.origins.drain(..self.handed);
+                self.before += self.handed as u64;
+                self.handed = batch.rows();
                 self.attempt
                     .progress
                     .add(batch.rows() as u64, batch.bytes() as u64);
@@ -331,6 +340,7 @@ impl RecordSource for Messages<'_> {
     }
 
     fn place(&self, row: u64) -> Option<Place> {
+        let row = row.checked_sub(self.before)?;
         let origin = self.origins.get(usize::try_from(row).ok()?)?;
         Some(self.place_of(*origin))
     }

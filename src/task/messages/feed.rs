@@ -121,6 +121,11 @@ const STARTS: [&str; 3] = ["earliest", "latest", "stored"];
 const UNTILS: [&str; 2] = ["caught_up", "stopped"];
 
 impl Feed {
+    /// Whether the name of the topic is known before a run.
+    pub(in crate::task) fn has_one_topic(&self) -> bool {
+        self.topic.is_literal()
+    }
+
     /// Checks what was written; the connection is checked.
     pub(in crate::task) fn read(
         connection: ConnectionId,

@@ -228,12 +228,11 @@ fn find(layers: &[Layer], columns: &Columns) -> Result<Vec<Cells>, TaskFailure> 
         let found = columns.iter().position(|column| *column.name == *name);
         found.ok_or_else(|| {
             let known = || columns.iter().map(|column| &*column.name);
-            let hint = match nearest(name, known()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    let names: Vec<String> = known().map(|name| format!("`{name}`")).collect();
-                    format!("they have {}", names.join(", "))
-                }
+            let hint = if let Some(near) = nearest(name, known()) {
+                format!("did you mean `{near}`?")
+            } else {
+                let names: Vec<String> = known().map(|name| format!("`{name}`")).collect();
+                format!("they have {}", names.join(", "))
             };
             TaskFailure::permanent(format!("the records have no column `{name}`: {hint}"))
         })

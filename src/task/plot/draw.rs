@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::place::{PictureFormat, Place};
-use crate::data::{AtomicFile, DataError};
+use crate::data::DataError;
 use crate::picture::{Chart, to_png, to_svg, unknown_letters};
 use crate::task::{AttemptContext, TaskFailure};
 
@@ -36,9 +36,10 @@ pub(super) async fn draw(
                     PictureFormat::Png => png.as_slice(),
                     PictureFormat::Svg => svg.as_bytes(),
                 };
-                let mut file = AtomicFile::create(&place.path)?;
+                let path = std::path::Path::new(&place.path);
+                let mut file = place.store.create(path)?;
                 file.write_all(bytes)
-                    .map_err(|error| DataError::file(&place.path, error))?;
+                    .map_err(|error| DataError::file(path, error))?;
                 file.finish()?;
                 Ok(Made {
                     shown: place.shown,

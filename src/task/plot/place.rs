@@ -1,22 +1,61 @@
 //! Where a picture goes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::document::{Diagnostic, FromNode, Node, Report, Spanned};
+use schemars::{Schema, json_schema};
+
+use crate::connection::{Bucket, Folder};
+use crate::document::{Diagnostic, FromNode, Node, Report, Spanned, Value};
+use crate::model::ConnectionId;
 use crate::task::{AttemptContext, Surroundings, TaskFailure};
 use crate::template::Template;
 
-/// A `to` as it is written: the path of a file.
+/// The kinds of connections that are stores of files.
+const BUCKETS: &[&str] = &["bucket"];
+
+/// A `to` as it is written: the path of a file, or `{ connection: …, file: … }`.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct ToRecord(Spanned<String>);
+pub(super) struct ToRecord {
+    connection: Option<Spanned<String>>,
+    file: Spanned<String>,
+}
+
+crate::record! {
+    /// A file of a bucket.
+    struct InBucket as "a `to` with a bucket" {
+        /// The bucket.
+        connection: Spanned<String>,
+        /// The file in it.
+        file: Spanned<String>,
+    }
+}
 
 impl FromNode for ToRecord {
     fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
-        Spanned::from_node(node, report).map(Self)
+        match &node.value {
+            Value::Map(_) => {
+                let InBucket {
+                    connection, file, ..
+                } = InBucket::from_node(node, report)?;
+                Some(Self {
+                    connection: Some(connection),
+                    file,
+                })
+            }
+            Value::Text(text) => Some(Self {
+                connection: None,
+                file: Spanned::new(text.to_string(), node.span),
+            }),
+            _ => {
+                report.expected("a path or `{ connection: …, file: … }`", node);
+                None
+            }
+        }
     }
 
-    fn schema() -> schemars::Schema {
-        String::schema()
+    fn schema() -> Schema {
+        json_schema!({ "anyOf": [{ "type": "string" }, InBucket::schema()] })
     }
 }
 
@@ -42,37 +81,56 @@ impl PictureFormat {
 
 /// A checked `to`.
 #[derive(Debug)]
-pub(super) struct Target(Template);
+pub(super) struct Target {
+    connection: Option<ConnectionId>,
+    path: Template,
+}
 
 impl Target {
     pub(super) fn read(to: &ToRecord, surroundings: &mut Surroundings<'_>) -> Option<Self> {
-        let ToRecord(path) = to;
-        let template = surroundings.template(path)?;
-        if template.is_literal() && PictureFormat::of(path).is_none() {
+        let ToRecord { connection, file } = to;
+        let connection = match connection {
+            Some(name) => Some(surroundings.connection(name, BUCKETS)?),
+            None => None,
+        };
+        let path = surroundings.template(file)?;
+        if path.is_literal() && PictureFormat::of(file).is_none() {
             surroundings.report.push(
                 Diagnostic::error(
                     "unknown-format",
-                    format!("the extension of `{}` doesn't say what to draw", path.value),
-                    path.span,
+                    format!("the extension of `{}` doesn't say what to draw", file.value),
+                    file.span,
                 )
                 .label("expected `.png` or `.svg`"),
             );
             return None;
         }
-        Some(Self(template))
+        Some(Self { connection, path })
+    }
+
+    /// The connection of its bucket.
+    pub(super) fn connection(&self) -> Option<&str> {
+        self.connection.as_ref().map(ConnectionId::as_str)
     }
 
     /// The place for an attempt.
     pub(super) fn place(&self, attempt: &AttemptContext) -> Result<Place, TaskFailure> {
-        let shown = self.0.render(&attempt.scope)?;
-        let format = PictureFormat::of(&shown).ok_or_else(|| {
+        let path = self.path.render(&attempt.scope)?;
+        let format = PictureFormat::of(&path).ok_or_else(|| {
             TaskFailure::permanent(format!(
-                "the extension of `{shown}` doesn't say what to draw: it has to be `.png` or `.svg`"
+                "the extension of `{path}` doesn't say what to draw: it has to be `.png` or `.svg`"
             ))
         })?;
+        let store: Arc<dyn Bucket> = match self.connection() {
+            None => Arc::new(Folder::of_project(&attempt.places.root)),
+            Some(name) => attempt.connections.bucket(name).ok_or_else(|| {
+                TaskFailure::permanent(format!("connection `{name}` is no bucket"))
+            })?,
+        };
         Ok(Place {
-            path: attempt.places.root.join(&shown),
-            shown,
+            shown: store.shown(&path),
+            path,
+            store,
             format,
         })
     }
@@ -81,8 +139,10 @@ impl Target {
 /// A file to be made.
 #[derive(Debug)]
 pub(super) struct Place {
-    pub(super) path: PathBuf,
-    /// As the pipeline has it.
+    pub(super) store: Arc<dyn Bucket>,
+    /// Within the store.
+    pub(super) path: String,
+    /// As people name it.
     pub(super) shown: String,
     pub(super) format: PictureFormat,
 }

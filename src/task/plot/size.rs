@@ -33,9 +33,11 @@ impl FromNode for Size {
             let (width, height) = (width.trim().parse().ok()?, height.trim().parse().ok()?);
             Some(Self { width, height })
         });
-        let side = 100..=8000;
+        let allowed = 100..=8000;
         match read {
-            Some(size) if side.contains(&size.width) && side.contains(&size.height) => Some(size),
+            Some(size) if allowed.contains(&size.width) && allowed.contains(&size.height) => {
+                Some(size)
+            }
             found => {
                 let message = match found {
                     Some(_) => format!("a side of `{text}` isn't from 100 to 8000 pixels"),

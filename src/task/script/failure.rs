@@ -34,7 +34,10 @@ pub(in crate::task) fn of_statement(
     } else {
         FailureKind::Permanent
     };
-    TaskFailure::new(kind, text)
+    TaskFailure {
+        of_values: error.is_of_values(),
+        ..TaskFailure::new(kind, text)
+    }
 }
 
 /// The failure of a statement's rows, or of the file they are written to.

@@ -2,14 +2,14 @@
 
 use serde_json::{Value as Json, json};
 
-use super::server::{FaultServer, Received};
 use super::{answer, attempt, failure, records, reply, text_answer};
+use crate::support::fault_server::{FaultServer, Received};
 
 const TICKERS: &str = r#"{"name": "Bitcoin", "tickers": [
     {"base": "BTC", "last": 67123.450000000000000001, "market": {"name": "Kraken"}},
     {"base": "BTC", "last": 1e-8, "market": null, "tags": ["a"]}], "total": 2}"#;
 
-fn serve(request: &Received) -> Vec<super::server::Act> {
+fn serve(request: &Received) -> Vec<crate::support::fault_server::Act> {
     match &*request.target {
         "/v1/tickers" => text_answer(TICKERS),
         "/v1/chart" => {

@@ -4,11 +4,11 @@ use runner::model::TaskId;
 use runner::task::Guarantee;
 use serde_json::{Value as Json, json};
 
-use super::server::{FaultServer, Received};
 use super::{answer, attempt, kind, records};
 use crate::support::attempt::Attempt;
+use crate::support::fault_server::{FaultServer, Received};
 
-fn serve(request: &Received) -> Vec<super::server::Act> {
+fn serve(request: &Received) -> Vec<crate::support::fault_server::Act> {
     answer(&json!({ "number": request.number, "bytes": request.body.len() }))
 }
 

@@ -4,10 +4,10 @@ use runner::connection::Session;
 use runner::model::ConnectionId;
 use serde_json::{Value as Json, json};
 
-use super::server::{FaultServer, Received, reply};
 use super::{attempt, kind, without_port};
 use crate::support::attempt::Attempt;
 use crate::support::connections::{postgres, rows, session, statement};
+use crate::support::fault_server::{FaultServer, Received, reply};
 
 /// Prices whose digits no binary float holds, in pages of two.
 const PAGES: [&str; 3] = [
@@ -20,7 +20,7 @@ const PAGES: [&str; 3] = [
     r#"{"tickers": []}"#,
 ];
 
-fn serve(request: &Received) -> Vec<super::server::Act> {
+fn serve(request: &Received) -> Vec<crate::support::fault_server::Act> {
     let body = PAGES[request.number.min(2)];
     reply(
         200,

@@ -5,7 +5,6 @@ mod bodies;
 mod check;
 mod copy;
 mod pages;
-mod server;
 mod streams;
 mod ticks;
 
@@ -13,9 +12,9 @@ use runner::model::{ConnectionId, FailureKind};
 use runner::task::{KINDS, TaskKind, TaskOutput};
 use serde_json::{Value as Json, json};
 
-use self::server::{Act, FaultServer, Received, reply};
 use crate::support::attempt::Attempt;
 use crate::support::connections::{connection, places};
+use crate::support::fault_server::{Act, FaultServer, Received, reply};
 
 /// A kind of task.
 fn kind(name: &str) -> &'static TaskKind {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::server::{Act, FaultServer, Received};
 use super::{answer, asked, attempt, failure, ids, records, reply, with};
+use crate::support::fault_server::{Act, FaultServer, Received};
 
 /// 25 records, ten a page, asked for in every way there is.
 fn serve(request: &Received) -> Vec<Act> {

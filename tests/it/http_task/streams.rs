@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::server::{Act, FaultServer, head, ok};
+use crate::support::fault_server::{Act, FaultServer, head, ok};
 use crate::support::postgres::runner;
 
 /// Records of a piece, and pieces of the answer: more than the memory that is allowed.

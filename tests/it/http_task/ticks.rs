@@ -2,8 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::server::{Act, FaultServer, Received};
 use super::{answer, attempt, failure, kind, left, records, reply};
+use crate::support::fault_server::{Act, FaultServer, Received};
 
 /// Bitso's ticker on a bad day.
 fn flaky(request: &Received) -> Vec<Act> {

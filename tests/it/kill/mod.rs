@@ -12,5 +12,6 @@ mod interrupts;
 mod machine;
 mod outage;
 mod project;
+mod stream;
 mod together;
-mod truth;
+pub(crate) mod truth;

@@ -64,7 +64,7 @@ impl Database {
 }
 
 /// What a query gives, as CSV without a header.
-pub(super) async fn csv(connection: &mut PgConnection, query: &str) -> String {
+pub(crate) async fn csv(connection: &mut PgConnection, query: &str) -> String {
     let statement = format!("COPY ({query}) TO STDOUT (FORMAT csv)");
     let stream = connection.copy_out_raw(&statement).await.expect(query);
     let parts: Vec<_> = stream.try_collect().await.expect(query);

@@ -113,6 +113,22 @@ async fn without_a_value_nothing_is_drawn() {
     }
 }
 
+#[tokio::test]
+async fn a_picture_goes_into_a_bucket() {
+    let mut attempt = attempt(CANDLES);
+    let places = places(attempt.folder());
+    let bucket = connection("lake", "bucket: lake/", &places);
+    let id = ConnectionId::new("lake").unwrap();
+    attempt.connections.insert(id, bucket);
+    let mut plot = candles();
+    let in_bucket = json!({ "connection": "lake", "file": "{{ run.dag }}/candles.svg" });
+    plot["to"] = json!([in_bucket, "candles.svg"]);
+    draw(&attempt, &plot).await;
+    assert!(read(&attempt, "lake/dag/candles.svg") == read(&attempt, "candles.svg"));
+    let task = attempt.parse(super::kind(), &plot).task();
+    assert_eq!(task.connections(), ["lake"]);
+}
+
 /// The `y` of every place in the longest path of an SVG.
 fn heights(svg: &str) -> Vec<f64> {
     let paths = svg.split("d=\"").skip(1);

@@ -4,6 +4,7 @@ pub(crate) mod attempt;
 pub(crate) mod connections;
 pub(crate) mod document;
 pub(crate) mod fault_server;
+pub(crate) mod kafka;
 pub(crate) mod postgres;
 pub(crate) mod project;
 pub(crate) mod proxy;

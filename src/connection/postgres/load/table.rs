@@ -34,7 +34,8 @@ pub(super) async fn find(
             (a.attgenerated <> '')::text, (a.attidentity = 'a')::text, c.relkind::text,
             coalesce(array_position(i.indkey::int2[], a.attnum), -1)::text,
             EXISTS (SELECT FROM pg_constraint f
-                WHERE f.confrelid = c.oid AND f.contype = 'f' AND f.conrelid <> c.oid)::text
+                WHERE f.confrelid = c.oid AND f.contype = 'f' AND f.conrelid <> c.oid)::text,
+            (a.attnotnull AND NOT a.atthasdef AND a.attidentity = '')::text
         FROM pg_class c
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
@@ -68,6 +69,7 @@ pub(super) async fn find(
                     name: row[0].clone(),
                     type_name: row[1].clone(),
                     generated: row[2] == "true",
+                    required: row[7] == "true",
                     identity_always: row[3] == "true",
                 })
                 .collect(),

@@ -10,6 +10,7 @@ use super::{Sink, SinkKind};
 use crate::connection::{HttpMethod, Rate, StatusSet};
 use crate::data::{RecordSource, Written};
 use crate::document::{FromNode as _, Map, Node, Spanned};
+use crate::model::ConnectionId;
 use crate::task::copy::end::Selection;
 use crate::task::copy::flow::{Consumer, Flow, finish};
 use crate::task::http_request::{Batches, Batching, Call, RawCall, around};
@@ -123,7 +124,7 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sin
 #[async_trait]
 impl Sink for Target {
     fn connection(&self) -> Option<&str> {
-        self.call.connection.as_ref().map(|name| name.as_str())
+        self.call.connection.as_ref().map(ConnectionId::as_str)
     }
 
     async fn run(&self, flow: &Flow, attempt: &AttemptContext) -> TaskResult {

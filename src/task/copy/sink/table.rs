@@ -161,6 +161,8 @@ impl Sink for TableSink {
         let column = |field: &'a Field| LoadColumn {
             name: &field.target,
             r#type: field.r#type.map(CellType::word),
+            reads: field.reads(),
+            is_plain: field.is_plain(),
             place: field.place,
         };
         let fields = flow.mapping.fields.as_ref();

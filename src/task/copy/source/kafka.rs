@@ -10,7 +10,7 @@ use crate::task::copy::columns::Mapping;
 use crate::task::copy::end::Selection;
 use crate::task::copy::flow::Consumer;
 use crate::task::messages::{Feed, FeedSettings, Messages};
-use crate::task::{AttemptContext, Surroundings, TaskFailure};
+use crate::task::{AttemptContext, Deed, Surroundings, TaskFailure, Touch};
 
 pub(super) const KIND: SourceKind = SourceKind {
     name: "topic",
@@ -50,11 +50,11 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sou
     let settings = FeedSettings::from_entries(&entries, node.span, surroundings.report)?;
     let connection = surroundings.connection(&from.connection, &["kafka"])?;
     let feed = Feed::read(connection, &from.topic, &settings, surroundings)?;
-    Some(Box::new(Topic(feed)))
+    Some(Box::new(Topic(feed, from.topic)))
 }
 
 #[derive(Debug)]
-struct Topic(Feed);
+struct Topic(Feed, Spanned<String>);
 
 #[async_trait]
 impl Source for Topic {
@@ -78,6 +78,17 @@ impl Source for Topic {
             .log
             .info(format!("{} messages were read", read.messages));
         Ok(read.bytes)
+    }
+
+    fn touch(&self) -> Option<Touch<'_>> {
+        let Self(feed, name) = self;
+        Some(Touch {
+            connection: feed.connection.as_str(),
+            deed: Deed::Topic {
+                name: feed.has_one_topic().then_some(name.as_str()),
+                place: name.span,
+            },
+        })
     }
 
     fn as_feed(&self) -> Option<&Feed> {

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::piece::{SegmentSource, origin, place};
 use crate::connection::{
-    Claim, DatabaseError, HeldPartition, LedgerKey, Session, StreamKey, StreamMove,
+    Claim, DatabaseError, HeldPartition, LedgerKey, Loaded, Session, StreamKey, StreamMove,
 };
 use crate::data::{DataError, RecordSource, Reject, Rejects};
 use crate::failpoint::{self, Point};
@@ -217,21 +217,11 @@ impl Loader<'_> {
             bytes: piece.bytes,
             ..Tally::default()
         };
-        for mut source in SegmentSource::of(&self.topic, piece) {
-            let scope = self.attempt.scope.clone();
-            let mapping = &self.flow.mapping;
-            let (taken, mut mapped);
-            let records: &mut dyn RecordSource = if mapping.is_nothing() {
-                &mut source
-            } else {
-                taken = rejects.clone();
-                mapped = Mapped::open(&mut source, mapping, scope, taken).await?;
-                &mut mapped
+        for source in SegmentSource::of(&self.topic, piece) {
+            let loaded = match &rejects {
+                Some(rejects) => self.sifted(session, &source, rejects).await?,
+                None => self.write(session, source, None).await?,
             };
-            let loaded = self
-                .sink
-                .write(session, records, rejects.as_ref(), self.flow, self.attempt)
-                .await?;
             tally.rows += loaded.rows;
             tally.written += loaded.written;
         }
@@ -241,6 +231,71 @@ impl Loader<'_> {
             self.bury(piece, rejected).await?;
         }
         Ok(tally)
+    }
+
+    /// Writes records without those whose values the database refuses: what is refused as a whole
+    /// is halved until the bad ones are found.
+    async fn sifted(
+        &self,
+        session: &mut dyn Session,
+        source: &SegmentSource,
+        rejects: &Rejects,
+    ) -> Result<Loaded, TaskFailure> {
+        let mut loaded = Loaded::default();
+        // What is to be written, the first at the end.
+        let mut parts = vec![0..source.rows()];
+        while let Some(part) = parts.pop() {
+            session.mark().await?;
+            let own = Rejects::kept()?;
+            let written = self
+                .write(session, source.part(part.clone()), Some(&own))
+                .await;
+            match written {
+                Ok(done) => {
+                    session.unmark().await?;
+                    loaded.rows += done.rows;
+                    loaded.written += done.written;
+                    own.take().into_iter().for_each(|reject| rejects.add(reject));
+                }
+                Err(failure) if failure.of_values => {
+                    session.undo().await?;
+                    if part.len() > 1 {
+                        let middle = part.start + part.len() / 2;
+                        parts.extend([middle..part.end, part.start..middle]);
+                        continue;
+                    }
+                    let message = &failure.cause.message;
+                    rejects.add(Reject {
+                        place: source.place(part.start as u64),
+                        column: None,
+                        value: None,
+                        reason: message.lines().next().unwrap_or_default().to_owned(),
+                        record: String::new(),
+                    });
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Maps and writes records.
+    async fn write(
+        &self,
+        session: &mut dyn Session,
+        mut source: SegmentSource,
+        rejects: Option<&Rejects>,
+    ) -> Result<Loaded, TaskFailure> {
+        let (attempt, mapping) = (self.attempt, &self.flow.mapping);
+        if mapping.is_nothing() {
+            let records: &mut dyn RecordSource = &mut source;
+            return self.sink.write(session, records, rejects, self.flow, attempt).await;
+        }
+        let scope = attempt.scope.clone();
+        let mut mapped = Mapped::open(&mut source, mapping, scope, rejects.cloned()).await?;
+        self.sink
+            .write(session, &mut mapped, rejects, self.flow, attempt)
+            .await
     }
 
     /// Sends bad messages to the topic of dead letters and says so in the log.

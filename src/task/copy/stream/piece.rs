@@ -1,12 +1,13 @@
 //! The records of a piece as a source.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::data::{Batch, Columns, DataError, Place, RecordSource};
+use crate::data::{Batch, BatchBuilder, Columns, DataError, Place, RecordSource};
 use crate::task::messages::{Origin, Piece};
 
 /// The records of a segment of a piece.
@@ -38,6 +39,39 @@ impl SegmentSource {
                 source
             })
             .collect()
+    }
+}
+
+impl SegmentSource {
+    /// How many rows it has.
+    pub(super) fn rows(&self) -> usize {
+        self.batches.iter().map(Batch::rows).sum()
+    }
+
+    /// Some of its rows.
+    pub(super) fn part(&self, rows: Range<usize>) -> Self {
+        let mut batches = VecDeque::new();
+        let mut start = 0;
+        for batch in &self.batches {
+            let end = start + batch.rows();
+            let from = rows.start.max(start) - start;
+            let to = rows.end.min(end).saturating_sub(start);
+            if from == 0 && to == batch.rows() {
+                batches.push_back(batch.clone());
+            } else if from < to {
+                let mut builder = BatchBuilder::new(self.columns.clone());
+                (from..to).for_each(|row| batch.row(row).for_each(|cell| builder.push(cell)));
+                batches.push_back(builder.take());
+            }
+            start = end;
+        }
+        Self {
+            topic: self.topic.clone(),
+            piece: self.piece.clone(),
+            columns: self.columns.clone(),
+            batches,
+            first: self.first + rows.start,
+        }
     }
 }
 
