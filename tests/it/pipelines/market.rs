@@ -71,11 +71,7 @@ fn expected(messages: &[String]) -> (String, String) {
         let so_far = extremes
             .entry(price.pair.clone())
             .or_insert((bid, ask, spread));
-        *so_far = (
-            so_far.0.max(bid),
-            so_far.1.min(ask),
-            so_far.2.max(spread),
-        );
+        *so_far = (so_far.0.max(bid), so_far.1.min(ask), so_far.2.max(spread));
         rows.entry(price.pair.clone()).or_default().push(format!(
             "{},{},{},{},{},{},{},{},{}\n",
             price.pair,
@@ -93,13 +89,18 @@ fn expected(messages: &[String]) -> (String, String) {
             .or_insert((0, 0, spread));
         *window = (window.0 + bid + ask, window.1 + 1, window.2.max(spread));
     }
-    let windows = windows.into_iter().map(|((pair, start), (sum, count, spread))| {
-        // The mean of halves of cents, to six decimals.
-        let mean = (sum * 5000 * 2 + count) / (2 * count);
-        let (whole, fraction) = (mean / 1_000_000, mean % 1_000_000);
-        let start = time(start);
-        format!("{pair},{start},{whole}.{fraction:06},{},{count}\n", money(spread))
-    });
+    let windows = windows
+        .into_iter()
+        .map(|((pair, start), (sum, count, spread))| {
+            // The mean of halves of cents, to six decimals.
+            let mean = (sum * 5000 * 2 + count) / (2 * count);
+            let (whole, fraction) = (mean / 1_000_000, mean % 1_000_000);
+            let start = time(start);
+            format!(
+                "{pair},{start},{whole}.{fraction:06},{},{count}\n",
+                money(spread)
+            )
+        });
     (rows.into_values().flatten().collect(), windows.collect())
 }
 
