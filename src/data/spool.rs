@@ -86,13 +86,12 @@ impl Spool {
 
     /// Writes the longest tails to the file, until half of the memory is free.
     fn write_out(&mut self) -> io::Result<()> {
-        let file = match &self.file {
-            Some(file) => Arc::clone(file),
-            None => {
-                std::fs::create_dir_all(&self.folder)?;
-                let file = Arc::new(tempfile::tempfile_in(&self.folder)?);
-                Arc::clone(self.file.insert(file))
-            }
+        let file = if let Some(file) = &self.file {
+            Arc::clone(file)
+        } else {
+            std::fs::create_dir_all(&self.folder)?;
+            let file = Arc::new(tempfile::tempfile_in(&self.folder)?);
+            Arc::clone(self.file.insert(file))
         };
         let share = self.limit / self.pieces.len().max(1);
         let mut longest: Vec<usize> = (0..self.pieces.len()).collect();

@@ -215,7 +215,8 @@ Schema for editors. Every key that isn't listed here is refused by `runner check
   type of its value. In scope are `params`, `run` (`id`, `dag`, `logical_time`, `trigger`,
   `data_interval.start`, `data_interval.end`), `tasks.<id>.outputs` of the tasks that come before,
   `item` in a `foreach`, and `env` for the names that `env:` declares. Filters beside minijinja's own:
-  `date(\"%Y-%m-%d\")` and `shift(\"-1d\")` for times.
+  `date(\"%Y-%m-%d\")` and `shift(\"-1d\")` for times, in UTC. A time is a text such as
+  `2026-08-20T00:00:00Z` or `2026-08-20 00:00:00+00`; without an offset it is UTC, a day is its midnight.
 - In **SQL**, `:name` is a parameter of the DAG and `{{ … }}` an expression; both are bound, never pasted.
 - In **runner.yaml**, `${NAME}` and `${NAME:-default}` are environment variables; a `.env` beside it is
   read, the real environment wins.

@@ -131,18 +131,14 @@ impl CloudBucket {
         tempfile::tempfile_in(&self.spool)
     }
 
-    /// One round of a revision; `None` when another writer was quicker.
-    #[expect(
-        clippy::option_option,
-        reason = "not done, done without a change, done"
-    )]
+    /// One round of a revision.
     fn round(
         &self,
         path: &str,
         load: Option<&str>,
         revision: &Revision,
         runtime: &Handle,
-    ) -> Result<Option<Option<Revised>>, DataError> {
+    ) -> Result<Round, DataError> {
         let store = self.store()?;
         let object = self.object(path)?;
         let old = if revision.needs_old() {
@@ -153,7 +149,7 @@ impl CloudBucket {
         let mut loads = old.as_ref().map_or_else(Vec::new, |old| old.loads.clone());
         if let Some(load) = load {
             if loads.iter().any(|known| known == load) {
-                return Ok(Some(None));
+                return Ok(Round::Earlier);
             }
             loads.push(load.to_owned());
             let before = loads.len().saturating_sub(MEMORY);
@@ -180,12 +176,21 @@ impl CloudBucket {
         match runtime.block_on(put) {
             Ok(()) => {
                 failpoint::pass(Point::AfterRename);
-                Ok(Some(Some(revised)))
+                Ok(Round::Done(revised))
             }
-            Err(Error::Precondition { .. } | Error::AlreadyExists { .. }) => Ok(None),
+            Err(Error::Precondition { .. } | Error::AlreadyExists { .. }) => Ok(Round::Overtaken),
             Err(error) => Err(self.failed(path)(error)),
         }
     }
+}
+
+/// How a round of a revision ended.
+enum Round {
+    Done(Revised),
+    /// The object has this load already.
+    Earlier,
+    /// Another writer was quicker.
+    Overtaken,
 }
 
 /// An object that was fetched to be revised.
@@ -297,8 +302,10 @@ impl Bucket for CloudBucket {
         let load = load.filter(|_| revision.layout.mode == FileMode::Append);
         let load = load.map(short);
         for round in 0..MOST_ROUNDS {
-            if let Some(done) = self.round(path, load.as_deref(), revision, &runtime)? {
-                return Ok(done);
+            match self.round(path, load.as_deref(), revision, &runtime)? {
+                Round::Done(revised) => return Ok(Some(revised)),
+                Round::Earlier => return Ok(None),
+                Round::Overtaken => {}
             }
             // The others are done sooner than all of us at once.
             let pause = Duration::from_millis(u64::from(5 + 10 * round.min(20)));

@@ -70,15 +70,14 @@ impl ObjectWriter {
             ..
         } = self;
         runtime.block_on(async {
-            let upload = match upload {
-                Some(upload) => upload,
-                None => {
-                    let options = PutMultipartOptions::default();
-                    upload.insert(Upload {
-                        handle: store.put_multipart_opts(path, options).await?,
-                        parts: JoinSet::new(),
-                    })
-                }
+            let upload = if let Some(upload) = upload {
+                upload
+            } else {
+                let options = PutMultipartOptions::default();
+                upload.insert(Upload {
+                    handle: store.put_multipart_opts(path, options).await?,
+                    parts: JoinSet::new(),
+                })
             };
             while upload.parts.len() >= IN_FLIGHT {
                 joined(upload.parts.join_next().await)?;

@@ -95,12 +95,11 @@ struct Chunk {
 impl Chunk {
     fn add(&mut self, key: Vec<u8>, text: Vec<u8>) {
         self.held += key.len() + text.len() + 96;
-        match self.by_key.get(&key) {
-            Some(at) => self.rows[*at].0 = text,
-            None => {
-                self.by_key.insert(key, self.rows.len());
-                self.rows.push((text, false));
-            }
+        if let Some(at) = self.by_key.get(&key) {
+            self.rows[*at].0 = text;
+        } else {
+            self.by_key.insert(key, self.rows.len());
+            self.rows.push((text, false));
         }
     }
 

@@ -96,7 +96,7 @@ impl Work {
             Some(Compression::of(Path::new(path))).filter(|found| *found != Compression::None)
         };
         let files = from.store.list(&from.path)?;
-        if (keep || !self.again) && files.is_empty() {
+        if files.is_empty() && (keep || !self.again) {
             return Err(nothing(&from.shown()));
         }
         for file in files {

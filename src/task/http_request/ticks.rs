@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta};
+use schemars::{Schema, json_schema};
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
 use super::pages::whole_number;
 use crate::document::units::parse_duration;
-use crate::document::{Diagnostic, FromNode as _, Node, Spanned};
+use crate::document::{Diagnostic, FromNode, Node, Report, Spanned};
 use crate::model::Timestamp;
 use crate::task::{AttemptContext, Surroundings, TaskFailure};
 use crate::template::{Scope, Template, TemplateValue};
@@ -17,7 +18,7 @@ crate::record! {
     /// Asks at a fixed rate, by the clock: the n-th tick is due at the run's time plus n periods, however long the requests take. An attempt makes only ticks that are still to come.
     pub struct RawRepeat as "a `repeat`" {
         /// The period: `1s`, or a template.
-        every: Node,
+        every: RawPeriod,
         /// How many ticks there are: a number or a template.
         count: Node,
         /// What becomes of a tick that fails.
@@ -52,23 +53,45 @@ enum Period {
 /// The shortest period.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-impl Period {
-    fn read(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Self> {
-        if let Some(text) = node.as_text()
-            && text.contains("{{")
-        {
-            let text = Spanned::new(text.to_owned(), node.span);
-            return surroundings.template(&text).map(Self::Template);
+/// A period as it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RawPeriod {
+    Fixed(Spanned<Duration>),
+    Template(Spanned<String>),
+}
+
+impl FromNode for RawPeriod {
+    fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
+        match node.as_text() {
+            Some(text) if text.contains("{{") => {
+                Some(Self::Template(Spanned::new(text.to_owned(), node.span)))
+            }
+            _ => Spanned::from_node(node, report).map(Self::Fixed),
         }
-        let every = Duration::from_node(node, surroundings.report)?;
-        if every < SHORTEST {
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "anyOf": [
+            Duration::schema(),
+            { "type": "string", "pattern": "\\{\\{" },
+        ] })
+    }
+}
+
+impl Period {
+    fn read(raw: &RawPeriod, surroundings: &mut Surroundings<'_>) -> Option<Self> {
+        let every = match raw {
+            RawPeriod::Fixed(every) => every,
+            RawPeriod::Template(text) => return surroundings.template(text).map(Self::Template),
+        };
+        if every.value < SHORTEST {
             surroundings.report.push(
-                Diagnostic::error("invalid-value", "a period is at least `1ms`", node.span)
+                Diagnostic::error("invalid-value", "a period is at least `1ms`", every.span)
                     .label("`every` is too short"),
             );
             return None;
         }
-        Some(Self::Fixed(every))
+        Some(Self::Fixed(every.value))
     }
 
     fn get(&self, scope: &Scope) -> Result<Duration, TaskFailure> {

@@ -54,7 +54,7 @@ impl Scene {
                     let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
                     if path.is_dir() {
                         folders.push(path);
-                    } else if !name.ends_with(".loads") {
+                    } else if path.extension().is_none_or(|end| end != "loads") {
                         files.insert(name.to_owned(), std::fs::read_to_string(&path).unwrap());
                     }
                 }

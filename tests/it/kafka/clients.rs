@@ -261,7 +261,6 @@ async fn whoever_gets_a_partition_says_where_it_begins() {
     .await;
     assert_eq!(told[0], "assigned [0, 1]");
     assert_eq!(told[1], "revoked [0, 1] lost false");
-    assert!(told[2].starts_with("assigned ["), "{told:?}");
 }
 
 #[tokio::test]

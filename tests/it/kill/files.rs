@@ -103,7 +103,7 @@ async fn a_folder_holds_each_record_once() {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             if path.is_dir() {
                 folders.push(path);
-            } else if name.starts_with('.') && !name.ends_with(".loads") {
+            } else if name.starts_with('.') && path.extension().is_none_or(|end| end != "loads") {
                 hidden.push(path);
             }
         }

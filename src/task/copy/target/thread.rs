@@ -115,7 +115,7 @@ impl Work {
                                 }
                                 spool.add(target, |buffer| layout.encode(&batch, row, buffer));
                             }
-                            Err(reason) => self.misfit(&batch, row, first, reason)?,
+                            Err(reason) => self.misfit(&batch, row, first, &reason)?,
                         }
                     }
                     spool.relieve()?;
@@ -145,7 +145,7 @@ impl Work {
         Ok(stored)
     }
 
-    fn misfit(&self, batch: &Batch, row: usize, first: u64, reason: String) -> Result<(), Broken> {
+    fn misfit(&self, batch: &Batch, row: usize, first: u64, reason: &str) -> Result<(), Broken> {
         let misfit = Misfit {
             row: first + row as u64,
             reason: format!("`file`: {reason}"),
