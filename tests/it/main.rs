@@ -2,7 +2,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::similar_names,
-    clippy::case_sensitive_file_extension_comparisons,
     clippy::print_stderr,
     reason = "clippy's own settings for tests don't reach the functions that tests share"
 )]
