@@ -38,6 +38,13 @@ pub fn secret_of_command(line: &str) -> Result<String, String> {
         let _ = child.wait();
         return Err(format!("it took over {} s", PATIENCE.as_secs()));
     };
+    // Whoever prints more is cut off, and may die of that: the length comes first.
+    if let Ok(bytes) = &read
+        && bytes.len() as u64 > LONGEST
+    {
+        let _ = child.wait();
+        return secret_of_bytes(bytes.clone());
+    }
     let status = child
         .wait()
         .map_err(|error| format!("its end can't be seen: {error}"))?;
