@@ -59,7 +59,7 @@ impl Layout {
         })
     }
 
-    /// Appends a row as a [`Revision`] wants it: its text, with its key before it for an upsert.
+    /// Appends a row as a [`Revision`](super::Revision) wants it: its text, with its key before it for an upsert.
     #[inline]
     pub fn encode(&self, batch: &Batch, row: usize, buffer: &mut Vec<u8>) {
         if self.mode != FileMode::Upsert {
