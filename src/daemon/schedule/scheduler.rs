@@ -8,7 +8,7 @@ use super::DaemonLock;
 use crate::daemon::{Alarm, Host};
 use crate::engine::Event;
 use crate::engine::plan::{PlanEvent, Planner, Waiting};
-use crate::model::{DagId, RunId, Schedule, Timestamp, TriggerKind};
+use crate::model::{DagId, RunId, RunState, Schedule, Timestamp, TriggerKind};
 use crate::spec::{Loaded, Pipeline};
 use crate::store::StoreError;
 
@@ -209,8 +209,10 @@ impl Scheduler {
                 if stored.state.is_finished() {
                     continue;
                 }
+                let is_new = stored.state == RunState::Queued;
                 match self.host.resume(stored).await {
-                    Ok(()) => tracing::info!(%run, %dag, "goes on"),
+                    Ok(()) if is_new => {}
+                    Ok(()) => tracing::info!(%run, %dag, "goes on after an interruption"),
                     Err(reason) => tracing::error!(%run, %dag, %reason, "can't go on"),
                 }
             }
@@ -249,7 +251,21 @@ impl Scheduler {
             });
         }
         let now = self.host.now();
+        let dags = events.len();
         let decisions = self.planner.handle(now, events);
+        let paused = self
+            .pipelines
+            .keys()
+            .filter(|dag| self.paused.contains(*dag));
+        let paused = match paused.count() {
+            0 => String::new(),
+            count => format!(", {count} of them paused"),
+        };
+        let next = self.planner.next_wakeup().map_or_else(String::new, |next| {
+            format!("; next at {}", next.format("%Y-%m-%dT%H:%M:%SZ"))
+        });
+        let s = if dags == 1 { "" } else { "s" };
+        tracing::info!("scheduling {dags} DAG{s}{paused}{next}");
         self.carry_out(decisions).await
     }
 

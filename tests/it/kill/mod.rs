@@ -11,7 +11,7 @@ mod files;
 mod interrupts;
 mod machine;
 mod outage;
-mod project;
+pub(crate) mod project;
 mod stream;
 mod together;
 pub(crate) mod truth;
