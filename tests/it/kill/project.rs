@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,10 +13,8 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::machine::wait_until_none;
+pub(crate) use crate::support::eventually::DEADLINE;
 use crate::support::postgres::runner;
-
-/// Longer than anything takes that works, on a machine that does much else.
-pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A project. Its processes have ended before the folder is removed.
 pub(crate) struct Project {

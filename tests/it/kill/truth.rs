@@ -1,7 +1,6 @@
 //! What is true, read past the program: in the database, and in the file of the run state.
 
 use std::path::Path;
-use std::time::Instant;
 
 use futures_util::TryStreamExt as _;
 use runner::embedded::postgres::{PostgresServer, acquire, ensure_database};
@@ -9,7 +8,8 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use super::project::{DEADLINE, Project};
+use super::project::Project;
+use crate::support::eventually::Waiting;
 use crate::support::postgres::runner;
 
 /// A connection to a database of the project's own server, which is up as long as this lives.
@@ -20,14 +20,14 @@ pub(crate) struct Database {
 
 /// Connects; the server is started and the database made if need be.
 pub(crate) async fn database(project: &Project, name: &str) -> Database {
-    let started = Instant::now();
+    let waiting = Waiting::begin();
     loop {
-        match try_database(project, name).await {
+        let pause = match try_database(project, name).await {
             Ok(database) => return database,
             // It may be recovering from a kill that no run had to wait for.
-            Err(error) => assert!(started.elapsed() < DEADLINE, "{error}"),
-        }
-        tokio::task::yield_now().await;
+            Err(error) => waiting.pause(error),
+        };
+        pause.await;
     }
 }
 
