@@ -16,8 +16,10 @@ pub(super) fn plan_of(pipeline: &Pipeline) -> DagPlan {
         version: pipeline.version.hash.clone(),
         schedule: pipeline.schedule.clone(),
         max_runs: pipeline.max_runs,
-        depends_on_past: false,
-        after: BTreeSet::new(),
+        overlap: pipeline.overlap,
+        depends_on_past: pipeline.depends_on_past,
+        after: pipeline.after.clone(),
+        deadline: pipeline.deadline,
     }
 }
 
@@ -57,7 +59,8 @@ impl Scheduler {
             }
         }
         for (dag, pipeline) in &pipelines {
-            let same = |old: &Arc<Pipeline>| old.version.hash == pipeline.version.hash;
+            // What it comes after may be another thing without an edit of its own file.
+            let same = |old: &Arc<Pipeline>| plan_of(old) == plan_of(pipeline);
             if self.pipelines.get(dag).is_some_and(same) {
                 continue;
             }
@@ -68,6 +71,7 @@ impl Scheduler {
                 paused: self.paused.contains(dag),
                 running: Vec::new(),
                 last: None,
+                heard: Vec::new(),
             });
         }
         self.pipelines.clone_from(&pipelines);

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::DaemonLock;
+use super::{DaemonLock, known};
 use crate::daemon::Host;
-use crate::engine::plan::{PlanEvent, Planner, Waiting};
-use crate::model::{DagId, RunId, Timestamp, TriggerKind};
+use crate::engine::plan::{Active, Memory, PlanEvent, Planner, Waiting};
+use crate::model::{DagId, RunId, Timestamp};
 use crate::spec::Pipeline;
 use crate::store::StoreError;
 
@@ -80,17 +80,14 @@ impl Scheduler {
             for spec in told.began {
                 events.push(PlanEvent::Began {
                     dag: spec.dag.clone(),
-                    run: spec.id.clone(),
+                    active: known::active(&spec),
                 });
             }
-            for (spec, state) in told.ended {
-                events.push(PlanEvent::Ended {
-                    dag: spec.dag.clone(),
-                    run: spec.id.clone(),
-                    state,
-                    interval: spec.interval,
-                    scheduled: spec.trigger == TriggerKind::Schedule,
-                });
+            for (spec, dataset, at) in told.wrote {
+                events.push(known::wrote(&spec, dataset, at));
+            }
+            for (spec, state, at) in told.ended {
+                events.push(known::ended(&spec, state, at));
             }
             if told.belled {
                 self.take_up_runs().await?;
@@ -191,20 +188,41 @@ impl Scheduler {
             }
             memories.insert(row.dag, row.memory);
         }
-        let mut running: BTreeMap<DagId, Vec<RunId>> = BTreeMap::new();
-        for (_, run, dag) in self.host.store().owners().await? {
-            running.entry(dag).or_default().push(run);
+        let store = self.host.store().clone();
+        let here: BTreeMap<RunId, Active> = self
+            .host
+            .runs()
+            .map(|spec| (spec.id.clone(), known::active(spec)))
+            .collect();
+        let mut running: BTreeMap<DagId, Vec<Active>> = BTreeMap::new();
+        for (_, run, dag) in store.owners().await? {
+            // Its own process looks after the deadline of a run that isn't here.
+            let elsewhere = Active { run, since: None };
+            let active = here.get(&elsewhere.run).cloned().unwrap_or(elsewhere);
+            running.entry(dag).or_default().push(active);
         }
         // What was taken up is among them.
         self.host.take_told();
         let mut events = Vec::with_capacity(self.pipelines.len());
         for (dag, pipeline) in &self.pipelines {
+            let memory: Memory = memories.remove(dag).unwrap_or_default();
+            let last = match pipeline.depends_on_past {
+                true => known::last_end(store.as_ref(), dag).await?,
+                false => None,
+            };
+            let heard = match memory.decided {
+                Some(since) if !pipeline.after.is_empty() => {
+                    known::heard_since(store.as_ref(), &self.pipelines, pipeline, since).await?
+                }
+                _ => Vec::new(),
+            };
             events.push(PlanEvent::Known {
                 plan: super::reload::plan_of(pipeline),
-                memory: memories.remove(dag).unwrap_or_default(),
+                memory,
                 paused: self.paused.contains(dag),
                 running: running.remove(dag).unwrap_or_default(),
-                last: None,
+                last,
+                heard,
             });
         }
         let now = self.host.now();
