@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::Scheduler;
 use crate::daemon::clock::random;
 use crate::engine::Event;
-use crate::engine::plan::{Cause, Decision, Occurrence};
+use crate::engine::plan::{Cause, Decision, Occurrence, PlanEvent};
 use crate::model::{Json as JsonText, RunId, RunSpec, Timestamp, TriggerKind};
 use crate::spec::Pipeline;
 use crate::store::{Decided, NewRun, SkippedTicks, StoreError};
@@ -23,6 +23,7 @@ impl Scheduler {
             match decision {
                 Decision::Start { dag, occurrence } => {
                     let Some(pipeline) = self.pipelines.get(&dag) else {
+                        self.found.push(PlanEvent::NotBegun { dag });
                         continue;
                     };
                     match run_spec(pipeline, occurrence, now) {
@@ -33,6 +34,7 @@ impl Scheduler {
                         }
                         Err(reason) => {
                             tracing::error!(%dag, %reason, "a run can't begin");
+                            self.found.push(PlanEvent::NotBegun { dag });
                         }
                     }
                 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::engine::plan::{Active, Heard, PlanEvent};
+use crate::engine::plan::{Active, DagPlan, Heard, Memory, PlanEvent};
 use crate::model::{
     DagId, DatasetId, Outcome, RunSpec, RunState, TaskState, Timestamp, TriggerKind,
 };
@@ -13,8 +13,22 @@ use crate::store::{RunFilter, RunRow, RunStore, StoreError};
 /// Runs of one DAG that are looked through for what was missed: more don't end in a downtime.
 const MOST_RUNS: u32 = 500;
 
+/// What the planner sees of a pipeline.
+pub fn plan_of(pipeline: &Pipeline) -> DagPlan {
+    DagPlan {
+        dag: pipeline.id.clone(),
+        version: pipeline.version.hash.clone(),
+        schedule: pipeline.schedule.clone(),
+        max_runs: pipeline.max_runs,
+        overlap: pipeline.overlap,
+        depends_on_past: pipeline.depends_on_past,
+        after: pipeline.after.clone(),
+        deadline: pipeline.deadline,
+    }
+}
+
 /// A run that has not ended, as the planner counts it.
-pub(super) fn active(spec: &RunSpec) -> Active {
+pub fn active(spec: &RunSpec) -> Active {
     // A backfill's scheduled time is of the past from its first moment.
     let dated = spec.trigger != TriggerKind::Backfill;
     Active {
@@ -45,11 +59,48 @@ pub(super) fn wrote(spec: &RunSpec, dataset: DatasetId, at: Timestamp) -> PlanEv
     }
 }
 
-/// How the last run of a DAG that began by itself has ended; `None` when none has.
-pub(super) async fn last_end(
+/// What was found of a DAG.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub memory: Memory,
+    pub paused: bool,
+    /// Its runs that have not ended.
+    pub running: Vec<Active>,
+}
+
+/// A DAG is there, with what the store knows of it.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn known(
     store: &dyn RunStore,
-    dag: &DagId,
-) -> Result<Option<RunState>, StoreError> {
+    pipelines: &BTreeMap<DagId, Arc<Pipeline>>,
+    pipeline: &Pipeline,
+    found: Found,
+) -> Result<PlanEvent, StoreError> {
+    let last = if pipeline.depends_on_past {
+        last_end(store, &pipeline.id).await?
+    } else {
+        None
+    };
+    let heard = match found.memory.decided {
+        Some(since) if !pipeline.after.is_empty() => {
+            heard_since(store, pipelines, pipeline, since).await?
+        }
+        _ => Vec::new(),
+    };
+    Ok(PlanEvent::Known {
+        plan: plan_of(pipeline),
+        memory: found.memory,
+        paused: found.paused,
+        running: found.running,
+        last,
+        heard,
+    })
+}
+
+/// How the last run of a DAG that began by itself has ended; `None` when none has.
+async fn last_end(store: &dyn RunStore, dag: &DagId) -> Result<Option<RunState>, StoreError> {
     let mut filter = RunFilter {
         dag: Some(dag.clone()),
         states: vec![RunState::Success, RunState::Failed, RunState::Cancelled],
@@ -70,7 +121,7 @@ pub(super) async fn last_end(
 
 /// What a DAG comes after that happened since it was last heard of: while no scheduler was there,
 /// or just before the last one was killed.
-pub(super) async fn heard_since(
+async fn heard_since(
     store: &dyn RunStore,
     pipelines: &BTreeMap<DagId, Arc<Pipeline>>,
     pipeline: &Pipeline,
@@ -93,7 +144,8 @@ pub(super) async fn heard_since(
             }
         }
     }
-    for (dag, writer) in pipelines {
+    let writers = pipelines.iter().filter(|_| !after.datasets.is_empty());
+    for (dag, writer) in writers {
         let writes = |task: &crate::spec::TaskSpec| {
             let wanted = task
                 .writes

@@ -150,6 +150,8 @@ pub enum PlanEvent {
     Paused { dag: DagId, paused: bool },
     /// A run of a DAG has begun, whoever started it.
     Began { dag: DagId, active: Active },
+    /// A run that was decided on can't begin: its tick is over.
+    NotBegun { dag: DagId },
     /// A run has ended.
     Ended {
         dag: DagId,

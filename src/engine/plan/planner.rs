@@ -139,6 +139,12 @@ impl Planner {
                     touched.insert(dag);
                 }
             }
+            PlanEvent::NotBegun { dag } => {
+                if let Some(track) = self.tracks.get_mut(&dag) {
+                    track.not_begun(now);
+                    touched.insert(dag);
+                }
+            }
             PlanEvent::Ended {
                 dag,
                 run,
