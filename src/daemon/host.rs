@@ -20,8 +20,8 @@ use super::scope::RunValues;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Local};
 use crate::model::{
-    AttemptId, AttemptOutcome, RunId, RunSpec, RunState, Schedule, TaskIndex, TaskState, Timestamp,
-    Transition,
+    AttemptId, AttemptOutcome, DatasetId, RunId, RunSpec, RunState, Schedule, TaskIndex, TaskState,
+    Timestamp, Transition,
 };
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
@@ -104,7 +104,9 @@ pub(super) struct Told {
     pub(super) belled: bool,
     /// Runs that have begun, and runs that have ended.
     pub(super) began: Vec<Arc<RunSpec>>,
-    pub(super) ended: Vec<(Arc<RunSpec>, RunState)>,
+    pub(super) ended: Vec<(Arc<RunSpec>, RunState, Timestamp)>,
+    /// Datasets that a task which has succeeded writes.
+    pub(super) wrote: Vec<(Arc<RunSpec>, DatasetId, Timestamp)>,
 }
 
 /// Carries out runs until none is left.

@@ -14,9 +14,7 @@ use tokio::process::Child;
 
 use crate::kill::project::Project;
 use crate::kill::truth::state;
-
-/// Longer than anything takes that works, on a machine that does much else.
-const DEADLINE: Duration = Duration::from_mins(1);
+use crate::support::eventually::Waiting;
 
 /// A daemon that is at work.
 struct Daemon {
@@ -52,14 +50,10 @@ impl Daemon {
 
 /// Waits until something is so.
 async fn until(what: &str, project: &Project, is_so: impl AsyncFn() -> bool) {
-    let began = Instant::now();
+    let waiting = Waiting::begin();
     while !is_so().await {
-        let said = project.said();
-        assert!(
-            began.elapsed() < DEADLINE,
-            "not within a minute: {what}\n{said}"
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        let instead = format!("not within a minute: {what}\n{}", project.said());
+        waiting.pause(instead).await;
     }
 }
 
