@@ -4,6 +4,7 @@
 
 mod dag;
 mod ids;
+mod notice;
 mod policy;
 mod run;
 mod schedule;
@@ -12,6 +13,7 @@ pub use dag::{Dag, Task};
 pub use ids::{
     ConnectionId, DagId, InvalidName, MAX_LENGTH, PoolId, RunId, TaskId, TaskIndex, check_name,
 };
+pub use notice::Occasion;
 pub use policy::{Backoff, RetryPolicy, TriggerRule};
 pub use run::{
     AttemptId, AttemptOutcome, AttemptResult, Budget, DataInterval, Ended, FailureCause,
