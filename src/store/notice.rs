@@ -1,6 +1,6 @@
 //! What is to be told to people: kept with what it is about until it has been told.
 
-use crate::model::{DagId, Occasion, RunId, Timestamp};
+use crate::model::{DagId, Json, Occasion, RunId, Timestamp};
 
 use super::Owner;
 
@@ -15,6 +15,8 @@ pub struct Notice {
     pub owner: Owner,
     /// How often that was tried.
     pub tries: u32,
+    /// What it says beside the run, for templates: a JSON map, or `null`.
+    pub detail: Json,
 }
 
 /// How often a DAG may be spoken of.

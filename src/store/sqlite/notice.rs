@@ -2,7 +2,7 @@
 
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::model::{Occasion, Timestamp};
+use crate::model::{Json, Occasion, Timestamp};
 use crate::store::words::{micros, moment};
 use crate::store::{Admission, Failing, Notice, NoticeLimit, Owner, StoreError};
 
@@ -12,7 +12,7 @@ use super::row;
 const END_FAILING: &str = "DELETE FROM failing WHERE dag = $1 AND run <= $2";
 
 const ADD: &str = "
-INSERT INTO notice (run, occasion, at, dag, owner, tries) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO notice (run, occasion, at, dag, owner, tries, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (run, occasion, at) DO NOTHING";
 
 const BEGIN_FAILING: &str = "
@@ -20,7 +20,7 @@ INSERT INTO failing (dag, run, since, failures) VALUES ($1, $2, $3, 1)
 ON CONFLICT (dag) DO UPDATE SET run = max(run, excluded.run), failures = failures + 1";
 
 pub(super) const ALL: &str = "
-SELECT run, occasion, at, dag, owner, tries FROM notice ORDER BY at, run, occasion";
+SELECT run, occasion, at, dag, owner, tries, detail FROM notice ORDER BY at, run, occasion";
 
 pub(super) const FAILING: &str = "SELECT run, since, failures FROM failing WHERE dag = $1";
 
@@ -83,6 +83,7 @@ pub(super) async fn add(
             .bind(notice.dag.as_str())
             .bind(&notice.owner.0)
             .bind(notice.tries)
+            .bind(&*notice.detail.0)
             .execute(&mut *connection)
             .await?;
         if notice.occasion == Occasion::Failure && added.rows_affected() > 0 {
@@ -191,6 +192,7 @@ pub(super) fn notice(found: &SqliteRow) -> Result<Notice, StoreError> {
         dag: row::dag_id(row::get(found, 3)?)?,
         owner: Owner(row::get(found, 4)?),
         tries: u32::try_from(row::get::<i64>(found, 5)?).unwrap_or(u32::MAX),
+        detail: Json(row::get::<&str>(found, 6)?.into()),
     })
 }
 

@@ -175,7 +175,9 @@ impl RunStore for SqliteStore {
     }
 
     async fn take_notice(&self, notice: &Notice, to: &Owner) -> Result<bool, StoreError> {
-        let reply = self.of_notice(notice, Deed::Take { to: to.clone() }).await?;
+        let reply = self
+            .of_notice(notice, Deed::Take { to: to.clone() })
+            .await?;
         Ok(matches!(reply, Reply::Taken(true)))
     }
 

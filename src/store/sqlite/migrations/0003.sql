@@ -7,6 +7,7 @@ CREATE TABLE notice (
   owner    TEXT NOT NULL,
   tries    INTEGER NOT NULL DEFAULT 0,
   held     INTEGER, -- messages held back before it; NULL until it is counted itself
+  detail   TEXT NOT NULL, -- JSON
   PRIMARY KEY (run, occasion, at)
 ) STRICT, WITHOUT ROWID;
 

@@ -3,7 +3,7 @@
 use runner::model::{DagId, Occasion, RunState};
 use runner::store::{Admission, Failing, Notice, NoticeLimit};
 
-use super::super::values::{at, id, owner, run_is};
+use super::super::values::{at, id, json, owner, run_is};
 use super::shared::{Store, create};
 
 fn notice(run: &str, occasion: Occasion, seconds: i64) -> Notice {
@@ -14,6 +14,7 @@ fn notice(run: &str, occasion: Occasion, seconds: i64) -> Notice {
         at: at(seconds),
         owner: owner("a"),
         tries: 0,
+        detail: json("{\"n\":1}"),
     }
 }
 
@@ -43,7 +44,12 @@ pub async fn keeps_notices_until_they_are_settled(store: Store) {
     assert_eq!(store.notices().await.unwrap(), wanted);
 
     let refused = store
-        .commit_all(&owner("b"), &[run_is("r1", RunState::Failed, 9)], &[], &[notice("r1", Occasion::Failure, 9)])
+        .commit_all(
+            &owner("b"),
+            &[run_is("r1", RunState::Failed, 9)],
+            &[],
+            &[notice("r1", Occasion::Failure, 9)],
+        )
         .await;
     assert!(refused.is_err());
     assert_eq!(store.notices().await.unwrap(), wanted);
