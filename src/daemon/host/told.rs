@@ -10,7 +10,7 @@ use crate::model::Transition;
 use crate::store::{Notice, StoreError};
 
 /// How long a process that has nothing else to do goes on telling.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Host {
     /// What is to be told of these transitions, to become durable with them.
@@ -64,8 +64,8 @@ impl Host {
 
     /// Waits for what is being told, within reason. What is left goes to the project's daemon, or
     /// waits for the next process.
-    pub(in crate::daemon) async fn finish_telling(&mut self) {
-        self.teller.finish(PATIENCE).await;
+    pub(in crate::daemon) async fn finish_telling(&mut self, patience: Duration) {
+        self.teller.finish(patience).await;
         let state = &self.project.places.state;
         let Some(daemon) = DaemonLock::holder(state) else {
             return;
