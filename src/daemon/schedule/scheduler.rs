@@ -13,6 +13,9 @@ use crate::model::{DagId, RunId, RunState, Schedule, Timestamp};
 use crate::spec::{Loaded, Pipeline};
 use crate::store::StoreError;
 
+/// How long messages may take at the end. What isn't told then is told at the next start.
+const TELLING: Duration = Duration::from_secs(3);
+
 /// When the daemon ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
@@ -125,6 +128,7 @@ impl Scheduler {
                 self.carry_out(decisions).await?;
             }
             if self.ends(now).await {
+                self.host.finish_telling(TELLING).await;
                 return Ok(());
             }
             let next = self.next_look();
@@ -215,7 +219,7 @@ impl Scheduler {
                 }
             }
         }
-        Ok(())
+        self.host.take_notices().await
     }
 
     /// Tells the planner of every DAG, with what is remembered.

@@ -14,4 +14,5 @@ mod outage;
 pub(crate) mod project;
 mod stream;
 mod together;
+mod told;
 pub(crate) mod truth;
