@@ -7,8 +7,8 @@ use schemars::Schema;
 use serde_json::Value as Json;
 
 use crate::connection::kafka::KafkaCluster;
-use crate::data::MessageFormat;
 use crate::data::csv::CsvDialect;
+use crate::data::decode::MessageFormat;
 use crate::data::ndjson::Wanted;
 use crate::document::units::parse_duration;
 use crate::document::{Diagnostic, FromNode as _, Node, Spanned, nearest};

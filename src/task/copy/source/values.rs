@@ -6,9 +6,8 @@ use serde_json::Value as Json;
 
 use super::{Source, SourceKind};
 use crate::data::csv::CsvDialect;
-use crate::data::{
-    Batch, Columns, DataError, MessageDecoder, MessageFormat, RecordSource, Rejects,
-};
+use crate::data::decode::{MessageDecoder, MessageFormat};
+use crate::data::{Batch, Columns, DataError, RecordSource, Rejects};
 use crate::document::{FromNode, Node, Report};
 use crate::task::copy::columns::Mapping;
 use crate::task::copy::end::Selection;

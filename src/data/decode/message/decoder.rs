@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::staged::{Segment, Stage};
 use crate::data::ColumnKind;
 use crate::data::csv::{CsvDialect, each_row};
+use crate::data::decode::hexadecimal::hexadecimal;
 use crate::data::ndjson::{Cell, Wanted, read_object};
 
 crate::choice! {
@@ -140,18 +141,11 @@ impl MessageDecoder {
             MessageFormat::Text => {
                 let text = std::str::from_utf8(value)
                     .map_err(|error| format!("byte {} isn't UTF-8", error.valid_up_to() + 1))?;
-                self.single(text, about);
+                self.single(text.as_bytes(), about);
                 Ok(())
             }
             MessageFormat::Raw => {
-                let mut text = String::with_capacity(value.len() * 2 + 2);
-                text.push_str("\\x");
-                for byte in value {
-                    for digit in [byte >> 4, byte & 15] {
-                        text.extend(char::from_digit(u32::from(digit), 16));
-                    }
-                }
-                self.single(&text, about);
+                self.single(&hexadecimal(value), about);
                 Ok(())
             }
         }
@@ -204,9 +198,9 @@ impl MessageDecoder {
         })
     }
 
-    fn single(&mut self, text: &str, about: &dyn Fn() -> String) {
+    fn single(&mut self, text: &[u8], about: &dyn Fn() -> String) {
         if let Some(column) = self.stage.find("value", 0) {
-            self.stage.value(column, text.as_bytes(), ColumnKind::Text);
+            self.stage.value(column, text, ColumnKind::Text);
         }
         self.end_row(about);
     }
