@@ -12,7 +12,7 @@ use crate::data::{RecordSource, Rejects};
 use crate::document::{Diagnostic, FromNode as _, Map, Node, Spanned};
 use crate::model::ConnectionId;
 use crate::sqltext::{AtomKind, atoms};
-use crate::task::script::{Checked, Frame, Given, Prepared, read_params};
+use crate::task::script::{Checked, Frame, Given, Prepared, either};
 use crate::task::transfer::end::{DATABASES, Selection};
 use crate::task::transfer::flow::{Consumer, Flow, finish};
 use crate::task::transfer::pieces::Pieces;
@@ -62,10 +62,7 @@ const DEFAULT_BATCH: NonZeroU32 = match NonZeroU32::new(10_000) {
 };
 
 fn schema() -> Schema {
-    let mut schema = ToScript::schema();
-    let either = json!([{ "required": ["file"] }, { "required": ["script"] }]);
-    schema.ensure_object().insert("oneOf".to_owned(), either);
-    schema
+    either(ToScript::schema(), "script")
 }
 
 /// A script that is executed for each batch.
@@ -88,16 +85,13 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sin
         what: "a `to` with a script",
         at: "copy.to",
     };
-    let code = given.read(surroundings);
-    let params = read_params(&to.params, surroundings);
-    let script = Checked::read(code?, dialect, &params?, Frame::One, surroundings)?;
+    let script = given.check(&to.params, dialect, Frame::One, surroundings)?;
     if !reads_batch(&script) {
-        let span = to.script.as_ref().or(to.file.as_ref());
         surroundings.report.push(
             Diagnostic::warning(
                 "unread-batch",
                 format!("`{}` doesn't read `{TABLE}`", script.code.name),
-                span.map_or(to.span, |text| text.span),
+                given.place(),
             )
             .help("the records of each batch are in the temporary table `batch`"),
         );
