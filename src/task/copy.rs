@@ -2,7 +2,7 @@
 
 use super::transfer::{From, OnError, Plan, RawColumns, To, Transfer};
 use super::{Surroundings, Task, TaskKind};
-use crate::document::{FromNode as _, Node, Spanned, read_map, refuse_unknown_keys};
+use crate::document::{Diagnostic, FromNode as _, Node, Spanned, read_map, refuse_unknown_keys};
 
 pub(super) const KIND: TaskKind = TaskKind {
     name: "copy",
@@ -37,6 +37,19 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
     let entries = read_map(node, surroundings.report)?;
     let entries = refuse_unknown_keys(entries, Copy::KEYS, "a copy", surroundings.report);
     let copy = Copy::from_entries(&entries, node.span, surroundings.report)?;
+    let said = node.get("on_error").and_then(Node::as_text);
+    if let Some(path) = &copy.rejects
+        && said.is_none_or(|word| word == OnError::Fail.word())
+    {
+        surroundings.report.push(
+            Diagnostic::error(
+                "conflicting-keys",
+                "`rejects` needs `on_error: skip`: otherwise the first bad record fails the task",
+                path.span,
+            )
+            .help("add `on_error: skip`"),
+        );
+    }
     let plan = Plan {
         from: &copy.from,
         to: copy.to.as_ref(),
