@@ -12,7 +12,8 @@ use self::topics::{Declaration, RawTopic};
 use super::messages::{Feed, FeedSettings};
 use super::transfer::{From, OnError, Plan, To, Transfer, topic_schema};
 use super::{
-    AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskOutput, TaskResult,
+    AttemptContext, Deed, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskOutput,
+    TaskResult, Touch,
 };
 use crate::connection::kafka::KafkaCluster;
 use crate::document::{
@@ -276,9 +277,27 @@ impl Task for KafkaTask {
         }
         names
     }
+
+    fn touches(&self) -> Vec<Touch<'_>> {
+        let declared = self.topics.iter().map(|topic| self.touch(topic.deed()));
+        let mut touches: Vec<Touch<'_>> = declared.collect();
+        match &self.work {
+            Work::Nothing => {}
+            Work::Produce(task) => touches.extend(task.touches()),
+            Work::Consume(consume) => touches.extend(consume.feed.touches()),
+        }
+        touches
+    }
 }
 
 impl KafkaTask {
+    fn touch<'a>(&'a self, deed: Deed<'a>) -> Touch<'a> {
+        Touch {
+            connection: self.connection.as_str(),
+            deed,
+        }
+    }
+
     async fn declare(
         &self,
         cluster: &KafkaCluster,

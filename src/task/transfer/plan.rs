@@ -57,19 +57,7 @@ impl Transfer {
         };
         let mapping = Mapping::read(plan.columns, plan.filter, surroundings);
         let rejects = match plan.rejects {
-            Some(path) => {
-                if plan.on_error == OnError::Fail {
-                    surroundings.report.push(
-                        Diagnostic::error(
-                            "conflicting-keys",
-                            "`rejects` needs `on_error: skip`: otherwise the first bad record fails the task",
-                            path.span,
-                        )
-                        .help("add `on_error: skip`"),
-                    );
-                }
-                Some(surroundings.template(path)?)
-            }
+            Some(path) => Some(surroundings.template(path)?),
             None => None,
         };
         if let (Some(to), Some(mapping)) = (&to, &mapping) {
@@ -113,9 +101,9 @@ impl Task for Transfer {
     }
 
     fn touches(&self) -> Vec<Touch<'_>> {
-        let from = self.flow.from.touch();
-        let to = self.to.touch(&self.flow);
-        from.into_iter().chain(to).collect()
+        let mut touches = self.flow.from.touches();
+        touches.extend(self.to.touch(&self.flow));
+        touches
     }
 }
 

@@ -6,14 +6,14 @@ use serde_json::Value as Json;
 use super::{Sink, SinkKind};
 use crate::data::ndjson::NdjsonEncoder;
 use crate::data::{Batch, BatchBuilder, Columns, DataError, RecordSource, Rejects, Written};
-use crate::document::{Diagnostic, FromNode, Map, Node, OneOrMany, Spanned};
+use crate::document::{Diagnostic, FromNode, Map, Node, OneOrMany, Span, Spanned};
 use crate::model::{ConnectionId, FailureKind};
 use crate::task::messages::{Feed, Messages, Opened, Outbox, Outgoing, Transaction};
 use crate::task::transfer::columns::Formula;
 use crate::task::transfer::end::Selection;
 use crate::task::transfer::flow::{Consumer, Flow, finish};
 use crate::task::transfer::mapped::{BoundFormula, Mapped, column};
-use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure, TaskResult};
+use crate::task::{AttemptContext, Deed, Guarantee, Surroundings, TaskFailure, TaskResult, Touch};
 use crate::template::{Scope, Template};
 
 pub(super) const KIND: SinkKind = SinkKind {
@@ -68,6 +68,8 @@ crate::choice! {
 struct TopicSink {
     connection: ConnectionId,
     topic: Template,
+    /// Where its name stands.
+    place: Span,
     key: Option<Formula>,
     headers: Vec<(String, Formula)>,
     partition: Option<Formula>,
@@ -110,6 +112,7 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sin
     Some(Box::new(TopicSink {
         connection: connection?,
         topic: topic?,
+        place: to.topic.span,
         key: key?,
         headers: headers?,
         partition: partition?,
@@ -134,6 +137,16 @@ const FORGIVEN_LOSSES: u32 = 3;
 impl Sink for TopicSink {
     fn connection(&self) -> Option<&str> {
         Some(self.connection.as_str())
+    }
+
+    fn touch<'a>(&'a self, _: &'a Flow) -> Option<Touch<'a>> {
+        Some(Touch {
+            connection: self.connection.as_str(),
+            deed: Deed::Topic {
+                name: self.topic.is_literal().then(|| self.topic.source()),
+                place: self.place,
+            },
+        })
     }
 
     async fn run(&self, flow: &Flow, attempt: &AttemptContext) -> TaskResult {

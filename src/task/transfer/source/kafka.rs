@@ -10,7 +10,7 @@ use crate::task::messages::{Feed, FeedSettings, Messages};
 use crate::task::transfer::columns::Mapping;
 use crate::task::transfer::end::Selection;
 use crate::task::transfer::flow::Consumer;
-use crate::task::{AttemptContext, Deed, Surroundings, TaskFailure, Touch};
+use crate::task::{AttemptContext, Surroundings, TaskFailure, Touch};
 
 pub(super) const KIND: SourceKind = SourceKind {
     name: "topic",
@@ -50,11 +50,11 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sou
     let settings = FeedSettings::from_entries(&entries, node.span, surroundings.report)?;
     let connection = surroundings.connection(&from.connection, &["kafka"])?;
     let feed = Feed::read(connection, &from.topic, &settings, surroundings)?;
-    Some(Box::new(Topic(feed, from.topic)))
+    Some(Box::new(Topic(feed)))
 }
 
 #[derive(Debug)]
-struct Topic(Feed, Spanned<String>);
+struct Topic(Feed);
 
 #[async_trait]
 impl Source for Topic {
@@ -80,15 +80,8 @@ impl Source for Topic {
         Ok(read.bytes)
     }
 
-    fn touch(&self) -> Option<Touch<'_>> {
-        let Self(feed, name) = self;
-        Some(Touch {
-            connection: feed.connection.as_str(),
-            deed: Deed::Topic {
-                name: feed.has_one_topic().then_some(name.as_str()),
-                place: name.span,
-            },
-        })
+    fn touches(&self) -> Vec<Touch<'_>> {
+        self.0.touches()
     }
 
     fn as_feed(&self) -> Option<&Feed> {

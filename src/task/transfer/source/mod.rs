@@ -63,9 +63,9 @@ pub(super) trait Source: Send + Sync + std::fmt::Debug {
         None
     }
 
-    /// What reading does to a database.
-    fn touch(&self) -> Option<Touch<'_>> {
-        None
+    /// What reading does to a database, or the topics that it reads and writes.
+    fn touches(&self) -> Vec<Touch<'_>> {
+        Vec::new()
     }
 
     /// The source as files, which a database may take as they are.

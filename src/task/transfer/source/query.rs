@@ -11,7 +11,7 @@ use crate::connection::Fetched;
 use crate::data::{Batch, Columns, DataError, Place, RecordSource, Rejects};
 use crate::document::{Diagnostic, FromNode as _, Map, Node, Spanned};
 use crate::model::ConnectionId;
-use crate::task::script::{Checked, Frame, Given, of_statement, read_params};
+use crate::task::script::{Checked, Frame, Given, either, of_statement};
 use crate::task::transfer::columns::Mapping;
 use crate::task::transfer::end::{DATABASES, Selection};
 use crate::task::transfer::flow::{Consumer, Measured};
@@ -45,10 +45,7 @@ crate::record! {
 }
 
 fn schema() -> Schema {
-    let mut schema = FromQuery::schema();
-    let either = serde_json::json!([{ "required": ["query"] }, { "required": ["file"] }]);
-    schema.ensure_object().insert("oneOf".to_owned(), either);
-    schema
+    either(FromQuery::schema(), "query")
 }
 
 /// A query on a connection.
@@ -70,9 +67,7 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sou
         what: "a `from` on a database",
         at: "copy.from",
     };
-    let code = given.read(surroundings);
-    let params = read_params(&from.params, surroundings);
-    let script = Checked::read(code?, dialect, &params?, Frame::None, surroundings)?;
+    let script = given.check(&from.params, dialect, Frame::None, surroundings)?;
     let statements = &script.code.script.statements;
     if statements.len() != 1 {
         let message = format!(
@@ -80,11 +75,8 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Sou
             script.code.name,
             statements.len()
         );
-        let span = from.query.as_ref().or(from.file.as_ref());
-        let span = span.map_or(from.span, |text| text.span);
-        surroundings
-            .report
-            .push(Diagnostic::error("not-one-statement", message, span));
+        let wrong = Diagnostic::error("not-one-statement", message, given.place());
+        surroundings.report.push(wrong);
         return None;
     }
     Some(Box::new(Query {
@@ -99,15 +91,15 @@ impl Source for Query {
         Some(self.connection.as_str())
     }
 
-    fn touch(&self) -> Option<Touch<'_>> {
-        Some(Touch {
+    fn touches(&self) -> Vec<Touch<'_>> {
+        vec![Touch {
             connection: self.connection.as_str(),
             deed: Deed::Script {
                 code: &self.script.code,
                 transaction: false,
                 stage: Stage::None,
             },
-        })
+        }]
     }
 
     async fn read_into(
