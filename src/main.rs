@@ -14,14 +14,5 @@ fn main() -> ExitCode {
     {
         return supervisor_main(arguments);
     }
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::builder()
-                .with_default_directive(tracing::Level::WARN.into())
-                .with_env_var("RUNNER_LOG")
-                .from_env_lossy(),
-        )
-        .with_writer(std::io::stderr)
-        .init();
     cli::run(Arguments::parse())
 }

@@ -47,6 +47,12 @@ pub enum Command {
     Check(Check),
     /// Run a DAG now and show it as it happens
     Trigger(Trigger),
+    /// Begin runs by their schedules, until told to end
+    Schedule(Schedule),
+    /// Hold the schedule of a DAG: nothing begins by itself
+    Pause(Pause),
+    /// Let the schedule of a DAG go on
+    Unpause(Pause),
     /// Show all DAGs and how they last ran
     List(List),
     /// Show a DAG's graph, or a run's tasks
@@ -90,6 +96,7 @@ impl Command {
         matches!(
             self,
             Self::Trigger(_)
+                | Self::Schedule(_)
                 | Self::Retry(_)
                 | Self::Cancel(_)
                 | Self::Mark(_)
@@ -215,6 +222,41 @@ pub struct Init {
     /// The folder; made if it is missing
     #[arg(default_value = ".")]
     pub folder: PathBuf,
+}
+
+/// `runner schedule`.
+#[derive(Debug, Args)]
+pub struct Schedule {
+    /// End when everything that is due now has ended
+    #[arg(long, conflicts_with = "until")]
+    pub once: bool,
+    /// Begin nothing more from this moment on, and end when what began has ended
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Timestamp>,
+    /// How long tasks may go on after it was told to end; what isn't done by then is done again at
+    /// the next start
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub grace: std::time::Duration,
+    /// How the log is written
+    #[arg(long, value_name = "STYLE", default_value = "text")]
+    pub log: LogStyle,
+}
+
+/// How the daemon writes its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogStyle {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// `runner pause` and `runner unpause`.
+#[derive(Debug, Args)]
+pub struct Pause {
+    /// The DAGs
+    #[arg(required = true, value_name = "DAG")]
+    pub dags: Vec<String>,
 }
 
 /// `runner list`.
@@ -489,6 +531,10 @@ pub struct Man {
     /// Write the pages of all commands into this folder instead
     #[arg(long, value_name = "FOLDER")]
     pub dir: Option<PathBuf>,
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    crate::document::units::parse_duration(text)
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -15,15 +15,18 @@ mod graph;
 mod init;
 mod list;
 mod live;
+mod log_lines;
 mod logs;
 mod look;
 mod man;
 mod mark;
 mod moment;
 mod output;
+mod pause;
 mod resume;
 mod retry;
 mod runs;
+mod schedule;
 mod schema;
 mod setup;
 mod show;
@@ -60,6 +63,9 @@ pub mod exit {
 /// Carries out a command line.
 #[must_use]
 pub fn run(arguments: Arguments) -> ExitCode {
+    if !matches!(arguments.command, Command::Schedule(_)) {
+        log_lines::start_quiet();
+    }
     let context = match Context::new(&arguments) {
         Ok(context) => context,
         Err(error) => return report(&error),
@@ -70,6 +76,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Types(command) => types::run(&command),
         Command::Schema(command) => schema::run(&command),
         Command::Trigger(command) => trigger::run(&context, &command),
+        Command::Schedule(command) => schedule::run(&context, &command),
+        Command::Pause(command) => pause::run(&context, &command, true),
+        Command::Unpause(command) => pause::run(&context, &command, false),
         Command::List(command) => list::run(&context, &command),
         Command::Show(command) => show::run(&context, &command),
         Command::Runs(command) => runs::run(&context, &command),

@@ -7,19 +7,20 @@ mod act;
 mod hear;
 mod patience;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
+use super::alarm::Alarm;
 use super::owner::OwnerLock;
 use super::scope::RunValues;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Local};
 use crate::model::{
-    AttemptId, AttemptOutcome, RunId, RunSpec, RunState, TaskIndex, TaskState, Timestamp,
+    AttemptId, AttemptOutcome, RunId, RunSpec, RunState, Schedule, TaskIndex, TaskState, Timestamp,
     Transition,
 };
 use crate::secret::Masker;
@@ -51,7 +52,7 @@ pub enum Control {
     CancelAll,
     /// The project's files may have changed.
     Reload,
-    /// Nothing is to be started any more; what runs may end.
+    /// Nothing is to be started any more; what runs may end. Said again: it may not.
     Drain,
 }
 
@@ -88,6 +89,8 @@ struct Held {
     values: RunValues,
     /// It was begun by another process, or at another time.
     taken_up: bool,
+    /// It goes on until it is stopped.
+    is_stream: bool,
 }
 
 /// What a host has been told that isn't about a run.
@@ -95,6 +98,8 @@ struct Held {
 pub(super) struct Told {
     /// Files may have changed.
     pub(super) reload: bool,
+    /// What runs may not even end any more.
+    pub(super) hurry: bool,
     /// The bell was rung: there may be more in the store than commands.
     pub(super) belled: bool,
     /// Runs that have begun, and runs that have ended.
@@ -114,6 +119,8 @@ pub struct Host {
     runs: HashMap<RunId, Held>,
     /// Attempts of which an answer is expected.
     active: usize,
+    /// Those among them whose run goes on until it is stopped.
+    streaming: HashSet<AttemptId>,
     events: Vec<Event>,
     /// Commands that have become events, and are to be forgotten with the next commit.
     heard: Vec<Command>,
@@ -126,6 +133,10 @@ pub struct Host {
     told: Told,
     /// No attempt is started any more.
     draining: bool,
+    /// Follows the wall clock; without it a timer counts the time that a wait takes.
+    alarm: Option<Alarm>,
+    /// Versions that the store has from here.
+    versions: HashSet<String>,
 }
 
 impl Host {
@@ -140,6 +151,8 @@ impl Host {
             masker: masker_of(&parts.project),
             told: Told::default(),
             draining: false,
+            alarm: None,
+            versions: HashSet::new(),
             project: parts.project,
             store: parts.store,
             owner: parts.owner,
@@ -148,6 +161,7 @@ impl Host {
             executor: Local::default(),
             runs: HashMap::new(),
             active: 0,
+            streaming: HashSet::new(),
             events: Vec::new(),
             heard: Vec::new(),
             leaving: JoinSet::new(),
@@ -268,6 +282,7 @@ impl Host {
             Held {
                 spec,
                 project: self.project.clone(),
+                is_stream: pipeline.schedule == Some(Schedule::Always),
                 pipeline,
                 values,
                 taken_up,
@@ -329,13 +344,28 @@ impl Host {
         self.events.is_empty() && self.active == 0 && !self.engine.runs().any(goes_on)
     }
 
-    /// Attempts that are on their way.
-    pub(super) fn active(&self) -> usize {
-        self.active
+    /// Attempts that are on their way and end by themselves.
+    pub(super) fn ending(&self) -> usize {
+        self.active.saturating_sub(self.streaming.len())
+    }
+
+    /// Waits by the wall clock from now on, as it is set.
+    pub(super) fn follow_clock(&mut self, alarm: Alarm) {
+        self.alarm = Some(alarm);
+    }
+
+    /// The runs that are here and go on until they are stopped.
+    pub(super) fn streams(&self) -> impl Iterator<Item = &RunId> {
+        let streams = self.runs.iter().filter(|(_, held)| held.is_stream);
+        streams.map(|(run, _)| run)
     }
 
     pub(super) fn is_draining(&self) -> bool {
         self.draining
+    }
+
+    pub(super) fn is_stream(&self, run: &RunId) -> bool {
+        self.runs.get(run).is_some_and(|held| held.is_stream)
     }
 
     /// The runs that are here, with their DAGs.
@@ -370,8 +400,12 @@ impl Host {
     ) -> Result<(), StoreError> {
         for pipeline in pipelines {
             let version = &pipeline.version;
+            if self.versions.contains(&version.hash) {
+                continue;
+            }
             self.patiently(u32::MAX, async |store| store.put_version(version).await)
                 .await?;
+            self.versions.insert(version.hash.clone());
         }
         self.patiently(u32::MAX, async |store| store.decide(decided).await)
             .await?;
@@ -393,15 +427,19 @@ impl Host {
             .into_iter()
             .flatten()
             .min();
-        let until = until.map(|at| {
-            let wait = at - (self.clock)();
-            wait.to_std().unwrap_or_default()
-        });
+        let (alarm, clock) = (&self.alarm, &self.clock);
         let wakeup = async {
-            match until {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => std::future::pending().await,
+            let Some(at) = until else {
+                return std::future::pending().await;
+            };
+            if let Some(alarm) = alarm {
+                match alarm.ring(at).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::warn!(%error, "counting seconds instead"),
+                }
             }
+            let left = (at - clock()).to_std().unwrap_or_default();
+            tokio::time::sleep(left).await;
         };
         tokio::select! {
             answer = self.answers.1.recv() => self.answered(answer),
@@ -421,6 +459,8 @@ impl Host {
     fn answered(&mut self, answer: Option<Answer>) {
         let Some(answer) = answer else { return };
         self.active = self.active.saturating_sub(1);
+        let (Answer::Finished { attempt, .. } | Answer::Lost { attempt, .. }) = &answer;
+        self.streaming.remove(attempt);
         self.events.push(match answer {
             Answer::Finished { attempt, result } => Event::AttemptFinished { attempt, result },
             Answer::Lost { attempt, message } => Event::AttemptLost { attempt, message },

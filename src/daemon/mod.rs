@@ -1,11 +1,13 @@
 //! The loop that carries runs out: events in, actions out; recovery; shutdown.
 
+mod alarm;
 pub mod clock;
 mod host;
 mod owner;
 pub mod schedule;
 mod scope;
 
+pub use alarm::Alarm;
 pub use host::{Control, Host, HostParts, NewRun, News};
 pub use owner::{OwnerLock, is_alive, ring};
 pub use scope::trigger_word;

@@ -152,8 +152,11 @@ impl Host {
             action: spec.action.clone(),
             context,
         };
-        self.tell(News::Started { attempt, progress });
         self.active += 1;
+        if self.is_stream(&attempt.run) {
+            self.streaming.insert(attempt.clone());
+        }
+        self.tell(News::Started { attempt, progress });
         self.executor.start(job, &self.answers.0);
     }
 }

@@ -15,7 +15,10 @@ impl Host {
                 self.events.extend(runs.into_iter().map(cancel));
             }
             Some(Control::Reload) => self.told.reload = true,
-            Some(Control::Drain) => self.draining = true,
+            Some(Control::Drain) => {
+                self.told.hurry = self.draining;
+                self.draining = true;
+            }
             None => {}
         }
     }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::Scheduler;
 use crate::daemon::clock::random;
 use crate::engine::Event;
-use crate::engine::plan::{Decision, Occurrence};
+use crate::engine::plan::{Decision, Occurrence, PlanEvent};
 use crate::model::{Json as JsonText, RunId, RunSpec, Timestamp, TriggerKind};
 use crate::spec::Pipeline;
 use crate::store::{Decided, NewRun, SkippedTicks, StoreError};
@@ -25,6 +25,7 @@ impl Scheduler {
                     dag, occurrence, ..
                 } => {
                     let Some(pipeline) = self.pipelines.get(&dag) else {
+                        self.found.push(PlanEvent::NotBegun { dag });
                         continue;
                     };
                     match run_spec(pipeline, occurrence, now) {
@@ -35,6 +36,7 @@ impl Scheduler {
                         }
                         Err(reason) => {
                             tracing::error!(%dag, %reason, "a run can't begin");
+                            self.found.push(PlanEvent::NotBegun { dag });
                         }
                     }
                 }

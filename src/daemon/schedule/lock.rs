@@ -31,6 +31,15 @@ pub enum NotAlone {
     },
 }
 
+impl NotAlone {
+    /// The daemon is this owner, whose name begins with its process.
+    #[must_use]
+    pub fn taken_by(owner: &str) -> Self {
+        let process = owner.split_once('-').map_or(owner, |(process, _)| process);
+        Self::Taken(process.to_owned())
+    }
+}
+
 impl DaemonLock {
     /// Makes this process the project's daemon.
     ///
@@ -57,8 +66,8 @@ impl DaemonLock {
                 let mut text = String::new();
                 // Who it is only adds to the message.
                 let _ = file.read_to_string(&mut text);
-                let owner = text.lines().next().unwrap_or("unknown").to_owned();
-                return Err(NotAlone::Taken(owner));
+                let owner = text.lines().next().unwrap_or("unknown");
+                return Err(NotAlone::taken_by(owner));
             }
             Err((_, errno)) => return Err(failed(errno.into())),
         };
@@ -97,7 +106,7 @@ mod tests {
         assert_eq!(DaemonLock::holder(folder.path()), None);
         let lock = DaemonLock::acquire(folder.path(), &one).unwrap();
         let error = DaemonLock::acquire(folder.path(), &two).unwrap_err();
-        assert!(error.to_string().contains("process 1-a"), "{error}");
+        assert!(error.to_string().contains("process 1 "), "{error}");
         assert_eq!(DaemonLock::holder(folder.path()), Some(one));
         drop(lock);
         assert_eq!(DaemonLock::holder(folder.path()), None);

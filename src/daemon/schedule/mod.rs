@@ -6,6 +6,6 @@ mod reload;
 mod scheduler;
 mod watch;
 
-pub use lock::DaemonLock;
-pub use scheduler::{Scheduler, SchedulerParts, Until};
-pub use watch::watch;
+pub use lock::{DaemonLock, NotAlone};
+pub use scheduler::{ReadProject, Scheduler, SchedulerParts, Until};
+pub use watch::Watch;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Scheduler;
-use crate::engine::plan::{DagPlan, Memory, PlanEvent};
+use crate::engine::plan::{DagPlan, PlanEvent};
 use crate::model::DagId;
-use crate::spec::{Pipeline, Project, render_text};
+use crate::spec::{Loaded, Pipeline, Project, render_text};
 use crate::store::StoreError;
 
 /// What the planner sees of a pipeline.
@@ -22,6 +22,27 @@ pub(super) fn plan_of(pipeline: &Pipeline) -> DagPlan {
 }
 
 impl Scheduler {
+    /// Says what is wrong with the project when that is something else than the last time.
+    pub(super) fn say_what_is_broken(&mut self, loaded: &Loaded) {
+        let text = if loaded.has_errors() {
+            render_text(&loaded.diagnostics, &loaded.sources, false)
+        } else {
+            String::new()
+        };
+        if text == self.broken {
+            return;
+        }
+        if text.is_empty() {
+            tracing::info!("all mistakes are mended");
+        } else {
+            let text = text.trim_end();
+            tracing::error!(
+                "what is broken keeps its last good definition, if it has one:\n{text}"
+            );
+        }
+        self.broken = text;
+    }
+
     /// Reads the project anew: what is right takes effect, what is broken keeps its last good
     /// definition.
     pub(super) async fn reload(&mut self) -> Result<Vec<PlanEvent>, StoreError> {
@@ -29,10 +50,7 @@ impl Scheduler {
         let Ok(mut loaded) = tokio::task::spawn_blocking(move || read()).await else {
             return Ok(Vec::new());
         };
-        if loaded.has_errors() {
-            let text = render_text(&loaded.diagnostics, &loaded.sources, false);
-            tracing::warn!("what is broken keeps its last good definition:\n{text}");
-        }
+        self.say_what_is_broken(&loaded);
         let Some(project) = loaded.project.take() else {
             return Ok(Vec::new());
         };
@@ -56,17 +74,27 @@ impl Scheduler {
                 events.push(PlanEvent::Gone { dag: dag.clone() });
             }
         }
+        let is_new = |dag: &DagId| !self.pipelines.contains_key(dag);
+        let mut memories = BTreeMap::new();
+        if pipelines.keys().any(is_new) {
+            // It may have been there before.
+            for row in self.host.store().schedules().await? {
+                memories.insert(row.dag, row.memory);
+            }
+        }
         for (dag, pipeline) in &pipelines {
             let same = |old: &Arc<Pipeline>| old.version.hash == pipeline.version.hash;
             if self.pipelines.get(dag).is_some_and(same) {
                 continue;
             }
-            tracing::info!(%dag, "has a new definition");
+            let what = if is_new(dag) { "is new" } else { "has changed" };
+            tracing::info!(%dag, "{what}");
+            let running = self.host.runs().filter(|spec| spec.dag == *dag);
             events.push(PlanEvent::Known {
                 plan: plan_of(pipeline),
-                memory: Memory::default(),
+                memory: memories.remove(dag).unwrap_or_default(),
                 paused: self.paused.contains(dag),
-                running: Vec::new(),
+                running: running.map(|spec| spec.id.clone()).collect(),
                 last: None,
             });
         }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::DaemonLock;
-use crate::daemon::Host;
+use crate::daemon::{Alarm, Host};
+use crate::engine::Event;
 use crate::engine::plan::{PlanEvent, Planner, Waiting};
-use crate::model::{DagId, RunId, Timestamp, TriggerKind};
-use crate::spec::Pipeline;
+use crate::model::{DagId, RunId, Schedule, Timestamp, TriggerKind};
+use crate::spec::{Loaded, Pipeline};
 use crate::store::StoreError;
 
 /// When the daemon ends by itself.
@@ -26,15 +27,18 @@ pub enum Until {
 pub struct SchedulerParts {
     pub host: Host,
     pub lock: DaemonLock,
+    /// Waits by the wall clock; `None`: by a timer, which a test can turn.
+    pub alarm: Option<Alarm>,
     pub until: Until,
     /// How long attempts may go on after the daemon was told to end.
     pub grace: Duration,
-    /// Reads the project anew; `None` when it has mistakes that hinder everything.
     pub read: ReadProject,
+    /// What was read first, and made the host's project.
+    pub loaded: Loaded,
 }
 
 /// Reads the project anew.
-pub type ReadProject = Arc<dyn Fn() -> crate::spec::Loaded + Send + Sync>;
+pub type ReadProject = Arc<dyn Fn() -> Loaded + Send + Sync>;
 
 /// Begins runs by their schedules and carries them out.
 pub struct Scheduler {
@@ -47,14 +51,23 @@ pub struct Scheduler {
     until: Until,
     grace: Duration,
     drained_by: Option<Timestamp>,
+    /// The moment of [`Until::Moment`] has come.
+    is_over: bool,
+    /// For the planner, found out while its decisions were carried out.
+    pub(super) found: Vec<PlanEvent>,
+    /// The mistakes of the project, as they were said last.
+    pub(super) broken: String,
     _lock: DaemonLock,
 }
 
 impl Scheduler {
     /// A scheduler of the host's project.
     #[must_use]
-    pub fn new(parts: SchedulerParts) -> Self {
-        Self {
+    pub fn new(mut parts: SchedulerParts) -> Self {
+        if let Some(alarm) = parts.alarm {
+            parts.host.follow_clock(alarm);
+        }
+        let mut scheduler = Self {
             pipelines: parts.host.project().pipelines.clone(),
             host: parts.host,
             planner: Planner::new(),
@@ -63,8 +76,13 @@ impl Scheduler {
             until: parts.until,
             grace: parts.grace,
             drained_by: None,
+            is_over: false,
+            found: Vec::new(),
+            broken: String::new(),
             _lock: parts.lock,
-        }
+        };
+        scheduler.say_what_is_broken(&parts.loaded);
+        scheduler
     }
 
     /// Works until it is told to end, or [`Until`] says so.
@@ -76,7 +94,7 @@ impl Scheduler {
         self.know_all().await?;
         loop {
             let told = self.host.take_told();
-            let mut events = Vec::new();
+            let mut events = std::mem::take(&mut self.found);
             for spec in told.began {
                 events.push(PlanEvent::Began {
                     dag: spec.dag.clone(),
@@ -100,14 +118,21 @@ impl Scheduler {
                 events.extend(self.reload().await?);
             }
             let now = self.host.now();
-            if !self.host.is_draining() && !self.is_over(now) {
+            if told.hurry {
+                self.drained_by = Some(now);
+            }
+            self.look_at_the_end(now);
+            if !self.host.is_draining() && !self.is_over {
                 let decisions = self.planner.handle(now, events);
                 self.carry_out(decisions).await?;
             }
             if self.ends(now).await {
                 return Ok(());
             }
-            self.host.step(self.next_look()).await?;
+            let next = self.next_look();
+            if self.found.is_empty() {
+                self.host.step(next).await?;
+            }
         }
     }
 
@@ -117,19 +142,32 @@ impl Scheduler {
         self.planner.why(dag)
     }
 
-    fn is_over(&self, now: Timestamp) -> bool {
-        matches!(self.until, Until::Moment(moment) if now >= moment)
+    /// At its last moment it starts nothing more, and ends what would go on for ever.
+    fn look_at_the_end(&mut self, now: Timestamp) {
+        let Until::Moment(moment) = self.until else {
+            return;
+        };
+        if self.is_over || now < moment {
+            return;
+        }
+        self.is_over = true;
+        let streams: Vec<RunId> = self.host.streams().cloned().collect();
+        for run in streams {
+            self.host.happen(Event::CancelRequested { run });
+        }
     }
 
     fn next_look(&self) -> Option<Timestamp> {
         let until = match self.until {
-            Until::Moment(moment) => Some(moment).filter(|moment| *moment > self.host.now()),
+            Until::Moment(moment) if !self.is_over => Some(moment),
             _ => None,
         };
-        [self.planner.next_wakeup(), until, self.drained_by]
-            .into_iter()
-            .flatten()
-            .min()
+        let tick = if self.is_over || self.host.is_draining() {
+            None
+        } else {
+            self.planner.next_wakeup()
+        };
+        [tick, until, self.drained_by].into_iter().flatten().min()
     }
 
     /// Whether it is time to end; attempts that go on beyond the grace time are ended first.
@@ -139,10 +177,9 @@ impl Scheduler {
             let by = *self
                 .drained_by
                 .get_or_insert_with(|| now.checked_add_signed(grace).unwrap_or(now));
-            if self.host.active() == 0 {
-                return true;
-            }
-            if now >= by {
+            // A stream would use up the whole grace time: it is cut off, and goes on at the next
+            // start from what is committed.
+            if self.host.ending() == 0 || now >= by {
                 self.host.kill().await;
                 return true;
             }
@@ -151,7 +188,7 @@ impl Scheduler {
         match self.until {
             Until::Told => false,
             Until::Once => self.host.is_idle(),
-            Until::Moment(_) => self.is_over(now) && self.host.is_idle(),
+            Until::Moment(_) => self.is_over && self.host.is_idle(),
         }
     }
 
@@ -199,6 +236,10 @@ impl Scheduler {
         self.host.take_told();
         let mut events = Vec::with_capacity(self.pipelines.len());
         for (dag, pipeline) in &self.pipelines {
+            if self.until == Until::Once && pipeline.schedule == Some(Schedule::Always) {
+                tracing::info!(%dag, "left out: a stream has no end to wait for");
+                continue;
+            }
             events.push(PlanEvent::Known {
                 plan: super::reload::plan_of(pipeline),
                 memory: memories.remove(dag).unwrap_or_default(),
@@ -220,13 +261,16 @@ impl Scheduler {
             .filter(|row| row.paused)
             .map(|row| row.dag)
             .collect();
-        let changed = paused.symmetric_difference(&self.paused).cloned();
-        let events = changed
-            .map(|dag| PlanEvent::Paused {
-                paused: paused.contains(&dag),
+        let mut events = Vec::new();
+        for dag in paused.symmetric_difference(&self.paused).cloned() {
+            let is_paused = paused.contains(&dag);
+            let what = if is_paused { "is paused" } else { "goes on" };
+            tracing::info!(%dag, "{what}");
+            events.push(PlanEvent::Paused {
+                paused: is_paused,
                 dag,
-            })
-            .collect();
+            });
+        }
         self.paused = paused;
         Ok(events)
     }

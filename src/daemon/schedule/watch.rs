@@ -17,23 +17,39 @@ const CALM: u8 = 100;
 /// Folders that are never looked into.
 const LEFT_OUT: &[&str] = &[".runner", ".git", "target", "node_modules", "bucket"];
 
-/// Tells of changes below a project's root, on a thread of its own, until the receiver is gone.
-/// Folders that are made later are watched, too.
-///
-/// # Errors
-/// When the kernel gives no watch.
-pub fn watch(root: PathBuf, control: UnboundedSender<Control>) -> std::io::Result<()> {
-    let flags = InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC;
-    let inotify = Inotify::init(flags)?;
-    add_below(&inotify, &root);
-    std::thread::Builder::new()
-        .name("watch".to_owned())
-        .spawn(move || {
-            if let Err(error) = tell(&inotify, &root, &control) {
-                tracing::error!(%error, "changes of files aren't heard of any more");
-            }
-        })?;
-    Ok(())
+/// The kernel's word on changes below a folder. It is kept from the moment this is made, so that
+/// what changes while the project is read for the first time isn't missed.
+#[derive(Debug)]
+pub struct Watch {
+    inotify: Inotify,
+    root: PathBuf,
+}
+
+impl Watch {
+    /// Watches a project's root and the folders below; those that are made later, too.
+    ///
+    /// # Errors
+    /// When the kernel gives no watch.
+    pub fn begin(root: PathBuf) -> std::io::Result<Self> {
+        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+        add_below(&inotify, &root);
+        Ok(Self { inotify, root })
+    }
+
+    /// Tells of changes, on a thread of its own, until the receiver is gone.
+    ///
+    /// # Errors
+    /// When there can be no thread.
+    pub fn tell(self, control: UnboundedSender<Control>) -> std::io::Result<()> {
+        std::thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(move || {
+                if let Err(error) = tell(&self.inotify, &self.root, &control) {
+                    tracing::error!(%error, "changes of files aren't heard of any more");
+                }
+            })?;
+        Ok(())
+    }
 }
 
 fn tell(inotify: &Inotify, root: &Path, control: &UnboundedSender<Control>) -> std::io::Result<()> {
@@ -69,7 +85,12 @@ fn drain(inotify: &Inotify) -> std::io::Result<bool> {
     let mut any = false;
     loop {
         match inotify.read_events() {
-            Ok(events) => any |= !events.is_empty(),
+            Ok(events) => {
+                let left_out = |name| LEFT_OUT.iter().any(|left_out| name == *left_out);
+                any |= events
+                    .into_iter()
+                    .any(|event| !event.name.is_some_and(left_out));
+            }
             Err(Errno::EAGAIN) => return Ok(any),
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),

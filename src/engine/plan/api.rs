@@ -73,6 +73,8 @@ pub enum PlanEvent {
     Paused { dag: DagId, paused: bool },
     /// A run of a DAG has begun, whoever started it.
     Began { dag: DagId, run: RunId },
+    /// A run that was decided on can't begin: its tick is over.
+    NotBegun { dag: DagId },
     /// A run has ended.
     Ended {
         dag: DagId,

@@ -128,6 +128,12 @@ impl Planner {
                     track.began(run);
                 }
             }
+            PlanEvent::NotBegun { dag } => {
+                if let Some(track) = self.tracks.get_mut(&dag) {
+                    track.not_begun(now);
+                    touched.insert(dag);
+                }
+            }
             PlanEvent::Ended {
                 dag,
                 run,

@@ -125,12 +125,22 @@ impl Track {
         if scheduled {
             self.last = Some(state);
         }
-        if self.plan.schedule == Some(Schedule::Always) {
-            let well = self.stream.began.is_some_and(|began| now - began >= WELL);
-            self.stream.ends = if well { 0 } else { self.stream.ends + 1 };
-            let doubled = 2_i32.saturating_pow(self.stream.ends.saturating_sub(1).min(16));
-            self.stream.again = Some(now + (FIRST_PAUSE * doubled).min(LONGEST_PAUSE));
+        self.stream_ended(now);
+    }
+
+    pub(super) fn not_begun(&mut self, now: Timestamp) {
+        self.starting = self.starting.saturating_sub(1);
+        self.stream_ended(now);
+    }
+
+    fn stream_ended(&mut self, now: Timestamp) {
+        if self.plan.schedule != Some(Schedule::Always) {
+            return;
         }
+        let well = self.stream.began.is_some_and(|began| now - began >= WELL);
+        self.stream.ends = if well { 0 } else { self.stream.ends + 1 };
+        let doubled = 2_i32.saturating_pow(self.stream.ends.saturating_sub(1).min(16));
+        self.stream.again = Some(now + (FIRST_PAUSE * doubled).min(LONGEST_PAUSE));
     }
 
     /// A DAG that this one waits for has succeeded for an interval.

@@ -1,0 +1,54 @@
+//! `runner pause` and `runner unpause`: hold a DAG's schedule, and let it go on.
+
+use std::io::Write as _;
+
+use super::arguments::Pause;
+use super::context::{Context, runtime, unknown};
+use super::exit;
+use crate::daemon::ring;
+use crate::daemon::schedule::DaemonLock;
+use crate::model::DagId;
+
+pub fn run(context: &Context, command: &Pause, paused: bool) -> anyhow::Result<u8> {
+    let (project, loaded) = context.project()?;
+    let known = || {
+        let broken = loaded.broken.iter().filter_map(|(_, dag)| dag.as_deref());
+        project.pipelines.keys().map(DagId::as_str).chain(broken)
+    };
+    let mut dags = Vec::new();
+    for name in &command.dags {
+        // One that is broken now may be mended while it is paused.
+        let Some(dag) = known().find(|dag| dag == name) else {
+            return Err(unknown("DAG", name, known()).into());
+        };
+        dags.push(DagId::new(dag)?);
+    }
+    runtime()?.block_on(async {
+        let store = context.store().await?;
+        let rows = store.schedules().await?;
+        let mut out = anstream::stdout();
+        for dag in &dags {
+            let is_paused = rows.iter().any(|row| row.dag == *dag && row.paused);
+            if is_paused == paused {
+                let state = if paused { "paused" } else { "not paused" };
+                writeln!(out, "{dag} is {state} already")?;
+                continue;
+            }
+            store.set_paused(dag, paused).await?;
+            if paused {
+                writeln!(
+                    out,
+                    "{dag} is paused: what runs goes on, nothing begins by itself"
+                )?;
+            } else {
+                writeln!(out, "{dag} goes on with its next tick")?;
+            }
+        }
+        let state = &context.places.state;
+        if let Some(daemon) = DaemonLock::holder(state) {
+            ring(state, &daemon)?;
+        }
+        store.close().await;
+        Ok(exit::OK)
+    })
+}

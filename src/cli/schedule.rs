@@ -1,0 +1,114 @@
+//! `runner schedule`: begins runs by their schedules until it is told to end.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::arguments::Schedule;
+use super::context::{Context, runtime};
+use super::log_lines::{self, RunLines};
+use super::{Mistake, engage, exit};
+use crate::connection::Places;
+use crate::daemon::schedule::{
+    DaemonLock, NotAlone, ReadProject, Scheduler, SchedulerParts, Until, Watch,
+};
+use crate::daemon::{Alarm, Control};
+use crate::secret::Environment;
+use crate::spec;
+
+pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
+    context.require_project()?;
+    log_lines::start(command.log);
+    // Who is second is told before anything else; the lock itself comes later, and decides.
+    if let Some(owner) = DaemonLock::holder(&context.places.state) {
+        return Err(taken(NotAlone::taken_by(&owner.0)));
+    }
+    // Before the first look at the files: nothing changes unheard.
+    let watch = Watch::begin(context.places.root.clone());
+    let (project, loaded) = context.project()?;
+    runtime()?.block_on(async {
+        let store = context.store().await?;
+        let (host, heard) = engage::host(context, &project, &store)?;
+        let lock = DaemonLock::acquire(&context.places.state, host.owner()).map_err(taken)?;
+        match watch {
+            Ok(watch) => watch.tell(host.control())?,
+            Err(error) => {
+                tracing::warn!(%error, "changes of files aren't heard of: SIGHUP reloads")
+            }
+        }
+        let alarm = Alarm::new()
+            .inspect_err(|error| tracing::warn!(%error, "no alarm of the kernel: counting seconds"))
+            .ok();
+        hear_signals(host.control())?;
+        let lines = tokio::spawn(RunLines::default().tell(heard));
+        let scheduler = Scheduler::new(SchedulerParts {
+            host,
+            lock,
+            alarm,
+            until: match command.until {
+                Some(moment) => Until::Moment(moment),
+                None if command.once => Until::Once,
+                None => Until::Told,
+            },
+            grace: command.grace,
+            read: reader(context),
+            loaded,
+        });
+        scheduler.run().await?;
+        lines.await?;
+        store.close().await;
+        tracing::info!("ended");
+        Ok(exit::OK)
+    })
+}
+
+fn taken(error: NotAlone) -> anyhow::Error {
+    match error {
+        NotAlone::Taken(_) => Mistake::new(error.to_string())
+            .help("one is enough: it hears of changes by itself. `runner list` shows what it does")
+            .into(),
+        other @ NotAlone::File { .. } => other.into(),
+    }
+}
+
+/// Reads the project as this command did, each time anew.
+fn reader(context: &Context) -> ReadProject {
+    let places: Arc<Places> = context.places.clone();
+    let profile = context.profile.clone();
+    Arc::new(move || {
+        let environment = Environment::of_process().with_commands();
+        spec::load(&places, profile.as_deref(), environment)
+    })
+}
+
+/// ^C and SIGTERM drain, said again they end; SIGHUP reloads.
+fn hear_signals(control: UnboundedSender<Control>) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        let mut told = false;
+        loop {
+            let control_of = tokio::select! {
+                _ = interrupt.recv() => Control::Drain,
+                _ = terminate.recv() => Control::Drain,
+                _ = hangup.recv() => Control::Reload,
+            };
+            if matches!(control_of, Control::Drain) {
+                if told {
+                    tracing::warn!("ending at once: what runs goes on at the next start");
+                } else {
+                    tracing::info!(
+                        "ending: nothing new starts, what runs may end; once more ends at once"
+                    );
+                }
+                told = true;
+            }
+            if control.send(control_of).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
