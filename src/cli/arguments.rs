@@ -49,6 +49,8 @@ pub enum Command {
     Trigger(Trigger),
     /// Begin runs by their schedules, until told to end
     Schedule(Schedule),
+    /// Run a DAG for intervals of the past
+    Backfill(Backfill),
     /// Hold the schedule of a DAG: nothing begins by itself
     Pause(Pause),
     /// Let the schedule of a DAG go on
@@ -99,6 +101,7 @@ impl Command {
             self,
             Self::Trigger(_)
                 | Self::Schedule(_)
+                | Self::Backfill(_)
                 | Self::Retry(_)
                 | Self::Cancel(_)
                 | Self::Mark(_)
@@ -271,6 +274,48 @@ pub enum LogStyle {
     Text,
     /// One JSON object a line
     Json,
+}
+
+/// `runner backfill`.
+#[derive(Debug, Args)]
+pub struct Backfill {
+    /// The DAG
+    pub dag: String,
+    /// The first moment of the data: a day of the schedule's time zone, or a time
+    #[arg(long, value_name = "DAY|TIME")]
+    pub from: String,
+    /// Where the data ends; this moment isn't part of it
+    #[arg(long, value_name = "DAY|TIME")]
+    pub to: String,
+    /// Intervals of this length instead of the schedule's own
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub every: Option<std::time::Duration>,
+    /// Most runs at a time
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallel: u16,
+    /// Which intervals are run
+    #[arg(long, default_value = "missing")]
+    pub reprocess: Reprocess,
+    /// A parameter's value; may be given several times
+    #[arg(short, long = "param", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub param: Vec<(String, String)>,
+    /// Show which intervals would be run, but run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print only the end
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Which intervals a backfill runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Reprocess {
+    /// Those that have no run
+    Missing,
+    /// Those, and those whose last run failed or was cancelled
+    Failed,
+    /// All of them
+    All,
 }
 
 /// `runner pause` and `runner unpause`.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod as_json;
+mod backfill;
 mod cancel;
 mod check;
 mod completions;
@@ -79,6 +80,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Schema(command) => schema::run(&command),
         Command::Trigger(command) => trigger::run(&context, &command),
         Command::Schedule(command) => schedule::run(&context, &command),
+        Command::Backfill(command) => backfill::run(&context, &command),
         Command::Pause(command) => pause::run(&context, &command, true),
         Command::Unpause(command) => pause::run(&context, &command, false),
         Command::List(command) => list::run(&context, &command),

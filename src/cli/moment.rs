@@ -58,6 +58,26 @@ pub fn utc(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
+/// A moment as a person types it: a day (its first moment in the zone), or a time with its offset,
+/// to the minute or to the second; `None` when it is neither.
+pub fn parse(text: &str, zone: chrono_tz::Tz) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Ok(day) = text.parse::<chrono::NaiveDate>() {
+        // Where midnight is left out, the day begins later.
+        let minutes = (0..24 * 60).map(chrono::TimeDelta::minutes);
+        let mut moments = minutes.filter_map(|minutes| {
+            let local = day.and_time(chrono::NaiveTime::MIN) + minutes;
+            zone.from_local_datetime(&local).earliest()
+        });
+        return moments.next().map(|moment| moment.to_utc());
+    }
+    let full = match text.strip_suffix('Z') {
+        Some(bare) if bare.matches(':').count() == 1 => format!("{bare}:00Z"),
+        _ => text.to_owned(),
+    };
+    Some(DateTime::parse_from_rfc3339(&full).ok()?.to_utc())
+}
+
 /// How long something took, or takes until now.
 pub fn took(from: Timestamp, until: Timestamp) -> String {
     let took = (until - from).to_std().unwrap_or_default();
@@ -68,6 +88,25 @@ pub fn took(from: Timestamp, until: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_begin_in_their_zone() {
+        let berlin = chrono_tz::Tz::Europe__Berlin;
+        let cairo = chrono_tz::Tz::Africa__Cairo;
+        for (text, zone, expected) in [
+            ("2026-08-20", chrono_tz::Tz::UTC, "2026-08-20T00:00:00Z"),
+            (" 2026-08-20", berlin, "2026-08-19T22:00:00Z"),
+            // Midnight doesn't exist on this day.
+            ("2026-04-24", cairo, "2026-04-23T22:00:00Z"),
+            ("2026-08-20T06:00Z", berlin, "2026-08-20T06:00:00Z"),
+            ("2026-08-20T06:00:30+02:00", cairo, "2026-08-20T04:00:30Z"),
+        ] {
+            let expected: Timestamp = expected.parse().unwrap();
+            assert_eq!(parse(text, zone), Some(expected), "{text}");
+        }
+        assert_eq!(parse("yesterday", berlin), None);
+        assert_eq!(parse("2026-02-30", berlin), None);
+    }
 
     #[test]
     fn the_age_decides_about_the_words() {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::NaiveTime;
+use chrono_tz::Tz;
 use serde_json::Value as Json;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -13,10 +13,10 @@ use super::arguments::Trigger;
 use super::context::{Context, unknown};
 use super::live::View;
 use super::output::Lenient;
-use super::{Mistake, engage, exit, follow, look};
-use crate::daemon::clock::{now, random};
+use super::{Mistake, engage, exit, follow, look, moment};
+use crate::daemon::clock::now;
 use crate::daemon::schedule::DaemonLock;
-use crate::daemon::{Control, Host, NewRun, News, is_alive, ring};
+use crate::daemon::{Beginning, Control, Host, NewRun, News, begin, is_alive, ring};
 use crate::model::{
     DagId, DataInterval, Json as JsonText, RunId, RunSpec, RunState, TaskIndex, Timestamp,
     TriggerKind,
@@ -279,25 +279,15 @@ fn run_spec(pipeline: &Pipeline, command: &Trigger, now: Timestamp) -> anyhow::R
         Some(text) => parse_interval(text)?,
         None => super::context::interval_of_manual_run(pipeline, now),
     };
-    let chance = random();
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "20 bits of chance are used"
-    )]
-    let id = RunId::generate(now, chance as u32);
-    Ok(RunSpec {
-        id,
-        dag: pipeline.id.clone(),
-        version: pipeline.version.hash.clone(),
-        params: JsonText(Json::Object(params).to_string().into()),
+    let beginning = Beginning {
+        params,
         interval,
         logical_time: now,
         trigger: TriggerKind::Manual,
-        seed: chance.rotate_left(32),
         priority: 0,
         only: chosen_tasks(pipeline, command)?,
-        created: now,
-    })
+    };
+    Ok(begin(pipeline, beginning, now))
 }
 
 fn chosen_tasks(pipeline: &Pipeline, command: &Trigger) -> anyhow::Result<Option<Vec<String>>> {
@@ -345,21 +335,8 @@ fn parse_interval(text: &str) -> anyhow::Result<DataInterval> {
         )
     };
     let (start, end) = text.split_once('/').ok_or_else(mistake)?;
-    let time = |text: &str| -> Option<Timestamp> {
-        let text = text.trim();
-        if let Ok(day) = text.parse::<chrono::NaiveDate>() {
-            return Some(day.and_time(NaiveTime::MIN).and_utc());
-        }
-        let full = match text.strip_suffix('Z') {
-            Some(bare) if bare.matches(':').count() == 1 => format!("{bare}:00Z"),
-            _ => text.to_owned(),
-        };
-        Some(chrono::DateTime::parse_from_rfc3339(&full).ok()?.to_utc())
-    };
-    let (start, end) = (
-        time(start).ok_or_else(mistake)?,
-        time(end).ok_or_else(mistake)?,
-    );
+    let time = |text| moment::parse(text, Tz::UTC).ok_or_else(mistake);
+    let (start, end) = (time(start)?, time(end)?);
     if end < start {
         return Err(Mistake::new("the interval ends before it starts").into());
     }

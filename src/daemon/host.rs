@@ -100,6 +100,8 @@ struct Held {
 pub(super) struct Told {
     /// Files may have changed.
     pub(super) reload: bool,
+    /// A person wants everything to end.
+    pub(super) cancelled: bool,
     /// What runs may not even end any more.
     pub(super) hurry: bool,
     /// The bell was rung: there may be more in the store than commands.
@@ -361,6 +363,12 @@ impl Host {
     /// Waits by the wall clock from now on, as it is set.
     pub(super) fn follow_clock(&mut self, alarm: Alarm) {
         self.alarm = Some(alarm);
+    }
+
+    /// How many runs are here that go on, or are about to.
+    pub(super) fn unfinished(&self) -> usize {
+        let runs = self.engine.runs();
+        runs.filter(|(_, state)| !state.is_finished()).count()
     }
 
     /// The runs that are here and go on until they are stopped.

@@ -1,6 +1,8 @@
 //! The loop that carries runs out: events in, actions out; recovery; shutdown.
 
 mod alarm;
+mod backfill;
+mod begin;
 pub mod clock;
 mod host;
 mod owner;
@@ -9,6 +11,8 @@ mod scope;
 mod tell;
 
 pub use alarm::Alarm;
+pub use backfill::Backfill;
+pub use begin::{Beginning, begin};
 pub use host::{Control, Host, HostParts, NewRun, News, masker_of};
 pub use owner::{OwnerLock, is_alive, ring};
 pub use scope::trigger_word;

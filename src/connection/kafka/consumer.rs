@@ -56,11 +56,14 @@ pub struct KafkaConsumer {
     client: Client<BaseConsumer<Context<Rebalancing>>>,
 }
 
-/// 16 MiB are enough for what a broker gives in a tenth of a second; the library would take 64 MiB
-/// for each consumer.
+/// A few thousand messages ahead are enough to never wait for the broker; the library would take
+/// 100,000 and 64 MiB for each consumer. When it has enough it would rest for a whole second, by
+/// which time all are used up.
 const DEFAULTS: &[(&str, &str)] = &[
-    ("queued.max.messages.kbytes", "16384"),
-    ("fetch.max.bytes", "16777216"),
+    ("queued.min.messages", "20000"),
+    ("queued.max.messages.kbytes", "8192"),
+    ("fetch.max.bytes", "8388608"),
+    ("fetch.queue.backoff.ms", "5"),
     // Rebalances shall not wait for a consumer that was killed any longer than this.
     ("session.timeout.ms", "10000"),
     ("heartbeat.interval.ms", "2000"),

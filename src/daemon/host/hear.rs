@@ -10,6 +10,7 @@ impl Host {
         match control {
             Some(Control::Cancel(run)) => self.events.push(Event::CancelRequested { run }),
             Some(Control::CancelAll) => {
+                self.told.cancelled = true;
                 let runs: Vec<RunId> = self.runs.keys().cloned().collect();
                 let cancel = |run| Event::CancelRequested { run };
                 self.events.extend(runs.into_iter().map(cancel));

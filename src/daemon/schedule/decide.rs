@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::Scheduler;
-use crate::daemon::clock::random;
+use crate::daemon::{Beginning, begin};
 use crate::engine::Event;
 use crate::engine::plan::{Cause, Decision, Occurrence, PlanEvent};
-use crate::model::{Json as JsonText, RunId, RunSpec, Timestamp, TriggerKind};
+use crate::model::{Json as JsonText, RunSpec, Timestamp, TriggerKind};
 use crate::spec::Pipeline;
 use crate::store::{Decided, NewRun, SkippedTicks, StoreError};
 
@@ -97,18 +97,9 @@ fn run_spec(
         .params
         .bind(&given)
         .map_err(|errors| errors.join("; "))?;
-    let chance = random();
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "20 bits of chance are used"
-    )]
-    let id = RunId::generate(now, chance as u32);
     let interval = occurrence.interval();
-    Ok(RunSpec {
-        id,
-        dag: pipeline.id.clone(),
-        version: pipeline.version.hash.clone(),
-        params: JsonText(Json::Object(params).to_string().into()),
+    let beginning = Beginning {
+        params,
         interval,
         logical_time: occurrence.tick,
         trigger: match occurrence.cause {
@@ -120,11 +111,10 @@ fn run_spec(
                 source: firing.source,
             },
         },
-        seed: chance.rotate_left(32),
         priority: 0,
         only: None,
-        created: now,
-    })
+    };
+    Ok(begin(pipeline, beginning, now))
 }
 
 /// Parameters of a firing as texts, which are read as those of the command line are.
