@@ -23,7 +23,7 @@ const COUNT: usize = 10;
 /// And no more than so many, whoever says what.
 const MOST: usize = 10_000;
 
-const COLUMNS: &[Column<'_>] = &[
+const COLUMNS: [Column<'_>; 6] = [
     Column::left("starts"),
     Column::left("UTC"),
     Column::left(""),
@@ -70,7 +70,11 @@ pub fn run(context: &Context, command: &Next) -> anyhow::Result<u8> {
     if rows.is_empty() {
         writeln!(out, "{faint}nothing runs by the clock{faint:#}")?;
     } else {
-        table::print(&mut out, COLUMNS, &rows, output::columns())?;
+        let mut columns = COLUMNS;
+        if coming.iter().all(|coming| is_utc(coming.start)) {
+            columns[0].name = "starts (UTC)";
+        }
+        table::print(&mut out, &columns, &rows, output::columns())?;
     }
     print_others(&mut out, &looked, &pipelines, !command.dag.is_empty())?;
     if from.is_none() && !coming.is_empty() && DaemonLock::holder(&context.places.state).is_none() {
@@ -143,8 +147,8 @@ fn coming(
 fn row(coming: &Coming, project: &Project, now: Timestamp, ahead: bool) -> Vec<Cell> {
     let local = moment::planned(coming.start, now);
     let utc = short_utc(coming.start);
-    // Where this machine's clock shows UTC, once is enough.
-    let same = moment::local(coming.start).naive_local() == coming.start.naive_utc();
+    // Once is enough.
+    let same = is_utc(coming.start);
     let pipeline = project.pipelines.get(&coming.dag);
     let zone = pipeline.and_then(|pipeline| zone_of(pipeline, coming.occurrence.tick));
     let clock = zone.map_or_else(String::new, |zone| {
@@ -167,6 +171,11 @@ fn row(coming: &Coming, project: &Project, now: Timestamp, ahead: bool) -> Vec<C
         Cell::plain(clock),
         Cell::styled(short_utc(start), look::FAINT),
     ]
+}
+
+/// Whether this machine's clock shows UTC at a moment.
+fn is_utc(at: Timestamp) -> bool {
+    moment::local(at).naive_local() == at.naive_utc()
 }
 
 /// `2026-03-29 01:00`, with seconds where it has some.

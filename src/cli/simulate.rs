@@ -19,8 +19,8 @@ use crate::daemon::clock::now;
 use crate::daemon::schedule::plan_of;
 use crate::document::units::format_duration;
 use crate::engine::Why;
-use crate::engine::simulation::{Actor, Foreseen, ForeseenWait, simulate};
-use crate::model::{DagId, RunId, Schedule, Timestamp};
+use crate::engine::simulation::{Actor, Foreseen, ForeseenLate, ForeseenWait, simulate};
+use crate::model::{DagId, Schedule, Timestamp};
 use crate::spec::Pipeline;
 use durations::Durations;
 
@@ -195,30 +195,37 @@ impl Shown<'_> {
         }
         let (bold, faint) = (look::BOLD, look::FAINT);
         writeln!(out, "\n{bold}late{bold:#}")?;
-        for one in late.iter().take(MOST) {
-            let at = moment::planned(one.deadline, now);
-            let tick = moment::planned(one.scheduled, now);
-            let dag = &one.dag;
-            let what = match self.run_of(one.run.as_ref()) {
-                None => "hasn't begun".to_owned(),
-                Some((_, at)) => {
-                    let over = (at - one.deadline).to_std().unwrap_or_default();
-                    format!("ends {} later", format_duration(over))
-                }
-            };
-            writeln!(out, "  {at}  {dag} of {tick}  {faint}{what}{faint:#}")?;
+        let mut groups: BTreeMap<&DagId, Vec<&ForeseenLate>> = BTreeMap::new();
+        for one in late {
+            groups.entry(&one.dag).or_default().push(one);
         }
-        more(out, late.len())
+        for (dag, late) in groups.iter().take(MOST) {
+            let after = |one: &&&ForeseenLate| self.end_of(one) - one.deadline;
+            let Some(worst) = late.iter().max_by_key(after) else {
+                continue;
+            };
+            let runs = plural(late.len(), "run", "runs");
+            let tick = moment::planned(worst.scheduled, now);
+            let over = (self.end_of(worst) - worst.deadline).to_std();
+            let over = format_duration(over.unwrap_or_default());
+            let which = if late.len() == 1 {
+                "that of"
+            } else {
+                "most that of"
+            };
+            writeln!(
+                out,
+                "  {dag}  {runs}, {which} {tick}  {faint}over {over} after its deadline{faint:#}"
+            )?;
+        }
+        more(out, groups.len())
     }
 
-    /// How a run ended; one that goes on ends with the simulation.
-    fn run_of(&self, run: Option<&RunId>) -> Option<(bool, Timestamp)> {
-        let run = run?;
-        let found = self.foreseen.runs.iter().find(|known| known.id == *run)?;
-        Some((
-            found.ended.is_some(),
-            found.ended.map_or(self.to, |(_, at)| at),
-        ))
+    /// When a late run is over; one that goes on ends with the simulation.
+    fn end_of(&self, late: &ForeseenLate) -> Timestamp {
+        let mut runs = self.foreseen.runs.iter();
+        let run = runs.find(|run| run.dag == late.dag && run.occurrence.tick == late.scheduled);
+        run.and_then(|run| run.ended).map_or(self.to, |(_, at)| at)
     }
 
     fn print_skipped(&self, out: &mut dyn Write, now: Timestamp) -> std::io::Result<()> {

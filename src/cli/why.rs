@@ -112,6 +112,9 @@ impl<'a> Told<'a> {
     fn reason(&self) -> String {
         let dag = &self.pipeline.id;
         let nobody = self.daemon.is_none();
+        if self.due == Some(self.now) && nobody {
+            return "would begin now, and no daemon is here: runner schedule".to_owned();
+        }
         if let Some(tick) = self.due {
             let since = moment::planned(tick, self.now);
             return if nobody {

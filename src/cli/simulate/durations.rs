@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value as Json;
+
 use crate::cli::Mistake;
 use crate::cli::context::unknown;
 use crate::document::units::parse_duration;
 use crate::engine::simulation::{Becomes, Part};
 use crate::model::{AttemptOutcome, DagId, RunState};
-use crate::spec::{Ending, Pipeline};
+use crate::spec::{Ending, Foreach, Pipeline};
 use crate::store::{RunFilter, RunStore};
+use crate::template::TemplateValue;
 
 /// What nobody knows takes so long.
 pub const GUESS: Duration = Duration::from_secs(10);
@@ -127,7 +130,9 @@ impl Durations {
                     // Nothing fails here.
                     Becomes::Skip
                 } else if task.foreach.is_some() {
-                    Becomes::Items(past.map_or(1, |past| past.items))
+                    let written = task.foreach.as_ref().and_then(items_written);
+                    let past = past.map(|past| past.items);
+                    Becomes::Items(written.or(past).unwrap_or(1))
                 } else {
                     Becomes::Run
                 };
@@ -148,6 +153,16 @@ impl Durations {
     pub fn guessed(&self) -> Vec<String> {
         self.guessed.iter().cloned().collect()
     }
+}
+
+/// How many items stand in the document.
+fn items_written(foreach: &Foreach) -> Option<u32> {
+    let count = match foreach {
+        Foreach::Value(TemplateValue::Literal(Json::Array(items))) => items.len(),
+        Foreach::Value(TemplateValue::List(items)) => items.len(),
+        _ => return None,
+    };
+    u32::try_from(count).ok()
 }
 
 fn median<T: Ord + Copy>(values: &mut [T]) -> Option<T> {
