@@ -5,6 +5,7 @@
 mod after;
 mod dag;
 mod ids;
+mod notice;
 mod policy;
 mod run;
 mod schedule;
@@ -15,6 +16,7 @@ pub use ids::{
     ConnectionId, DagId, DatasetId, InvalidName, MAX_LENGTH, PoolId, RunId, TaskId, TaskIndex,
     check_name,
 };
+pub use notice::Occasion;
 pub use policy::{Backoff, RetryPolicy, TriggerRule};
 pub use run::{
     AttemptId, AttemptOutcome, AttemptResult, Budget, DataInterval, Ended, FailureCause,

@@ -9,6 +9,7 @@ mod hooks;
 mod include;
 mod interpolate;
 mod names;
+mod notifications;
 mod params;
 mod pipeline;
 mod placement;
@@ -30,6 +31,7 @@ mod unused;
 mod version;
 mod yaml;
 
+pub use notifications::{MessageLimit, Notifications};
 pub use params::{Param, ParamType, Params, Rules};
 pub use pipeline::{Ending, Foreach, Hook, Pipeline, TaskSpec};
 pub use project::{Loaded, PIPELINES_FOLDER, Project, SETTINGS_FILE, load};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::notifications::{DagNotificationsRecord, Notifications};
 use super::params::Params;
 use super::task::DefaultsRecord;
 use crate::document::{Diagnostic, FromNode, Map, Node, OneOrMany, Report, Span, Spanned, Value};
@@ -51,6 +52,8 @@ crate::record! {
         max_runs: Option<NonZeroU32>,
         /// When a run should be over, counted from its scheduled time.
         deadline: Option<Spanned<Duration>>,
+        /// Who is told about its runs by itself, beside what runner.yaml says.
+        notifications: Option<DagNotificationsRecord>,
         /// What is done when the run fails, when all its tasks have ended: one kind of task, such as
         /// `notify`. Its templates may read `task.id` and `task.error` of the first that failed, and
         /// all of them as `failed`. How the run ends doesn't depend on it.
@@ -143,6 +146,8 @@ pub struct Pipeline {
     pub params: Params,
     pub max_runs: Option<u32>,
     pub deadline: Option<Duration>,
+    /// Who is told about its runs; what it doesn't say is as in runner.yaml.
+    pub notifications: Notifications,
     /// What the engine sees of it.
     pub dag: Arc<Dag>,
     /// What the tasks do, by index.

@@ -256,6 +256,7 @@ impl Project {
         let settings = kept.map(|(kept, _)| Settings {
             connections: self.settings.connections.clone(),
             limits: self.settings.limits.clone(),
+            notifications: self.settings.notifications.clone(),
             ..kept
         });
         let mut report = Report::default();
@@ -382,9 +383,9 @@ fn load_settings(
     let settings = if exists {
         let (source, text) = files.read_or_report(path, report)?;
         let node = read_yaml(source, &text, report)?;
-        read_settings(Some(&node), profile, &around, report)
+        read_settings(Some(&node), profile, &around, files, report)
     } else {
-        read_settings(None, profile, &around, report)
+        read_settings(None, profile, &around, files, report)
     };
     let fine = report.diagnostics()[before..]
         .iter()

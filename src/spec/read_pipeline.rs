@@ -6,11 +6,12 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::files::Files;
+use super::files::{Files, Origin, View};
 use super::graph::Graph;
 use super::hooks::with_hooks;
 use super::include::with_includes;
 use super::names::invalid_name;
+use super::notifications::{Notifications, read_dag_notifications};
 use super::params::Params;
 use super::pipeline::{Pipeline, PipelineRecord, TaskSpec};
 use super::placement::point_at_keys;
@@ -199,6 +200,7 @@ fn read_dag(
         .enumerate()
         .map(|(at, head)| read.task(head, at))
         .collect();
+    let notifications = own_notifications(record, &params, read.files, context, read.report);
     let broken = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
     if report.diagnostics()[own.before..].iter().any(broken) {
         return None;
@@ -250,6 +252,7 @@ fn read_dag(
         params,
         max_runs: record.max_runs.map(NonZeroU32::get),
         deadline: record.deadline.map(|deadline| deadline.value),
+        notifications,
         dag: Arc::new(dag),
         has_hooks: !hooks.is_empty(),
         tasks: task_specs,
@@ -293,6 +296,31 @@ fn check_starts(record: &PipelineRecord, schedule: Option<&Schedule>, report: &m
             );
         }
     }
+}
+
+/// What a DAG says about messages. Of a kept version mistakes don't count: its connections may be of
+/// the past, and what can't be told hinders no run.
+fn own_notifications(
+    record: &PipelineRecord,
+    params: &Params,
+    files: &mut Files<'_>,
+    context: &Context<'_>,
+    report: &mut Report,
+) -> Notifications {
+    let Some(record) = &record.notifications else {
+        return Notifications::default();
+    };
+    let mut ignored = Report::default();
+    let report = match files.origin {
+        Origin::Kept(_) => &mut ignored,
+        Origin::Disk(_) => report,
+    };
+    let mut view = View {
+        files,
+        connections: &context.settings.connections,
+        broken_connections: &context.settings.broken_connections,
+    };
+    read_dag_notifications(record, &params.names(), &mut view, report)
 }
 
 fn dag_id(name: &Spanned<String>, report: &mut Report) -> Option<DagId> {

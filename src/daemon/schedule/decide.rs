@@ -45,7 +45,13 @@ impl Scheduler {
                     count,
                     reason,
                 } => {
-                    tracing::info!(%dag, %first, %last, count, "skipped: {}", reason.words());
+                    let (words, time) = (reason.words(), "%Y-%m-%dT%H:%M:%SZ");
+                    if count == 1 {
+                        tracing::info!(%dag, "skipped {}: {words}", first.format(time));
+                    } else {
+                        let (first, last) = (first.format(time), last.format(time));
+                        tracing::info!(%dag, "skipped {count} ticks, {first} to {last}: {words}");
+                    }
                     decided.skipped.push(SkippedTicks {
                         dag,
                         first,

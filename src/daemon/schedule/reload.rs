@@ -1,6 +1,7 @@
 //! Edits of the project while the daemon runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Scheduler;
@@ -43,20 +44,33 @@ impl Scheduler {
         let Some(project) = loaded.project.take() else {
             return Ok(Vec::new());
         };
-        let broken: BTreeSet<&str> = loaded
+        let named: BTreeSet<&str> = loaded
             .broken
             .iter()
             .filter_map(|(_, dag)| dag.as_deref())
             .collect();
-        // A file that can't even say its name may be any of those that are missing.
-        let nameless = loaded.broken.iter().any(|(_, dag)| dag.is_none());
+        let paths: BTreeSet<&Path> = loaded
+            .broken
+            .iter()
+            .map(|(path, _)| path.as_path())
+            .collect();
+        let known: BTreeSet<&Path> = self
+            .pipelines
+            .values()
+            .map(|old| old.path.as_path())
+            .collect();
+        // A new file that can't even say its name may be any of those that are missing.
+        let nameless = loaded
+            .broken
+            .iter()
+            .any(|(path, dag)| dag.is_none() && !known.contains(path.as_path()));
         let mut pipelines: BTreeMap<DagId, Arc<Pipeline>> = project.pipelines.clone();
         let mut events = Vec::new();
         for (dag, old) in &self.pipelines {
             if pipelines.contains_key(dag) {
                 continue;
             }
-            if nameless || broken.contains(dag.as_str()) {
+            if nameless || named.contains(dag.as_str()) || paths.contains(old.path.as_path()) {
                 pipelines.insert(dag.clone(), old.clone());
             } else {
                 tracing::info!(%dag, "is gone");

@@ -9,9 +9,12 @@ use super::known::{self, Found};
 use crate::daemon::{Alarm, Host};
 use crate::engine::Event;
 use crate::engine::plan::{Active, PlanEvent, Planner, Waiting};
-use crate::model::{DagId, RunId, Schedule, Timestamp};
+use crate::model::{DagId, RunId, RunState, Schedule, Timestamp};
 use crate::spec::{Loaded, Pipeline};
 use crate::store::StoreError;
+
+/// How long messages may take at the end. What isn't told then is told at the next start.
+const TELLING: Duration = Duration::from_secs(3);
 
 /// When the daemon ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +128,7 @@ impl Scheduler {
                 self.carry_out(decisions).await?;
             }
             if self.ends(now).await {
+                self.host.finish_telling(TELLING).await;
                 return Ok(());
             }
             let next = self.next_look();
@@ -207,13 +211,15 @@ impl Scheduler {
                 if stored.state.is_finished() {
                     continue;
                 }
+                let is_new = stored.state == RunState::Queued;
                 match self.host.resume(stored).await {
-                    Ok(()) => tracing::info!(%run, %dag, "goes on"),
+                    Ok(()) if is_new => {}
+                    Ok(()) => tracing::info!(%run, %dag, "goes on after an interruption"),
                     Err(reason) => tracing::error!(%run, %dag, %reason, "can't go on"),
                 }
             }
         }
-        Ok(())
+        self.host.take_notices().await
     }
 
     /// Tells the planner of every DAG, with what is remembered.
@@ -255,7 +261,21 @@ impl Scheduler {
             events.push(known::known(store.as_ref(), &self.pipelines, pipeline, found).await?);
         }
         let now = self.host.now();
+        let dags = events.len();
         let decisions = self.planner.handle(now, events);
+        let paused = self
+            .pipelines
+            .keys()
+            .filter(|dag| self.paused.contains(*dag));
+        let paused = match paused.count() {
+            0 => String::new(),
+            count => format!(", {count} of them paused"),
+        };
+        let next = self.planner.next_wakeup().map_or_else(String::new, |next| {
+            format!("; next at {}", next.format("%Y-%m-%dT%H:%M:%SZ"))
+        });
+        let s = if dags == 1 { "" } else { "s" };
+        tracing::info!("scheduling {dags} DAG{s}{paused}{next}");
         self.carry_out(decisions).await
     }
 

@@ -4,6 +4,7 @@
 mod ahead;
 mod databases;
 mod live;
+mod live_topics;
 mod living;
 mod output;
 mod project;

@@ -47,7 +47,7 @@ fn dag(name: &str, every: u64, overlap: OverlapPolicy, takes: &[u64]) -> Actor {
             dag: id.clone(),
             version: String::new(),
             schedule: Some(Schedule::Ticks(timetable)),
-            overlap: OverlapPolicy::Queue,
+            overlap: Queue,
             max_runs: None,
             depends_on_past: false,
             after: After::default(),
