@@ -1,11 +1,15 @@
 //! What can be typed.
 
+mod looking;
+
 use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::exchange::FaultRule;
 use crate::model::Timestamp;
+
+pub use looking::{Next, Simulate, Timeline, Why};
 
 /// Declarative ETL jobs in YAML: checked before they run, recovered after a crash.
 #[derive(Debug, Parser)]
@@ -61,6 +65,14 @@ pub enum Command {
     Show(Show),
     /// Show runs, newest first
     Runs(Runs),
+    /// Show what will run when
+    Next(Next),
+    /// Show why a DAG, a run or a task doesn't run, or how it ended
+    Why(Why),
+    /// Show what would happen: the schedules run forward in a moment
+    Simulate(Simulate),
+    /// Show what ran when
+    Timeline(Timeline),
     /// Show what the tasks of a run have logged
     Logs(Logs),
     /// Show the rows that a task has left

@@ -52,7 +52,7 @@ pub fn run(row: &RunRow, interrupted: bool) -> Json {
 }
 
 /// The word of a task's state.
-fn task_state(state: &TaskState) -> &'static str {
+pub fn task_state(state: &TaskState) -> &'static str {
     match state {
         TaskState::Waiting => "waiting",
         TaskState::Ready => "ready",

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::arguments::{Format, List};
 use super::context::{Context, runtime};
 use super::table::{self, Cell, Column};
+use super::why::starts;
 use super::{as_json, exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::document::Severity;
@@ -174,9 +175,12 @@ fn row(entry: &Entry<'_>, now: crate::model::Timestamp) -> Vec<Cell> {
     };
     vec![
         Cell::styled(pipeline.id.as_str(), look::BOLD),
-        schedule.map_or(Cell::styled("by hand", look::FAINT), |schedule| {
-            Cell::plain(schedule.describe())
-        }),
+        match starts(pipeline) {
+            by_hand if schedule.is_none() && pipeline.after.is_empty() => {
+                Cell::styled(by_hand, look::FAINT)
+            }
+            words => Cell::plain(words),
+        },
         Cell::plain(look::count(pipeline.tasks.len() as u64)),
         Cell::styled(word, style),
         Cell::plain(age),
@@ -199,6 +203,7 @@ fn entry_json(entry: &Entry<'_>) -> serde_json::Value {
         "owner": pipeline.owner,
         "tags": pipeline.tags,
         "schedule": pipeline.schedule.as_ref().map(crate::model::Schedule::describe),
+        "after": pipeline.after.names().collect::<Vec<_>>(),
         "tasks": pipeline.tasks.len(),
         "version": pipeline.version.hash,
         "last_run": last.map(|(run, interrupted)| as_json::run(run, *interrupted)),

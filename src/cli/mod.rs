@@ -3,6 +3,7 @@
 mod arguments;
 mod as_json;
 mod backfill;
+mod bars;
 mod cancel;
 mod check;
 mod completions;
@@ -23,6 +24,7 @@ mod look;
 mod man;
 mod mark;
 mod moment;
+mod next;
 mod notify;
 mod output;
 mod pause;
@@ -35,11 +37,15 @@ mod setup;
 mod show;
 mod show_dag;
 mod show_run;
+mod simulate;
 mod table;
+mod timeline;
 mod topic;
 mod topic_messages;
 mod trigger;
 mod types;
+mod why;
+mod why_run;
 
 pub use arguments::{Arguments, Command};
 pub use schema::generated;
@@ -86,6 +92,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::List(command) => list::run(&context, &command),
         Command::Show(command) => show::run(&context, &command),
         Command::Runs(command) => runs::run(&context, &command),
+        Command::Next(command) => next::run(&context, &command),
+        Command::Why(command) => why::run(&context, &command),
+        Command::Simulate(command) => simulate::run(&context, &command),
+        Command::Timeline(command) => timeline::run(&context, &command),
         Command::Logs(command) => logs::run(&context, &command),
         Command::Data(command) => data::run(&context, &command),
         Command::Retry(command) => retry::run(&context, &command),

@@ -48,6 +48,51 @@ pub fn exact(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// How far a moment is ahead, as precise as anybody plans: `now`, `in 12s`, `in 5m`, `in 3h 20m`,
+/// `in 4d 2h`.
+pub fn ahead(at: Timestamp, now: Timestamp) -> String {
+    let left = (at - now).num_seconds();
+    let parts = |(many, one): (i64, &str), (fewer, two): (i64, &str)| match fewer {
+        0 => format!("in {many}{one}"),
+        _ => format!("in {many}{one} {fewer}{two}"),
+    };
+    match left {
+        ..=0 => "now".to_owned(),
+        1..60 => format!("in {left}s"),
+        60..3600 => format!("in {}m", left / 60),
+        3600..86_400 => parts((left / 3600, "h"), (left % 3600 / 60, "m")),
+        _ => parts((left / 86_400, "d"), (left % 86_400 / 3600, "h")),
+    }
+}
+
+/// A moment that may be far away, local: `14:02` of today, `Sun 29 Mar 03:00`, with its year when
+/// that is another; with seconds where it has some.
+pub fn planned(at: Timestamp, now: Timestamp) -> String {
+    planned_in(at, now, &Local)
+}
+
+fn planned_in<Z: TimeZone>(at: Timestamp, now: Timestamp, zone: &Z) -> String
+where
+    Z::Offset: std::fmt::Display,
+{
+    let (at, now) = (at.with_timezone(zone), now.with_timezone(zone));
+    let seconds = if at.timestamp() % 60 == 0 {
+        "%H:%M"
+    } else {
+        "%H:%M:%S"
+    };
+    let day = if at.year() == now.year() {
+        "%a %-d %b"
+    } else {
+        "%a %-d %b %Y"
+    };
+    if at.date_naive() == now.date_naive() {
+        at.format(seconds).to_string()
+    } else {
+        at.format(&format!("{day} {seconds}")).to_string()
+    }
+}
+
 /// The moment on the clock of this machine.
 pub fn local(at: Timestamp) -> DateTime<Local> {
     at.with_timezone(&Local)

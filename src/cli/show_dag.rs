@@ -45,13 +45,7 @@ fn head(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
         Some(description) => writeln!(out, "  {}", description.trim())?,
         None => writeln!(out)?,
     }
-    let mut facts = vec![(
-        "schedule",
-        pipeline
-            .schedule
-            .as_ref()
-            .map_or("by hand".to_owned(), Schedule::describe),
-    )];
+    let mut facts = vec![("schedule", super::why::starts(pipeline))];
     facts.extend(pipeline.owner.clone().map(|owner| ("owner", owner)));
     if !pipeline.tags.is_empty() {
         facts.push(("tags", pipeline.tags.join(" ")));
@@ -347,6 +341,7 @@ fn as_json(pipeline: &Pipeline) -> Json {
         "owner": pipeline.owner,
         "tags": pipeline.tags,
         "schedule": pipeline.schedule.as_ref().map(Schedule::describe),
+        "after": pipeline.after.names().collect::<Vec<_>>(),
         "params": params,
         "deadline_seconds": pipeline.deadline.map(|deadline| deadline.as_secs_f64()),
         "max_runs": pipeline.max_runs,

@@ -16,10 +16,11 @@ mod recovery;
 mod retry;
 mod rules;
 mod scheduler;
+pub mod simulation;
 mod state;
 mod why;
 
 pub use api::{AbortReason, Action, Event, Limits, Prepared};
 pub use retry::FORGIVEN_LOSSES;
 pub use scheduler::Engine;
-pub use why::Why;
+pub use why::{EndedBy, Why};

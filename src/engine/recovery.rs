@@ -3,11 +3,38 @@
 use std::sync::Arc;
 
 use super::queue::Turn;
-use super::scheduler::Step;
+use super::scheduler::{Engine, Step};
 use super::state::{Group, Phase, Run, RunKey, Task, TaskRun};
 use crate::model::{
     Dag, Outcome, RunSpec, RunState, TaskIndex, TaskRunId, TaskRunSnapshot, TaskState, Timestamp,
 };
+
+impl Engine {
+    /// Takes in a run as it stands, only to look at it ([`Engine::why`]): it stays in the hands of
+    /// whoever carries it out. What it runs takes its slots, what is ready has its turn.
+    pub fn observe(
+        &mut self,
+        now: Timestamp,
+        (spec, dag): (Arc<RunSpec>, Arc<Dag>),
+        state: RunState,
+        tasks: Vec<TaskRunSnapshot>,
+    ) {
+        let mut run = Run::new(spec, dag, state, &self.queue);
+        place(&mut run, tasks, now);
+        let key = self.insert(run);
+        let mut step = self.step(now);
+        for id in step.open(key) {
+            step.hold(key, id);
+        }
+        for id in step.open(key) {
+            let run = step.engine.runs.get(&key);
+            let phase = run.and_then(|run| run.get(id)).map(|found| &found.phase);
+            if matches!(phase, Some(Phase::Ready { .. })) {
+                step.enqueue(key, id);
+            }
+        }
+    }
+}
 
 impl Step<'_> {
     /// Takes over a run in the state that `snapshots` describe; a task without one still waits. A
@@ -46,10 +73,7 @@ impl Step<'_> {
             return;
         }
         let cancelling = run.state == RunState::Cancelling;
-        let ids: Vec<TaskRunId> = run
-            .ids()
-            .filter(|id| run.get(*id).is_some_and(|t| !t.phase.is_finished()))
-            .collect();
+        let ids = self.open(key);
         // First what the lost attempts hold, so that nothing is given away twice.
         for id in &ids {
             self.hold(key, *id);
@@ -76,6 +100,15 @@ impl Step<'_> {
             self.cancel_tasks(key);
         }
         self.ended.push(key);
+    }
+
+    /// The task runs of a run that have not ended, each task followed by its items.
+    fn open(&self, key: RunKey) -> Vec<TaskRunId> {
+        let Some(run) = self.engine.runs.get(&key) else {
+            return Vec::new();
+        };
+        let is_open = |id: &TaskRunId| run.get(*id).is_some_and(|t| !t.phase.is_finished());
+        run.ids().filter(is_open).collect()
     }
 
     /// Takes the slots of an attempt that was running.

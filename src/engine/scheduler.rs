@@ -48,20 +48,24 @@ impl Engine {
         now: Timestamp,
         events: impl IntoIterator<Item = Event>,
     ) -> Vec<Action> {
-        let mut step = Step {
-            engine: self,
-            now,
-            actions: Vec::new(),
-            judged: VecDeque::new(),
-            fresh: Vec::new(),
-            ended: Vec::new(),
-        };
+        let mut step = self.step(now);
         for event in events {
             step.take_in(event);
         }
         step.due();
         step.settle();
         step.actions
+    }
+
+    pub(super) fn step(&mut self, now: Timestamp) -> Step<'_> {
+        Step {
+            engine: self,
+            now,
+            actions: Vec::new(),
+            judged: VecDeque::new(),
+            fresh: Vec::new(),
+            ended: Vec::new(),
+        }
     }
 
     /// Other limits from now on. What runs goes on, and what waits is judged by the new ones at the

@@ -1,9 +1,10 @@
 //! Why a task run does not run.
 
 use super::queue::Obstacle;
+use super::rules::{Verdict, judge};
 use super::scheduler::Engine;
 use super::state::{Phase, Run};
-use crate::model::{PoolId, RunId, TaskIndex, TaskRunId, Timestamp};
+use crate::model::{Outcome, PoolId, RunId, TaskIndex, TaskRunId, Timestamp};
 
 /// What a task run waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,103 @@ impl Engine {
             Phase::Running { .. } | Phase::Finished { .. } => None,
         }
     }
+}
+
+/// What decided how a task ended that did nothing itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndedBy {
+    /// These tasks failed or were cancelled, here or further up.
+    Failures(Vec<TaskIndex>),
+    /// These tasks were skipped, here or further up, and no other reason is needed.
+    Skips(Vec<TaskIndex>),
+    /// The run is limited to other tasks.
+    LeftOut,
+    /// Its trigger rule can't hold although nothing it needs failed or was skipped.
+    Rule,
+    /// Its own `if` was false, its `foreach` empty, or it found nothing to do.
+    Itself,
+}
+
+impl Engine {
+    /// What decided that a task was skipped or could not start; `None` when it did run, has not
+    /// ended, or isn't here.
+    #[must_use]
+    pub fn ended_by(&self, run: &RunId, task: TaskIndex) -> Option<EndedBy> {
+        let (_, run) = self.run(run)?;
+        let outcome = outcome_of(run, task)?;
+        let found = run.task(task)?;
+        let upstream = |wanted: fn(&Outcome) -> bool, through: &Outcome| {
+            let mut roots = Vec::new();
+            let mut open = vec![task];
+            let mut seen = std::collections::BTreeSet::new();
+            while let Some(at) = open.pop() {
+                for need in needs_of(run, at).filter(|need| seen.insert(*need)) {
+                    match outcome_of(run, need) {
+                        Some(outcome) if outcome == through => {
+                            // One that ended so by itself is the root.
+                            let further =
+                                judge(run.dag.task(need).rule, run.tasks[need.get()].needs);
+                            if matches!(further, Verdict::Start | Verdict::Wait) {
+                                roots.push(need);
+                            } else {
+                                open.push(need);
+                            }
+                        }
+                        Some(outcome) if wanted(outcome) => roots.push(need),
+                        _ => {}
+                    }
+                }
+            }
+            roots.sort_unstable();
+            roots
+        };
+        match outcome {
+            Outcome::UpstreamFailed => Some(EndedBy::Failures(upstream(
+                |outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled),
+                &Outcome::UpstreamFailed,
+            ))),
+            Outcome::Skipped if found.left_out => Some(EndedBy::LeftOut),
+            Outcome::Skipped => {
+                let rule = run.dag.task(task).rule;
+                if judge(rule, found.needs) != Verdict::Skip {
+                    return Some(EndedBy::Itself);
+                }
+                let skips = upstream(|_| false, &Outcome::Skipped);
+                Some(if skips.is_empty() {
+                    EndedBy::Rule
+                } else {
+                    EndedBy::Skips(skips)
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The task runs that have slots of a pool, with their runs.
+    pub fn holders(&self, pool: &PoolId) -> impl Iterator<Item = (&RunId, TaskRunId)> {
+        self.runs.values().flat_map(move |run| {
+            let holds = move |id: &TaskRunId| {
+                let task = run.dag.task(id.task);
+                let running = run.get(*id).map(|found| &found.phase);
+                matches!(running, Some(Phase::Running { .. }))
+                    && task.pool.as_ref().is_some_and(|(own, _)| own == pool)
+            };
+            run.ids().filter(holds).map(|id| (&run.spec.id, id))
+        })
+    }
+}
+
+fn outcome_of(run: &Run, task: TaskIndex) -> Option<&Outcome> {
+    match &run.task(task)?.own.phase {
+        Phase::Finished { outcome, .. } => Some(outcome),
+        _ => None,
+    }
+}
+
+fn needs_of(run: &Run, task: TaskIndex) -> impl Iterator<Item = TaskIndex> {
+    let needs = run.dag.tasks.get(task.get()).map(|task| task.needs.iter());
+    let counted = |need: &TaskIndex| !run.tasks[need.get()].left_out;
+    needs.into_iter().flatten().copied().filter(counted)
 }
 
 fn open_needs(run: &Run, task: TaskIndex) -> Vec<TaskIndex> {

@@ -3,10 +3,13 @@
 mod decide;
 mod known;
 mod lock;
+mod look;
 mod reload;
 mod scheduler;
 mod watch;
 
+pub use known::plan_of;
 pub use lock::{DaemonLock, NotAlone};
+pub use look::{Look, look};
 pub use scheduler::{ReadProject, Scheduler, SchedulerParts, Until};
 pub use watch::Watch;

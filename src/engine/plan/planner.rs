@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::track::Track;
-use super::{DagPlan, Decision, Heard, PlanEvent, Waiting};
+use super::{Active, DagPlan, Decision, Heard, Occurrence, PlanEvent, Waiting};
 use crate::model::{DagId, DatasetId, RunState, Timestamp};
 
 /// Decides when runs begin by themselves.
@@ -72,6 +72,31 @@ impl Planner {
     #[must_use]
     pub fn why(&self, dag: &DagId) -> Option<Waiting> {
         self.tracks.get(dag).map(Track::why)
+    }
+
+    /// The ticks of a DAG after a moment (`None`: those that aren't decided yet), each with the
+    /// moment when its run begins; none of a stream, and none of a DAG that is paused.
+    pub fn upcoming(
+        &self,
+        dag: &DagId,
+        after: Option<Timestamp>,
+    ) -> impl Iterator<Item = (Timestamp, Occurrence)> {
+        let track = self.tracks.get(dag).filter(|track| !track.paused);
+        track
+            .into_iter()
+            .flat_map(move |track| track.upcoming(after))
+    }
+
+    /// Whether a person has paused a DAG.
+    #[must_use]
+    pub fn is_paused(&self, dag: &DagId) -> bool {
+        self.tracks.get(dag).is_some_and(|track| track.paused)
+    }
+
+    /// The runs of a DAG that have not ended.
+    pub fn running(&self, dag: &DagId) -> impl Iterator<Item = &Active> {
+        let track = self.tracks.get(dag);
+        track.into_iter().flat_map(|track| &track.running)
     }
 
     /// What is known of a DAG's definition.

@@ -331,6 +331,20 @@ impl Track {
         [start, self.next_deadline()].into_iter().flatten().min()
     }
 
+    /// The ticks after a moment, each with the moment when its run begins.
+    pub(super) fn upcoming(
+        &self,
+        after: Option<Timestamp>,
+    ) -> impl Iterator<Item = (Timestamp, Occurrence)> {
+        let schedule = self.plan.schedule.iter();
+        let from = schedule.zip(after.or(self.memory.decided));
+        from.flat_map(|(schedule, decided)| {
+            let delay = delay(schedule, &self.plan.dag);
+            let ticks = schedule.ticks_after(decided);
+            ticks.map(move |tick| (tick + delay, occurrence(schedule, tick)))
+        })
+    }
+
     /// The next tick, and when its run begins.
     pub(super) fn next_tick(&self) -> Option<(Timestamp, Timestamp)> {
         let schedule = self.plan.schedule.as_ref()?;

@@ -256,6 +256,7 @@ impl World<'_> {
             }
         }
         self.seen.extend(seen);
+        self.check_observer();
         self.check_replay();
     }
 
@@ -279,6 +280,33 @@ impl World<'_> {
         assert_eq!(copy.next_wakeup(), self.engine.next_wakeup());
         for (run, _) in live() {
             assert_eq!(copy.snapshots(run), self.engine.snapshots(run));
+        }
+    }
+
+    /// Whoever only looks, with what is durable, is told the same as the engine itself tells.
+    fn check_observer(&self) {
+        let mut observer = Engine::new(&self.limits);
+        let live = self.ledger.runs.iter();
+        let live = live.filter(|(_, entry)| !entry.state.is_finished());
+        for (_, entry) in live.clone() {
+            let run = (entry.spec.clone(), entry.dag.clone());
+            observer.observe(self.now, run, entry.state, entry.snapshots());
+        }
+        assert_eq!(observer.next_wakeup(), None, "it waits for nothing");
+        for (run, entry) in live {
+            for id in entry.tasks.keys() {
+                let (told, seen) = (self.engine.why(run, *id), observer.why(run, *id));
+                match told {
+                    // What was asked isn't durable.
+                    Some(Why::Preparing) => assert!(matches!(seen, Some(Why::Needs(_)))),
+                    // The order among equals isn't either: another may be the next.
+                    Some(Why::Pool { .. } | Why::RunLimit(_) | Why::Limit(_)) => {
+                        assert!(seen.is_some());
+                    }
+                    Some(Why::Concurrency(_)) => assert!(seen.is_some()),
+                    told => assert_eq!(seen, told, "{id:?}"),
+                }
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 mod checks;
 mod edges;
 mod executor;
+mod foresight;
 mod ledger;
 mod limits;
 mod oracle;

@@ -154,6 +154,14 @@ impl Stage {
                 let why = self.engine.why(&self.run.id, id);
                 return why.map_or("nothing".into(), |why| format!("{why:?}").replace('"', "`"));
             }
+            ["blame", name] => {
+                let entry = &self.ledger.runs[&self.run.id];
+                let mut observer = Engine::new(&self.limits);
+                let run = (self.run.clone(), self.dag.clone());
+                observer.observe(self.now, run, entry.state, entry.snapshots());
+                let by = observer.ended_by(&self.run.id, self.index(name));
+                return by.map_or("nobody".into(), |by| format!("{by:?}"));
+            }
             [name, how @ ..] => self.ended(name, how),
             [] => panic!("nothing happens"),
         };

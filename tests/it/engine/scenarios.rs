@@ -158,6 +158,37 @@ stories! {
         > crash
         a failed (the process that ran it ended before it did), run failed
     "
+    a_failure_further_up_is_to_blame: "
+        a
+        b < a
+        c < b
+        d dynamic
+        e < d
+        f < e rule=none_skipped
+        g < c rule=all_failed
+        > trigger
+        run running, a running, start a #1, prepare d
+        > prepared d skip
+        d skipped, e skipped, f skipped
+        > blame b
+        nobody
+        > a fail
+        a failed (broken), b upstream failed, c upstream failed, g running, start g #1
+        > g ok
+        g success, run failed
+        > blame a
+        nobody
+        > blame b
+        Failures([TaskIndex(0)])
+        > blame c
+        Failures([TaskIndex(0)])
+        > blame d
+        Itself
+        > blame e
+        Skips([TaskIndex(3)])
+        > blame f
+        Skips([TaskIndex(3)])
+    "
     an_if_decides_and_those_behind_follow: "
         a dynamic
         b < a
