@@ -71,6 +71,8 @@ pub enum Command {
     Mark(Mark),
     /// Finish the runs that were interrupted
     Resume(Resume),
+    /// Remove what has been kept long enough
+    Gc(Gc),
     /// Say something by a connection, to see whether it arrives
     Notify(Notify),
     /// Open a database of the project in its own shell
@@ -105,6 +107,7 @@ impl Command {
                 | Self::Resume(_)
                 | Self::Db(_)
                 | Self::Notify(_)
+                | Self::Gc(_)
                 | Self::Check(Check { live: true, .. })
         )
     }
@@ -132,6 +135,21 @@ pub struct Check {
     #[arg(long)]
     pub live: bool,
     /// How to print what is found
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+/// `runner gc`.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Only say what would be removed, and how many bytes that is
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Also give the room that the run state doesn't use back to the disk; nobody can write to it
+    /// meanwhile
+    #[arg(long)]
+    pub vacuum: bool,
+    /// How to print
     #[arg(long, default_value = "text")]
     pub format: Format,
 }

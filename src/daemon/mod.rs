@@ -4,6 +4,7 @@ mod alarm;
 pub mod clock;
 mod host;
 mod owner;
+pub mod retention;
 pub mod schedule;
 mod scope;
 mod tell;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Host;
+use crate::daemon::retention::Keeper;
 use crate::daemon::schedule::DaemonLock;
 use crate::daemon::tell::Teller;
 use crate::daemon::{is_alive, ring};
@@ -33,6 +34,11 @@ impl Host {
             due.extend(notice);
         }
         Ok(due)
+    }
+
+    /// Removes what is past as long as it lives.
+    pub(in crate::daemon) fn keeper(&self) -> Keeper {
+        Keeper::begin(self.project.clone(), self.store.clone(), self.clock.clone())
     }
 
     /// Tells what processes that ended have left untold, and what they have handed over.

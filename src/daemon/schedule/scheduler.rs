@@ -93,9 +93,11 @@ impl Scheduler {
     /// # Errors
     /// When another process has taken the runs over, or the store is damaged.
     pub async fn run(mut self) -> Result<(), StoreError> {
+        let keeper = self.host.keeper();
         self.take_up_runs().await?;
         self.know_all().await?;
         loop {
+            keeper.follow(self.host.project(), self.host.is_idle());
             let told = self.host.take_told();
             let mut events = std::mem::take(&mut self.found);
             for spec in told.began {
