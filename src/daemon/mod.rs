@@ -7,10 +7,12 @@ mod owner;
 pub mod retention;
 pub mod schedule;
 mod scope;
+mod supervisor;
 mod tell;
 
 pub use alarm::Alarm;
 pub use host::{Control, Host, HostParts, NewRun, News, masker_of};
 pub use owner::{OwnerLock, is_alive, ring};
 pub use scope::trigger_word;
+pub use supervisor::Supervisor;
 pub use tell::trial;

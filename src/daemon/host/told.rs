@@ -6,7 +6,7 @@ use super::Host;
 use crate::daemon::retention::Keeper;
 use crate::daemon::schedule::DaemonLock;
 use crate::daemon::tell::Teller;
-use crate::daemon::{is_alive, ring};
+use crate::daemon::{Supervisor, is_alive, ring};
 use crate::model::Transition;
 use crate::store::{Notice, StoreError};
 
@@ -34,6 +34,12 @@ impl Host {
             due.extend(notice);
         }
         Ok(due)
+    }
+
+    /// Who is told how this process is.
+    pub fn follow_supervisor(&mut self, supervisor: Supervisor) {
+        supervisor.watch(self.control());
+        self.supervisor = supervisor;
     }
 
     /// Removes what is past as long as it lives.
