@@ -85,6 +85,10 @@ pub enum Command {
     Mark(Mark),
     /// Finish the runs that were interrupted
     Resume(Resume),
+    /// Make the daemon a service of systemd
+    Service(Service),
+    /// Remove what has been kept long enough
+    Gc(Gc),
     /// Say something by a connection, to see whether it arrives
     Notify(Notify),
     /// Open a database of the project in its own shell
@@ -120,6 +124,7 @@ impl Command {
                 | Self::Resume(_)
                 | Self::Db(_)
                 | Self::Notify(_)
+                | Self::Gc(_)
                 | Self::Check(Check { live: true, .. })
         )
     }
@@ -147,6 +152,21 @@ pub struct Check {
     #[arg(long)]
     pub live: bool,
     /// How to print what is found
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+/// `runner gc`.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Only say what would be removed, and how many bytes that is
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Also give the room that the run state doesn't use back to the disk; nobody can write to it
+    /// meanwhile
+    #[arg(long)]
+    pub vacuum: bool,
+    /// How to print
     #[arg(long, default_value = "text")]
     pub format: Format,
 }
@@ -277,6 +297,59 @@ pub struct Schedule {
     /// How the log is written
     #[arg(long, value_name = "STYLE", default_value = "text")]
     pub log: LogStyle,
+}
+
+/// `runner service`.
+#[derive(Debug, Args)]
+pub struct Service {
+    #[command(subcommand)]
+    pub action: ServiceAction,
+}
+
+/// What is done with the service.
+#[derive(Debug, Subcommand)]
+pub enum ServiceAction {
+    /// Write the unit file, and say how it is started
+    Install {
+        #[command(flatten)]
+        options: ServiceOptions,
+        #[command(flatten)]
+        shape: ServiceShape,
+    },
+    /// Stop the service and remove its unit file
+    Uninstall {
+        #[command(flatten)]
+        options: ServiceOptions,
+    },
+    /// Print the unit file
+    Show {
+        #[command(flatten)]
+        options: ServiceOptions,
+        #[command(flatten)]
+        shape: ServiceShape,
+    },
+}
+
+/// Which service.
+#[derive(Debug, Args)]
+pub struct ServiceOptions {
+    /// A service of yours instead of one of the system
+    #[arg(long)]
+    pub user: bool,
+    /// The unit's name [default: runner-FOLDER]
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+/// How a service runs.
+#[derive(Debug, Args)]
+pub struct ServiceShape {
+    /// Who it runs as [default: the owner of the project's folder]
+    #[arg(long = "as", value_name = "USER")]
+    pub run_as: Option<String>,
+    /// How long tasks may go on after the service was told to end
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub grace: std::time::Duration,
 }
 
 /// How the daemon writes its log.

@@ -14,6 +14,7 @@ mod engage;
 mod exchange;
 mod find;
 mod follow;
+mod gc;
 mod graph;
 mod init;
 mod list;
@@ -33,6 +34,7 @@ mod retry;
 mod runs;
 mod schedule;
 mod schema;
+mod service;
 mod setup;
 mod show;
 mod show_dag;
@@ -102,6 +104,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Cancel(command) => cancel::run(&context, &command),
         Command::Mark(command) => mark::run(&context, &command),
         Command::Resume(command) => resume::run(&context, &command),
+        Command::Service(command) => service::run(&context, &command),
+        Command::Gc(command) => gc::run(&context, &command),
         Command::Notify(command) => notify::run(&context, &command),
         Command::Db(command) => db::run(&context, &command),
         Command::Topic(command) => topic::run(&context, &command),

@@ -12,7 +12,7 @@ use crate::connection::Places;
 use crate::daemon::schedule::{
     DaemonLock, NotAlone, ReadProject, Scheduler, SchedulerParts, Until, Watch,
 };
-use crate::daemon::{Alarm, Control};
+use crate::daemon::{Alarm, Control, Supervisor};
 use crate::secret::Environment;
 use crate::spec;
 
@@ -28,7 +28,7 @@ pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
     let (project, loaded) = context.project()?;
     runtime()?.block_on(async {
         let store = context.store().await?;
-        let (host, heard) = engage::host(context, &project, &store)?;
+        let (mut host, heard) = engage::host(context, &project, &store)?;
         let lock = DaemonLock::acquire(&context.places.state, host.owner()).map_err(taken)?;
         match watch {
             Ok(watch) => watch.tell(host.control())?,
@@ -40,6 +40,7 @@ pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
             .inspect_err(|error| tracing::warn!(%error, "no alarm of the kernel: counting seconds"))
             .ok();
         hear_signals(host.control())?;
+        host.follow_supervisor(Supervisor::of(&Environment::of_process()));
         let lines = tokio::spawn(RunLines::default().tell(heard));
         let scheduler = Scheduler::new(SchedulerParts {
             host,

@@ -17,6 +17,10 @@ pub trait Database: Send + Sync + std::fmt::Debug {
     /// `runner daily_batch/migrate`.
     async fn session(&self, purpose: &str) -> Result<Box<dyn Session>, DatabaseError>;
 
+    /// Forgets the loads of runs that are gone, and gives how many that were. A database that was
+    /// never loaded into has none.
+    async fn forget_loads(&self, runs: &[String]) -> Result<u64, DatabaseError>;
+
     /// How other programs reach it. Starts a private server, but connects to nothing.
     async fn access(&self) -> Result<Access, DatabaseError>;
 }

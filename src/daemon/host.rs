@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use super::alarm::Alarm;
 use super::owner::OwnerLock;
 use super::scope::RunValues;
+use super::supervisor::Supervisor;
 use super::tell::Teller;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Local};
@@ -54,6 +55,8 @@ pub enum Control {
     CancelAll,
     /// The project's files may have changed.
     Reload,
+    /// Whoever watches over this process wants a sign of life.
+    Alive,
     /// Nothing is to be started any more; what runs may end. Said again: it may not.
     Drain,
 }
@@ -132,6 +135,7 @@ pub struct Host {
     heard: Vec<Command>,
     /// What clears away after runs.
     leaving: JoinSet<()>,
+    pub(super) supervisor: Supervisor,
     teller: Teller,
     answers: (UnboundedSender<Answer>, UnboundedReceiver<Answer>),
     control: (UnboundedSender<Control>, UnboundedReceiver<Control>),
@@ -173,6 +177,7 @@ impl Host {
             events: Vec::new(),
             heard: Vec::new(),
             leaving: JoinSet::new(),
+            supervisor: Supervisor::default(),
             teller,
             answers: unbounded_channel(),
             control: unbounded_channel(),

@@ -6,8 +6,10 @@ mod begin;
 pub mod clock;
 mod host;
 mod owner;
+pub mod retention;
 pub mod schedule;
 mod scope;
+mod supervisor;
 mod tell;
 
 pub use alarm::Alarm;
@@ -16,4 +18,5 @@ pub use begin::{Beginning, begin};
 pub use host::{Control, Host, HostParts, NewRun, News, masker_of};
 pub use owner::{OwnerLock, is_alive, ring};
 pub use scope::trigger_word;
+pub use supervisor::Supervisor;
 pub use tell::trial;

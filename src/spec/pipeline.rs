@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::notifications::{DagNotificationsRecord, Notifications};
 use super::params::Params;
+use super::retention::{Retention, RetentionNode};
 use super::task::DefaultsRecord;
 use crate::document::{Diagnostic, FromNode, Map, Node, OneOrMany, Report, Span, Spanned, Value};
 use crate::model::{After, Dag, DagId, DatasetId, OverlapPolicy, Schedule, TaskId, TaskIndex};
@@ -54,6 +55,8 @@ crate::record! {
         deadline: Option<Spanned<Duration>>,
         /// Who is told about its runs by itself, beside what runner.yaml says.
         notifications: Option<DagNotificationsRecord>,
+        /// How long its past is kept: `90d`, or a map. What it doesn't say is as in runner.yaml.
+        retention: Option<RetentionNode>,
         /// What is done when the run fails, when all its tasks have ended: one kind of task, such as
         /// `notify`. Its templates may read `task.id` and `task.error` of the first that failed, and
         /// all of them as `failed`. How the run ends doesn't depend on it.
@@ -148,6 +151,8 @@ pub struct Pipeline {
     pub deadline: Option<Duration>,
     /// Who is told about its runs; what it doesn't say is as in runner.yaml.
     pub notifications: Notifications,
+    /// How long its past is kept; what it doesn't say is as in runner.yaml.
+    pub retention: Retention,
     /// What the engine sees of it.
     pub dag: Arc<Dag>,
     /// What the tasks do, by index.

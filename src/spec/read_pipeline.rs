@@ -17,6 +17,7 @@ use super::pipeline::{Pipeline, PipelineRecord, TaskSpec};
 use super::placement::point_at_keys;
 use super::project::SETTINGS_FILE;
 use super::reading::{Reading, base_scope, check_env};
+use super::retention::read_retention;
 use super::retry::check_retry;
 use super::settings::{Settings, check_pool};
 use super::task::{DefaultsRecord, TaskHead, read_head};
@@ -201,6 +202,7 @@ fn read_dag(
         .map(|(at, head)| read.task(head, at))
         .collect();
     let notifications = own_notifications(record, &params, read.files, context, read.report);
+    let retention = read_retention(record.retention.as_ref(), read.report);
     let broken = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
     if report.diagnostics()[own.before..].iter().any(broken) {
         return None;
@@ -253,6 +255,7 @@ fn read_dag(
         max_runs: record.max_runs.map(NonZeroU32::get),
         deadline: record.deadline.map(|deadline| deadline.value),
         notifications,
+        retention,
         dag: Arc::new(dag),
         has_hooks: !hooks.is_empty(),
         tasks: task_specs,

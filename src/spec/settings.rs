@@ -11,6 +11,7 @@ use super::files::{Files, View};
 use super::names::invalid_name;
 use super::notifications::{Notifications, NotificationsRecord, read_notifications};
 use super::placement::point_at_keys;
+use super::retention::{Retention, RetentionNode, read_retention};
 use super::retry::check_retry;
 use super::task::DefaultsRecord;
 use crate::connection::Connections;
@@ -39,6 +40,8 @@ crate::record! {
         log_limit: ByteSize = "16MiB" => ByteSize(16 << 20),
         /// What people are told by itself.
         notifications: Option<NotificationsRecord>,
+        /// How long what is past is kept: `90d`, or a map. What isn't limited is kept.
+        retention: Option<RetentionNode>,
     }
 }
 
@@ -67,6 +70,8 @@ pub struct Settings {
     pub log_limit: u64,
     /// What people are told by itself.
     pub notifications: Notifications,
+    /// How long what is past is kept.
+    pub retention: Retention,
     /// The chosen profile.
     pub profile: Option<String>,
     /// The chosen profile's defaults of params.
@@ -132,8 +137,10 @@ pub fn read_settings(
         };
         read_notifications(record, &mut view, report)
     });
+    let retention = read_retention(record.retention.as_ref(), report);
     point_at_keys(node, before, report);
     Some(Settings {
+        retention,
         notifications: notifications.unwrap_or_default(),
         connections: Arc::new(connections),
         broken_connections,

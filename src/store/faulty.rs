@@ -10,7 +10,7 @@ use crate::model::{
 
 use super::{
     Admission, AttemptRow, Command, CommandKind, DagVersion, Decided, Failing, NewRun, Notice,
-    NoticeLimit, Owner, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks, StoreError,
+    NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks, StoreError,
     StoredRun, TaskRunRow,
 };
 
@@ -229,6 +229,34 @@ impl<S: RunStore> RunStore for Faulty<S> {
         limit: u32,
     ) -> Result<Vec<SkippedTicks>, StoreError> {
         self.call(self.inner.skipped(dag, limit)).await
+    }
+
+    async fn dags(&self) -> Result<Vec<DagId>, StoreError> {
+        self.call(self.inner.dags()).await
+    }
+
+    async fn runs_by_id(&self, runs: &[RunId]) -> Result<Vec<RunRow>, StoreError> {
+        self.call(self.inner.runs_by_id(runs)).await
+    }
+
+    async fn past_runs(&self, past: &Past) -> Result<Vec<RunId>, StoreError> {
+        self.call(self.inner.past_runs(past)).await
+    }
+
+    async fn remove_runs(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        self.call(self.inner.remove_runs(runs)).await
+    }
+
+    async fn removed_runs(&self, limit: u32) -> Result<Vec<RunId>, StoreError> {
+        self.call(self.inner.removed_runs(limit)).await
+    }
+
+    async fn forget_removed(&self, runs: &[RunId]) -> Result<(), StoreError> {
+        self.call(self.inner.forget_removed(runs)).await
+    }
+
+    async fn vacuum(&self) -> Result<u64, StoreError> {
+        self.call(self.inner.vacuum()).await
     }
 
     async fn close(&self) {

@@ -13,7 +13,7 @@ pub use faulty::{Faults, Faulty};
 pub use memory::MemoryStore;
 pub use notice::{Admission, Failing, Notice, NoticeLimit};
 pub use run_store::{
-    AttemptRow, Command, CommandKind, DagVersion, Decided, NewRun, Owner, RunFilter, RunRow,
+    AttemptRow, Command, CommandKind, DagVersion, Decided, NewRun, Owner, Past, RunFilter, RunRow,
     RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow,
 };
 pub use sqlite::SqliteStore;

@@ -173,8 +173,39 @@ pub trait RunStore: Send + Sync {
         limit: u32,
     ) -> Result<Vec<SkippedTicks>, StoreError>;
 
+    /// The DAGs that have runs, by name.
+    async fn dags(&self) -> Result<Vec<DagId>, StoreError>;
+    /// Runs by their ids; those that aren't there are left out.
+    async fn runs_by_id(&self, runs: &[RunId]) -> Result<Vec<RunRow>, StoreError>;
+    /// Runs that may be removed, oldest first.
+    async fn past_runs(&self, past: &Past) -> Result<Vec<RunId>, StoreError>;
+    /// Removes runs with everything that is known of them, and gives those that were removed: runs
+    /// that have not ended, for which a command is left or of which something is to be told, stay.
+    /// The removed are remembered until [`forget_removed`](Self::forget_removed).
+    async fn remove_runs(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError>;
+    /// Removed runs that other databases may still know of, at most `limit`.
+    async fn removed_runs(&self, limit: u32) -> Result<Vec<RunId>, StoreError>;
+    /// Forgets removed runs.
+    async fn forget_removed(&self, runs: &[RunId]) -> Result<(), StoreError>;
+    /// Gives room that isn't used back to the disk: bytes. Nobody can write meanwhile.
+    async fn vacuum(&self) -> Result<u64, StoreError>;
+
     /// Ends the store in good order.
     async fn close(&self);
+}
+
+/// Which of a DAG's runs are of the past. Its last success isn't.
+#[derive(Debug, Clone)]
+pub struct Past {
+    pub dag: DagId,
+    /// Those that ended before.
+    pub ended_before: Option<Timestamp>,
+    /// Those beyond the newest so many.
+    pub beyond: Option<u32>,
+    /// Only ids above this one: the next page.
+    pub after: Option<RunId>,
+    /// At most so many.
+    pub limit: u32,
 }
 
 /// What schedules have decided.

@@ -34,6 +34,7 @@ mod postgres_session;
 mod readme;
 mod samples;
 mod schedule;
+mod service;
 mod shell;
 mod sql_task;
 mod sqlite_session;

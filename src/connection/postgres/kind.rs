@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::address::{self, Address};
 use super::error::{of_opening, place_of};
-use super::ledger::Ledger;
+use super::ledger::{self, Ledger};
 use super::reach::Reach;
 use super::session::PostgresSession;
 use crate::connection::{
@@ -218,6 +218,27 @@ impl Database for PostgresConnection {
                     });
                 }
             }
+        }
+    }
+
+    async fn forget_loads(&self, runs: &[String]) -> Result<u64, DatabaseError> {
+        // A private server that has never been is not made for this.
+        if let Address::Embedded = &self.address
+            && !self.places.state.join("postgres").exists()
+        {
+            return Ok(0);
+        }
+        let permit = Arc::clone(&self.sessions).acquire_owned().await;
+        let permit = permit.map_err(|error| DatabaseError::Connection {
+            message: error.to_string(),
+        })?;
+        let opened = tokio::time::timeout(PATIENCE, self.open("gc", &Arc::new(permit))).await;
+        match opened {
+            Ok(Ok(mut session)) => ledger::forget(&mut session, runs).await,
+            Ok(Err(Unopened::Away(error) | Unopened::Failed(error))) => Err(error),
+            Err(_) => Err(DatabaseError::Connection {
+                message: format!("the server didn't answer for {} s", PATIENCE.as_secs()),
+            }),
         }
     }
 

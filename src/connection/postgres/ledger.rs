@@ -65,6 +65,7 @@ const UPDATE: &str = "UPDATE runner.load_ledger SET result = $5::text::json \
      WHERE run = $1 AND task = $2 AND item = $3 AND generation = $4";
 const SELECT_LOCKED: &str = "SELECT result::text FROM runner.load_ledger \
      WHERE run = $1 AND task = $2 AND item = $3 AND generation = $4 FOR UPDATE";
+const FORGET: &str = "DELETE FROM runner.load_ledger WHERE run = ANY($1)";
 const SELECT: &str = "SELECT result::text FROM runner.load_ledger \
      WHERE run = $1 AND task = $2 AND item = $3 AND generation = $4";
 
@@ -188,6 +189,28 @@ impl Ledger {
             }
         }
         error
+    }
+}
+
+/// Forgets the loads of runs.
+pub(super) async fn forget(
+    session: &mut PostgresSession,
+    runs: &[String],
+) -> Result<u64, DatabaseError> {
+    let done = sqlx::query(FORGET)
+        .persistent(false)
+        .bind(runs)
+        .execute(&mut session.connection)
+        .await;
+    match done {
+        Ok(done) => Ok(done.rows_affected()),
+        Err(error) => {
+            let error = session.failed(error, FORGET, |offset| offset);
+            if code(&error).is_some_and(|code| NO_TABLE.contains(&code)) {
+                return Ok(0);
+            }
+            Err(error)
+        }
     }
 }
 

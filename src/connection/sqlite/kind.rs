@@ -9,6 +9,7 @@ use schemars::{Schema, json_schema};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 
+use super::ledger;
 use super::session::SqliteSession;
 use crate::connection::{
     Access, Connection, ConnectionKind, Database, DatabaseError, Dialect, Session, Surroundings,
@@ -94,6 +95,18 @@ impl Database for SqliteFile {
             .disable_statement_logging();
         let session = SqliteSession::open(&options).await?;
         Ok(Box::new(session))
+    }
+
+    async fn forget_loads(&self, runs: &[String]) -> Result<u64, DatabaseError> {
+        if !self.path.exists() {
+            return Ok(0);
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(&self.path)
+            .busy_timeout(PATIENCE)
+            .disable_statement_logging();
+        let mut session = SqliteSession::open(&options).await?;
+        ledger::forget(&mut session, runs).await
     }
 
     async fn access(&self) -> Result<Access, DatabaseError> {

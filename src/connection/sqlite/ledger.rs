@@ -22,6 +22,8 @@ const UPDATE: &str = "UPDATE _runner_load_ledger SET result = $5 \
      WHERE run = $1 AND task = $2 AND item = $3 AND generation = $4";
 const SELECT: &str = "SELECT result FROM _runner_load_ledger \
      WHERE run = $1 AND task = $2 AND item = $3 AND generation = $4";
+const FORGET: &str =
+    "DELETE FROM _runner_load_ledger WHERE run IN (SELECT value FROM json_each($1))";
 const EXISTS: &str = "SELECT 1 FROM sqlite_schema WHERE name = '_runner_load_ledger'";
 
 fn values(key: &LedgerKey) -> Vec<Json> {
@@ -72,6 +74,27 @@ pub(super) async fn settled(
         return Ok(None);
     }
     read(session, key).await
+}
+
+/// Forgets the loads of runs.
+pub(super) async fn forget(
+    session: &mut SqliteSession,
+    runs: &[String],
+) -> Result<u64, DatabaseError> {
+    let failed = |error: sqlx::Error| of_statement(&error, FORGET, false);
+    let exists = sqlx::query(EXISTS)
+        .fetch_optional(&mut session.connection)
+        .await
+        .map_err(failed)?;
+    if exists.is_none() {
+        return Ok(0);
+    }
+    let done = sqlx::query(FORGET)
+        .bind(json!(runs).to_string())
+        .execute(&mut session.connection)
+        .await
+        .map_err(failed)?;
+    Ok(done.rows_affected())
 }
 
 async fn read(session: &mut SqliteSession, key: &LedgerKey) -> Result<Option<Json>, DatabaseError> {

@@ -15,6 +15,7 @@ impl Host {
                 let cancel = |run| Event::CancelRequested { run };
                 self.events.extend(runs.into_iter().map(cancel));
             }
+            Some(Control::Alive) => self.supervisor.alive(),
             Some(Control::Reload) => self.told.reload = true,
             Some(Control::Drain) => {
                 self.told.hurry = self.draining;

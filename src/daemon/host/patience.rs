@@ -27,6 +27,8 @@ impl Host {
                         tracing::error!(%error, "waiting for the run state");
                         self.tell(News::Store(Some(error.to_string())));
                     }
+                    // To wait for the disk isn't to be stuck.
+                    self.supervisor.alive();
                     tokio::time::sleep(PAUSE).await;
                 }
                 answer => {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::Host;
+use crate::daemon::retention::Keeper;
 use crate::daemon::schedule::DaemonLock;
 use crate::daemon::tell::Teller;
-use crate::daemon::{is_alive, ring};
+use crate::daemon::{Supervisor, is_alive, ring};
 use crate::model::Transition;
 use crate::store::{Notice, StoreError};
 
@@ -33,6 +34,17 @@ impl Host {
             due.extend(notice);
         }
         Ok(due)
+    }
+
+    /// Who is told how this process is.
+    pub fn follow_supervisor(&mut self, supervisor: Supervisor) {
+        supervisor.watch(self.control());
+        self.supervisor = supervisor;
+    }
+
+    /// Removes what is past as long as it lives.
+    pub(in crate::daemon) fn keeper(&self) -> Keeper {
+        Keeper::begin(self.project.clone(), self.store.clone(), self.clock.clone())
     }
 
     /// Tells what processes that ended have left untold, and what they have handed over.

@@ -94,9 +94,13 @@ impl Scheduler {
     /// # Errors
     /// When another process has taken the runs over, or the store is damaged.
     pub async fn run(mut self) -> Result<(), StoreError> {
+        let keeper = self.host.keeper();
         self.take_up_runs().await?;
         self.know_all().await?;
+        self.host.supervisor.ready();
         loop {
+            self.tell_supervisor();
+            keeper.follow(self.host.project(), self.host.is_idle());
             let told = self.host.take_told();
             let mut events = std::mem::take(&mut self.found);
             for spec in told.began {
@@ -116,7 +120,9 @@ impl Scheduler {
                 events.extend(self.pauses().await?);
             }
             if told.reload && !self.host.is_draining() {
+                self.host.supervisor.reloading();
                 events.extend(self.reload().await?);
+                self.host.supervisor.ready();
             }
             let now = self.host.now();
             if told.hurry {
@@ -136,6 +142,25 @@ impl Scheduler {
                 self.host.step(next).await?;
             }
         }
+    }
+
+    /// What a person sees who asks the service manager.
+    fn tell_supervisor(&self) {
+        let supervisor = &self.host.supervisor;
+        if !supervisor.is_there() {
+            return;
+        }
+        if self.host.is_draining() {
+            supervisor.stopping();
+        }
+        let (dags, runs) = (self.pipelines.len(), self.host.runs().count());
+        let next = self.planner.next_wakeup();
+        let next = next.map(|at| format!(", next at {}", at.format("%H:%M:%S UTC")));
+        let next = next.filter(|_| !self.host.is_draining());
+        supervisor.status(format!(
+            "{dags} DAGs, {runs} runs going on{}",
+            next.unwrap_or_default()
+        ));
     }
 
     /// Why a DAG doesn't begin a run now.

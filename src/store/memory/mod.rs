@@ -1,6 +1,7 @@
 //! Run state that ends with the process.
 
 mod notices;
+mod past;
 mod run;
 mod state;
 

@@ -13,11 +13,12 @@ use crate::model::{
 
 use crate::store::{
     Admission, AttemptRow, Command, CommandKind, DagVersion, Decided, Failing, NewRun, Notice,
-    NoticeLimit, Owner, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks, StoreError,
+    NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks, StoreError,
     StoredRun, TaskRunRow, precision,
 };
 
 use super::notices::Notices;
+use super::past::past_runs;
 use super::run::{Run, TaskRun};
 
 /// Run state in plain maps, with the same answers as a database.
@@ -35,6 +36,7 @@ struct State {
     /// By DAG and first tick.
     skipped: BTreeMap<(DagId, Timestamp), SkippedTicks>,
     notices: Notices,
+    removed: BTreeSet<RunId>,
 }
 
 impl MemoryStore {
@@ -448,6 +450,57 @@ impl RunStore for MemoryStore {
         found.sort_by(|a, b| (b.last, &b.dag).cmp(&(a.last, &a.dag)));
         found.truncate(at_most(limit));
         Ok(found)
+    }
+
+    async fn dags(&self) -> Result<Vec<DagId>, StoreError> {
+        let state = self.state();
+        let dags: BTreeSet<&DagId> = state.runs.values().map(|run| &run.spec.dag).collect();
+        Ok(dags.into_iter().cloned().collect())
+    }
+
+    async fn runs_by_id(&self, runs: &[RunId]) -> Result<Vec<RunRow>, StoreError> {
+        let state = self.state();
+        let found = runs.iter().filter_map(|run| state.runs.get(run));
+        Ok(found.map(Run::row).collect())
+    }
+
+    async fn past_runs(&self, past: &Past) -> Result<Vec<RunId>, StoreError> {
+        Ok(past_runs(&self.state().runs, past))
+    }
+
+    async fn remove_runs(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        let mut state = self.state();
+        let told = state.notices.all();
+        let wanted = |run: &RunId| {
+            let ended = state
+                .runs
+                .get(run)
+                .is_some_and(|run| run.state.is_finished());
+            ended
+                && !state.commands.iter().any(|command| command.run == *run)
+                && !told.iter().any(|notice| notice.run == *run)
+        };
+        let gone: Vec<RunId> = runs.iter().filter(|run| wanted(run)).cloned().collect();
+        for run in &gone {
+            state.runs.remove(run);
+            state.removed.insert(run.clone());
+        }
+        Ok(gone)
+    }
+
+    async fn removed_runs(&self, limit: u32) -> Result<Vec<RunId>, StoreError> {
+        let state = self.state();
+        let removed = state.removed.iter().take(limit as usize);
+        Ok(removed.cloned().collect())
+    }
+
+    async fn forget_removed(&self, runs: &[RunId]) -> Result<(), StoreError> {
+        self.state().removed.retain(|run| !runs.contains(run));
+        Ok(())
+    }
+
+    async fn vacuum(&self) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     async fn close(&self) {}

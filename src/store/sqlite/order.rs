@@ -16,6 +16,7 @@ use crate::store::{
 use super::encode::{Encoded, encode, json};
 use super::error::is_refusal;
 use super::notice::{self, Deed};
+use super::past;
 use super::row;
 use super::statement::{self, Parts};
 
@@ -44,6 +45,12 @@ pub(super) enum Order {
         notice: Notice,
         deed: Deed,
     },
+    RemoveRuns {
+        runs: Vec<RunId>,
+    },
+    ForgetRemoved {
+        runs: Vec<RunId>,
+    },
     PutVersion {
         version: DagVersion,
     },
@@ -65,6 +72,7 @@ pub(super) enum Reply {
     Done,
     Runs(Vec<StoredRun>),
     Taken(bool),
+    Removed(Vec<RunId>),
     Admitted(Admission),
 }
 
@@ -158,6 +166,8 @@ pub(super) async fn carry_out(
                 .await?;
             Ok(Reply::Done)
         }
+        Order::RemoveRuns { runs } => past::remove(connection, runs).await,
+        Order::ForgetRemoved { runs } => past::forget(connection, runs).await,
         Order::OfNotice { notice, deed } => notice::carry_out(connection, notice, deed).await,
         Order::PutVersion { version } => {
             sqlx::query(statement::ADD_VERSION)

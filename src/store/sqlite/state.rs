@@ -4,18 +4,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::AssertSqlSafe;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqlitePoolOptions, SqliteRow};
+use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::model::{
     AttemptResult, DagId, Json, RunId, TaskIndex, TaskRunId, Timestamp, Transition,
 };
+use crate::store::words::micros;
 use crate::store::{
     Admission, AttemptRow, Command, CommandKind, DagVersion, Decided, Failing, NewRun, Notice,
-    NoticeLimit, Owner, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks, StoreError,
+    NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks, StoreError,
     StoredRun, TaskRunRow,
 };
 
@@ -23,6 +24,7 @@ use super::error::Place;
 use super::notice::{self, Deed};
 use super::open::Settings;
 use super::order::{Order, Reply};
+use super::past;
 use super::row;
 use super::statement;
 use super::writer::{Request, Writer};
@@ -355,6 +357,69 @@ impl RunStore for SqliteStore {
             .bind(dag.map(DagId::as_str))
             .bind(limit);
         self.rows(query).await?.iter().map(row::skipped).collect()
+    }
+
+    async fn dags(&self) -> Result<Vec<DagId>, StoreError> {
+        let rows = self.rows(sqlx::query(past::DAGS)).await?;
+        rows.iter()
+            .map(|found| row::dag_id(row::get(found, 0)?))
+            .collect()
+    }
+
+    async fn runs_by_id(&self, runs: &[RunId]) -> Result<Vec<RunRow>, StoreError> {
+        let ids: Vec<&str> = runs.iter().map(RunId::as_str).collect();
+        let ids =
+            serde_json::to_string(&ids).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let query = sqlx::query(statement::RUNS_BY_ID).bind(ids);
+        self.rows(query).await?.iter().map(row::run_row).collect()
+    }
+
+    async fn past_runs(&self, past: &Past) -> Result<Vec<RunId>, StoreError> {
+        // Ids begin with the time of creation, which isn't after the end.
+        let bound = past.ended_before.map(|before| RunId::generate(before, 0));
+        let query = sqlx::query(past::PAST)
+            .bind(past.dag.as_str())
+            .bind(past.beyond.map(|count| i64::from(count) - 1))
+            .bind(past.ended_before.map(micros))
+            .bind(bound.as_ref().map_or("", RunId::as_str))
+            .bind(past.after.as_ref().map_or("", RunId::as_str))
+            .bind(past.limit);
+        let rows = self.rows(query).await?;
+        rows.iter()
+            .map(|found| row::run_id(row::get(found, 0)?))
+            .collect()
+    }
+
+    async fn remove_runs(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        let runs = runs.to_vec();
+        match self.write(Order::RemoveRuns { runs }).await? {
+            Reply::Removed(gone) => Ok(gone),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    async fn removed_runs(&self, limit: u32) -> Result<Vec<RunId>, StoreError> {
+        let rows = self.rows(sqlx::query(past::REMOVED).bind(limit)).await?;
+        rows.iter()
+            .map(|found| row::run_id(row::get(found, 0)?))
+            .collect()
+    }
+
+    async fn forget_removed(&self, runs: &[RunId]) -> Result<(), StoreError> {
+        let runs = runs.to_vec();
+        let order = Order::ForgetRemoved { runs };
+        self.write(order).await.map(|_| ())
+    }
+
+    async fn vacuum(&self) -> Result<u64, StoreError> {
+        let done = async {
+            let mut connection = self.settings.connect().await?;
+            let bytes = past::vacuum(&mut connection).await;
+            drop(connection.close().await);
+            bytes
+        };
+        done.await
+            .map_err(|error| self.settings.place.explain("vacuumed", &error))
     }
 
     async fn close(&self) {

@@ -8,6 +8,7 @@ mod daily_batch;
 mod disk;
 mod failpoints;
 mod files;
+mod gc;
 mod interrupts;
 mod machine;
 mod outage;

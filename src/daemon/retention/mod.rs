@@ -1,0 +1,9 @@
+//! What is past is removed when it has been kept as long as the project says.
+
+mod folders;
+mod keeper;
+mod limits;
+mod sweep;
+
+pub use keeper::Keeper;
+pub use sweep::{Amount, Sweep, Swept};
