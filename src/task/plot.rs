@@ -216,7 +216,13 @@ impl Task for PlotTask {
             attempt.log.warn(remark);
         }
         let records = collector.records();
-        let (series, x) = collector.finish();
+        let (mut series, x) = collector.finish();
+        let left_out = self.axes.leave_out(&mut series);
+        if left_out > 0 {
+            attempt.log.warn(format!(
+                "{left_out} values are left out: a log scale has no place for what isn't above zero"
+            ));
+        }
         if series.is_empty() {
             attempt.log.info(match records {
                 0 => "no records: nothing is drawn".to_owned(),
