@@ -116,7 +116,7 @@ fn of_powers(low: f64, high: f64, count: f64, format: &NumberFormat) -> Vec<(f64
     #[expect(clippy::cast_precision_loss, reason = "three at most")]
     let fits = |multiples: &&&[u32]| span * multiples.len() as f64 <= count * 1.5;
     let multiples = MULTIPLES.iter().find(fits);
-    let every = (1..).find(|every| span / f64::from(*every) <= count * 1.5);
+    let every = (1..1000).find(|every| span / f64::from(*every) <= count * 1.5);
     let every = if multiples.is_some() {
         1
     } else {

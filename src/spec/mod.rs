@@ -6,6 +6,7 @@ mod graph;
 mod hooks;
 mod include;
 mod interpolate;
+mod kinds;
 mod names;
 mod params;
 mod pipeline;
@@ -28,6 +29,7 @@ mod unused;
 mod version;
 mod yaml;
 
+pub use kinds::kind_pages;
 pub use params::{Param, ParamType, Params, Rules};
 pub use pipeline::{Ending, Foreach, Hook, Pipeline, TaskSpec};
 pub use project::{Loaded, PIPELINES_FOLDER, Project, SETTINGS_FILE, load};

@@ -99,13 +99,12 @@ impl Planner {
                     let listeners = self.listeners.entry(other.clone()).or_default();
                     listeners.insert(dag.clone());
                 }
-                match self.tracks.get_mut(&dag) {
-                    Some(track) => track.change(now, plan, decisions),
-                    None => {
-                        let mut track = Track::new(now, plan, memory, running, last);
-                        track.paused = paused;
-                        self.tracks.insert(dag.clone(), track);
-                    }
+                if let Some(track) = self.tracks.get_mut(&dag) {
+                    track.change(now, plan, decisions);
+                } else {
+                    let mut track = Track::new(now, plan, memory, running, last);
+                    track.paused = paused;
+                    self.tracks.insert(dag.clone(), track);
                 }
                 touched.insert(dag);
             }
