@@ -1,5 +1,7 @@
 //! From YAML text to a checked [`Project`]. Only this room knows that the language is YAML.
 
+mod after;
+mod circles;
 mod connections;
 mod files;
 mod graph;
@@ -8,6 +10,7 @@ mod include;
 mod interpolate;
 mod kinds;
 mod names;
+mod notifications;
 mod params;
 mod pipeline;
 mod placement;
@@ -30,6 +33,7 @@ mod version;
 mod yaml;
 
 pub use kinds::kind_pages;
+pub use notifications::{MessageLimit, Notifications};
 pub use params::{Param, ParamType, Params, Rules};
 pub use pipeline::{Ending, Foreach, Hook, Pipeline, TaskSpec};
 pub use project::{Loaded, PIPELINES_FOLDER, Project, SETTINGS_FILE, load};

@@ -11,6 +11,7 @@ mod http_request;
 mod kafka;
 mod kind;
 mod log;
+pub mod message;
 mod messages;
 mod notify;
 mod plot;

@@ -52,7 +52,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["spec/render.rs"]),
     ("minijinja", &["template/"]),
     ("squawk_syntax", &["sqltext/"]),
-    ("petgraph", &["spec/graph.rs"]),
+    ("petgraph", &["spec/circles.rs"]),
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),
     ("axum", &["exchange/"]),
     ("object_store", &["connection/bucket/"]),
