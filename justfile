@@ -21,7 +21,7 @@ lint:
 format:
     cargo fmt
 
-# schema/ and docs/language.md anew, after a change of the language
+# schema/, docs/language.md and docs/kinds/ anew, after a change of the language
 generate:
     cargo run -- schema --write
 

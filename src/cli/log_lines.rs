@@ -157,9 +157,10 @@ impl RunLines {
                 let is_tick = spec.trigger == TriggerKind::Schedule
                     && pipeline.schedule != Some(Schedule::Always);
                 let tick = is_tick.then(|| moment::utc(spec.logical_time));
-                match tick {
-                    Some(tick) => tracing::info!(%dag, "run began: {word} {tick}  {run}"),
-                    None => tracing::info!(%dag, "run began: {word}  {run}"),
+                if let Some(tick) = tick {
+                    tracing::info!(%dag, "run began: {word} {tick}  {run}");
+                } else {
+                    tracing::info!(%dag, "run began: {word}  {run}");
                 }
                 let began = now();
                 self.runs.insert(run.clone(), Shown { pipeline, began });

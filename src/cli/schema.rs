@@ -5,16 +5,24 @@ use std::path::Path;
 
 use super::arguments::{Schema, SchemaOf};
 use super::{Mistake, exit};
-use crate::spec::{pipeline_schema, project_schema, reference};
+use crate::spec::{kind_pages, pipeline_schema, project_schema, reference};
 
 /// Files of the repository that are made from the code, and their texts.
 #[must_use]
-pub fn generated() -> Vec<(&'static str, String)> {
-    vec![
-        ("schema/pipeline.json", format!("{:#}\n", pipeline_schema())),
-        ("schema/project.json", format!("{:#}\n", project_schema())),
-        ("docs/language.md", reference()),
-    ]
+pub fn generated() -> Vec<(String, String)> {
+    let mut files = vec![
+        (
+            "schema/pipeline.json".to_owned(),
+            format!("{:#}\n", pipeline_schema()),
+        ),
+        (
+            "schema/project.json".to_owned(),
+            format!("{:#}\n", project_schema()),
+        ),
+        ("docs/language.md".to_owned(), reference()),
+    ];
+    files.extend(kind_pages());
+    files
 }
 
 pub fn run(command: &Schema) -> anyhow::Result<u8> {
@@ -32,17 +40,17 @@ pub fn run(command: &Schema) -> anyhow::Result<u8> {
 fn compare_or_write(write: bool) -> anyhow::Result<u8> {
     let mut stale = Vec::new();
     for (path, text) in generated() {
-        if std::fs::read_to_string(path).is_ok_and(|found| found == text) {
+        if std::fs::read_to_string(&path).is_ok_and(|found| found == text) {
             continue;
         }
-        stale.push(path);
         if write {
-            if let Some(folder) = Path::new(path).parent() {
+            if let Some(folder) = Path::new(&path).parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            std::fs::write(path, text)?;
+            std::fs::write(&path, text)?;
             writeln!(anstream::stderr(), "wrote {path}")?;
         }
+        stale.push(path);
     }
     if stale.is_empty() || write {
         return Ok(exit::OK);

@@ -102,8 +102,8 @@ fn tickers(coin: &Coin, asked: &Asked<'_>) -> Reply {
         .collect();
     let pages = coin.markets.div_ceil(PAGE);
     let mut reply = Reply::json(200, &json!({ "name": coin.name, "tickers": shown }))
-        .with("per-page", PAGE)
-        .with("total", coin.markets);
+        .with("per-page", &PAGE)
+        .with("total", &coin.markets);
     if page < pages {
         let to = |page| {
             format!(
@@ -116,7 +116,7 @@ fn tickers(coin: &Coin, asked: &Asked<'_>) -> Reply {
             to(pages),
             to(page + 1)
         );
-        reply = reply.with("link", link);
+        reply = reply.with("link", &link);
     }
     reply
 }

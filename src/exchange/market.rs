@@ -68,12 +68,11 @@ pub(super) struct Market {
 impl Market {
     /// What a coin or a currency is worth at a second since 1970, in US dollars.
     pub(super) fn dollars(self, symbol: &str, second: i64) -> Option<Decimal> {
-        let (average, pace) = match coin_of(symbol) {
-            Some(coin) => (Decimal::new(coin.micros, 6).to_scale(12), PACE),
-            None => {
-                let (_, billionths, pace) = CURRENCIES.iter().find(|(name, ..)| *name == symbol)?;
-                (Decimal::new(*billionths, 9).to_scale(12), *pace)
-            }
+        let (average, pace) = if let Some(coin) = coin_of(symbol) {
+            (Decimal::new(coin.micros, 6).to_scale(12), PACE)
+        } else {
+            let (_, billionths, pace) = CURRENCIES.iter().find(|(name, ..)| *name == symbol)?;
+            (Decimal::new(*billionths, 9).to_scale(12), *pace)
         };
         Some(average.moved(Walk::new(self.seed, symbol, pace).at(second)))
     }

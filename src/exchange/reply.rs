@@ -53,7 +53,7 @@ impl Reply {
     }
 
     /// The same with one more header.
-    pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(super) fn with(mut self, name: &'static str, value: &(impl ToString + ?Sized)) -> Self {
         self.headers.push((name, value.to_string()));
         self
     }
@@ -61,7 +61,7 @@ impl Reply {
     /// The same with `Retry-After` in seconds, where there are any.
     pub(super) fn retry_after(self, seconds: Option<u64>) -> Self {
         match seconds {
-            Some(seconds) => self.with("retry-after", seconds),
+            Some(seconds) => self.with("retry-after", &seconds),
             None => self,
         }
     }

@@ -241,6 +241,7 @@ fn own_fault<'a>(query: &'a [(String, String)], headers: &'a HeaderMap) -> Optio
 }
 
 /// What comes behind the first part of a body.
+#[derive(Clone, Copy)]
 enum After {
     End,
     Nothing,

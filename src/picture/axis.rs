@@ -1,6 +1,7 @@
 //! Where an axis begins and ends, and what stands along it.
 
-use super::chart::{Chart, Marks, Side, XKind, YAxis};
+use super::chart::{AxisScale, Chart, Marks, Side, XKind, YAxis};
+use super::logarithm::Decades;
 use super::marks::Bar;
 use super::number::Ticks;
 use super::svg::Style;
@@ -303,7 +304,10 @@ pub(super) struct Vertical {
     pub(super) low: f64,
     pub(super) high: f64,
     pub(super) ticks: Vec<Tick>,
-    steps: Ticks,
+    /// Those of a linear axis.
+    steps: Option<Ticks>,
+    /// Zero has a place on it.
+    pub(super) has_zero: bool,
 }
 
 impl Vertical {
@@ -326,9 +330,22 @@ impl Vertical {
             .filter(|(series, _)| series.side == side)
             .flat_map(|(series, bars)| values(&series.marks, bars));
         let (low, high) = extent(values);
-        let steps = match beside {
+        if axis.scale == AxisScale::Logarithmic {
+            let decades = Decades::covering(axis, low, high, count);
+            let ticks = decades.ticks.into_iter();
+            return Some(Self {
+                low: decades.low,
+                high: decades.high,
+                ticks: ticks
+                    .map(|(value, label)| Tick::new(value, label))
+                    .collect(),
+                steps: None,
+                has_zero: false,
+            });
+        }
+        let steps = match beside.and_then(|beside| beside.steps) {
             Some(beside) if axis.minimum.is_none() && axis.maximum.is_none() => {
-                Ticks::covering_as(low, high, beside.steps)
+                Ticks::covering_as(low, high, beside)
             }
             _ => Ticks::covering(
                 axis.minimum.unwrap_or(low),
@@ -360,7 +377,8 @@ impl Vertical {
                 .zip(labels)
                 .map(|(value, label)| Tick::new(value, label))
                 .collect(),
-            steps,
+            steps: Some(steps),
+            has_zero: low < 0.0 && high > 0.0,
         }
     }
 }

@@ -57,9 +57,20 @@ pub enum XKind {
 pub struct YAxis {
     pub label: Option<String>,
     pub format: NumberFormat,
+    pub scale: AxisScale,
     /// Ends of the axis; by the data when left out.
     pub minimum: Option<f64>,
     pub maximum: Option<f64>,
+}
+
+/// How distances along an axis are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AxisScale {
+    /// Equal distances are equal differences.
+    #[default]
+    Linear,
+    /// Equal distances are equal ratios: only what is above zero has a place.
+    Logarithmic,
 }
 
 /// How numbers are written.

@@ -3,6 +3,7 @@
 use super::chart::{Chart, Marks, Side};
 use super::frame::{Frame, LINE, MARGIN, OFF, SLOPE};
 use super::legend::numbers;
+use super::logarithm::in_logarithms;
 use super::marks::{Pen, bars};
 use super::svg::{Anchor, Svg, short};
 use super::theme::Theme;
@@ -14,6 +15,7 @@ const SHARE: f64 = 0.78;
 #[must_use]
 pub fn to_svg(chart: &Chart) -> String {
     let theme = Theme::of(chart.theme);
+    let chart = &*in_logarithms(chart);
     let bars = bars(chart);
     let frame = Frame::of(chart, &bars, theme);
     let mut svg = Svg::default();
@@ -193,7 +195,7 @@ fn draw_axes(chart: &Chart, frame: &Frame, theme: &Theme, svg: &mut Svg) {
             );
         }
         // Where values are on both sides of it, zero is to be seen.
-        if axis.low < 0.0 && axis.high > 0.0 && (side == Side::Left || frame.left.is_none()) {
+        if axis.has_zero && (side == Side::Left || frame.left.is_none()) {
             let y = short(scale.place(0.0));
             let path = format!("M{} {y}H{}", short(plot.left), short(plot.right));
             svg.lines(&path, theme.axis, 1.0);

@@ -6,6 +6,7 @@ mod chart_svg;
 mod font;
 mod frame;
 mod legend;
+mod logarithm;
 mod marks;
 mod number;
 mod png;
@@ -15,8 +16,8 @@ mod thin;
 mod time;
 
 pub use chart::{
-    Candle, Chart, LegendPlace, Marks, NumberFormat, NumberStyle, Point, Series, Side, XAxis,
-    XKind, YAxis,
+    AxisScale, Candle, Chart, LegendPlace, Marks, NumberFormat, NumberStyle, Point, Series, Side,
+    XAxis, XKind, YAxis,
 };
 pub use chart_svg::to_svg;
 pub use font::unknown_letters;

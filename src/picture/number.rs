@@ -113,6 +113,15 @@ impl Ticks {
         }
     }
 
+    /// One tick: a digit times a power of ten.
+    pub(super) fn single(digit: u32, power: i32) -> Self {
+        Self {
+            first: 1.0,
+            last: 1.0,
+            step: Step { digit, power },
+        }
+    }
+
     pub(super) fn low(&self) -> f64 {
         self.at(self.first)
     }

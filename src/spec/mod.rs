@@ -8,6 +8,7 @@ mod graph;
 mod hooks;
 mod include;
 mod interpolate;
+mod kinds;
 mod names;
 mod notifications;
 mod params;
@@ -32,6 +33,7 @@ mod unused;
 mod version;
 mod yaml;
 
+pub use kinds::kind_pages;
 pub use notifications::{MessageLimit, Notifications};
 pub use params::{Param, ParamType, Params, Rules};
 pub use pipeline::{Ending, Foreach, Hook, Pipeline, TaskSpec};

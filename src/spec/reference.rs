@@ -2,9 +2,9 @@
 
 use serde_json::Value as Json;
 
+use super::kinds::{Group, list};
 use super::schema::{pipeline_schema, project_schema, task_schema};
 use super::secrets::secret_schema;
-use crate::connection;
 use crate::task;
 
 /// The whole reference: what `docs/language.md` holds.
@@ -24,16 +24,15 @@ pub fn reference() -> String {
     text.push_str("\n### `retry`\n\n");
     text.push_str(&table(&task["properties"]["retry"], &[]));
     text.push_str(
-        "\n## Kinds of tasks\n\nA task without a kind does nothing: a point where others meet.\n",
+        "\n## Kinds of tasks\n\nA task without a kind does nothing: a point where others meet.\n\n",
     );
-    for kind in task::KINDS {
-        text.push_str(&kind_text(
-            kind.name,
-            kind.doc,
-            kind.example,
-            &(kind.schema)().to_value(),
-        ));
-    }
+    text.push_str(&list(Group::Tasks, "kinds/"));
+    text.push_str(
+        "\n## Sources and sinks\n\nWhere records come from, in `copy`, `plot` and `kafka`:\n\n",
+    );
+    text.push_str(&list(Group::Sources, "kinds/"));
+    text.push_str("\nWhere a `copy` puts them:\n\n");
+    text.push_str(&list(Group::Sinks, "kinds/"));
     text.push_str("\n## A project: `runner.yaml`\n\n");
     text.push_str(&table(&project, &[]));
     text.push_str(
@@ -44,15 +43,8 @@ pub fn reference() -> String {
         text.push_str(&table(shape, &[]));
     }
     text.push_str(&notifications(&project));
-    text.push_str("\n## Kinds of connections\n");
-    for kind in connection::KINDS {
-        text.push_str(&kind_text(
-            kind.name,
-            kind.doc,
-            kind.example,
-            &(kind.schema)().to_value(),
-        ));
-    }
+    text.push_str("\n## Kinds of connections\n\n");
+    text.push_str(&list(Group::Connections, "kinds/"));
     text
 }
 
@@ -84,57 +76,6 @@ notifications:
   limit: 10/h
 ";
 
-/// One kind: what it is, its keys, an example.
-fn kind_text(name: &str, doc: &str, example: &str, schema: &Json) -> String {
-    let mut text = format!("\n### `{name}`\n\n{doc}\n");
-    for shape in shapes(schema) {
-        if shape["properties"].is_object() {
-            text.push('\n');
-            text.push_str(&table(shape, &[]));
-            for (key, property) in shape["properties"].as_object().into_iter().flatten() {
-                text.push_str(&named_shapes(key, property));
-                text.push_str(&nested(key, property));
-            }
-        }
-    }
-    format!("{text}\n```yaml\n{}\n```\n", example.trim_end())
-}
-
-/// The alternatives of a key that have names, each under a heading of its own.
-fn named_shapes(key: &str, schema: &Json) -> String {
-    let mut text = String::new();
-    for shape in shapes(schema) {
-        let Some(title) = shape["title"].as_str() else {
-            continue;
-        };
-        let doc = shape["description"].as_str().unwrap_or_default();
-        text.push_str(&format!("\n#### `{key}`: {title}\n\n{doc}\n\n"));
-        text.push_str(&table(shape, &[]));
-        for (key, property) in shape["properties"].as_object().into_iter().flatten() {
-            text.push_str(&named_shapes(key, property));
-        }
-    }
-    text
-}
-
-/// The keys of the maps below a key, however deep.
-fn nested(key: &str, schema: &Json) -> String {
-    let mut text = String::new();
-    for shape in shapes(schema) {
-        let Some(properties) = shape["properties"].as_object() else {
-            continue;
-        };
-        if shape["title"].is_string() {
-            continue;
-        }
-        text.push_str(&format!("\n#### `{key}`\n\n{}", table(shape, &[])));
-        for (name, property) in properties {
-            text.push_str(&nested(&format!("{key}.{name}"), property));
-        }
-    }
-    text
-}
-
 /// The schema itself, or its alternatives. A map whose keys exclude each other is one shape.
 pub fn shapes(schema: &Json) -> Vec<&Json> {
     if schema["properties"].is_object() {
@@ -147,7 +88,7 @@ pub fn shapes(schema: &Json) -> Vec<&Json> {
 }
 
 /// The keys of a map as a table.
-fn table(schema: &Json, without: &[&str]) -> String {
+pub(super) fn table(schema: &Json, without: &[&str]) -> String {
     let mut text = String::from("| key | value | default | |\n|---|---|---|---|\n");
     let required: Vec<&str> = schema["required"]
         .as_array()
@@ -234,8 +175,9 @@ pub fn value_words(schema: &Json) -> String {
 const INTRODUCTION: &str = "\
 # The language
 
-This page is made from the code by `runner types --markdown`; `schema/` holds the same as JSON
-Schema for editors. Every key that isn't listed here is refused by `runner check`.
+This page and those below [kinds/](kinds/README.md) are made from the code by `runner schema --write`;
+`schema/` holds the same as JSON Schema for editors. Every key that isn't listed is refused by
+`runner check`.
 
 ## Values
 

@@ -29,6 +29,7 @@ pub use log::{Level, Log, log_path};
 pub use script::SqlCode;
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings, unreadable};
 pub use touch::{Deed, Load, LoadColumn, Stage, Touch};
+pub use transfer::{EndKind, sink_kinds, source_kinds};
 
 /// Every kind of task. A task without a kind is [`EMPTY`].
 pub const KINDS: &[&TaskKind] = &[

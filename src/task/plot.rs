@@ -20,7 +20,7 @@ use self::collect::Collector;
 use self::layer::{BarRecord, CandlestickRecord, Layer, LineRecord};
 use self::place::{Target, ToRecord};
 use self::size::Size;
-use super::transfer::{Records, RecordsFrom};
+use super::transfer::{From, Records};
 use super::{
     AttemptContext, Metrics, Surroundings, Task, TaskFailure, TaskKind, TaskOutput, TaskResult,
 };
@@ -42,7 +42,7 @@ crate::record! {
     /// Draws records as a picture.
     struct Plot as "a plot" {
         /// Where the records come from, as in `copy`.
-        from: RecordsFrom,
+        from: From,
         /// The file or files: `.png` or `.svg`, each a path in the project or `{ connection: …, file: … }` in a bucket.
         to: OneOrMany<ToRecord>,
         /// Lines over time, numbers or names.
@@ -121,7 +121,7 @@ struct PlotTask {
 
 fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Task>> {
     let plot = Plot::from_node(node, surroundings.report)?;
-    let from = plot.from.read(surroundings);
+    let from = Records::read(&plot.from, surroundings);
     let to: Vec<Option<Target>> = plot
         .to
         .0
@@ -216,7 +216,13 @@ impl Task for PlotTask {
             attempt.log.warn(remark);
         }
         let records = collector.records();
-        let (series, x) = collector.finish();
+        let (mut series, x) = collector.finish();
+        let left_out = self.axes.leave_out(&mut series);
+        if left_out > 0 {
+            attempt.log.warn(format!(
+                "{left_out} values are left out: a log scale has no place for what isn't above zero"
+            ));
+        }
         if series.is_empty() {
             attempt.log.info(match records {
                 0 => "no records: nothing is drawn".to_owned(),
@@ -271,7 +277,7 @@ fn output(records: u64, points: u64, made: Vec<draw::Made>, summary: Option<&str
     }
 }
 
-impl From<crate::picture::PictureError> for TaskFailure {
+impl std::convert::From<crate::picture::PictureError> for TaskFailure {
     fn from(error: crate::picture::PictureError) -> Self {
         Self::permanent(error.to_string())
     }

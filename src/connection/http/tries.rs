@@ -94,7 +94,7 @@ pub(super) async fn try_until(
         let wait = wait(number, &name).max(asked);
         let worth_it = wait <= policy.longest_wait && wait < budget.left;
         if !(retryable && number < tries && worth_it) {
-            return Err(told(failure, &name, request, number, around));
+            return Err(told(&failure, &name, request, number, around));
         }
         number += 1;
         let line = format!(
@@ -103,7 +103,7 @@ pub(super) async fn try_until(
         );
         (around.log)(&around.masker.mask(&line));
         if let Err(failure) = budget.spend(sleep(wait), around).await {
-            return Err(told(failure, &name, request, number, around));
+            return Err(told(&failure, &name, request, number, around));
         }
     }
 }
@@ -121,7 +121,7 @@ async fn read(
 
 /// The last failure, for the task.
 fn told(
-    failure: Failure,
+    failure: &Failure,
     name: &str,
     request: &HttpRequest,
     number: u32,

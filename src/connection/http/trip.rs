@@ -118,12 +118,14 @@ impl Call<'_> {
             checked: self.request.checked_target || hop.astray,
             ..self.shared.guard.clone()
         };
-        guard.check_literal(&hop.url).map_err(refused)?;
+        guard
+            .check_literal(&hop.url)
+            .map_err(|error| refused(&error))?;
         if guard.is_needed() && !self.shared.client.proxies.is_empty() {
             let checked = budget
                 .spend(guard.check_name(&hop.url), self.around)
                 .await?;
-            checked.map_err(refused)?;
+            checked.map_err(|error| refused(&error))?;
         }
         let mut headers = self.headers(home).map_err(permanent)?;
         if hop.astray {
@@ -210,7 +212,7 @@ fn permanent(error: HttpError) -> Failure {
     Failure::permanent(error.message)
 }
 
-fn refused(refused: Refused) -> Failure {
+fn refused(refused: &Refused) -> Failure {
     Failure::permanent(refused.to_string())
 }
 

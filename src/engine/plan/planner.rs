@@ -131,16 +131,15 @@ impl Planner {
                     let readers = self.readers.entry(dataset.clone()).or_default();
                     readers.insert(dag.clone());
                 }
-                match self.tracks.get_mut(&dag) {
-                    Some(track) => track.change(now, plan, decisions),
-                    None => {
-                        let mut track = Track::new(now, plan, memory, running, last);
-                        track.paused = paused;
-                        for heard in &heard {
-                            track.hear(now, heard, decisions);
-                        }
-                        self.tracks.insert(dag.clone(), track);
+                if let Some(track) = self.tracks.get_mut(&dag) {
+                    track.change(now, plan, decisions);
+                } else {
+                    let mut track = Track::new(now, plan, memory, running, last);
+                    track.paused = paused;
+                    for heard in &heard {
+                        track.hear(now, heard, decisions);
                     }
+                    self.tracks.insert(dag.clone(), track);
                 }
                 touched.insert(dag);
             }

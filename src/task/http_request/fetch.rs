@@ -328,8 +328,9 @@ impl Asking<'_> {
         let mut clockwork =
             Clockwork::start(repeat, self.attempt).map_err(|failure| told(&failure))?;
         if clockwork.passed > 0 {
-            log.info(format!(
-                "the time of {} ticks is over: they are left out",
+            log.warn(format!(
+                "the time of {} ticks is over: they are missed, and what an earlier attempt had \
+                 collected of them went with it",
                 clockwork.passed
             ));
         }
@@ -346,11 +347,11 @@ impl Asking<'_> {
                 }
             }
             counts.late = clockwork.late;
-            counts.missed = clockwork.missed;
+            counts.missed = clockwork.passed + clockwork.missed;
             self.totals
                 .count(|totals| totals.ticks = Some(counts.clone()));
         }
-        counts.missed = clockwork.missed;
+        counts.missed = clockwork.passed + clockwork.missed;
         self.totals
             .count(|totals| totals.ticks = Some(counts.clone()));
         let mut words = vec![format!("{} ticks", counts.kept)];

@@ -15,7 +15,7 @@ use crate::task::{AttemptContext, Surroundings, TaskFailure};
 use crate::template::{Scope, Template, TemplateValue};
 
 crate::record! {
-    /// Asks at a fixed rate, by the clock: the n-th tick is due at the run's time plus n periods, however long the requests take. An attempt makes only ticks that are still to come.
+    /// Asks at a fixed rate, by the clock: the n-th tick is due at the run's time plus n periods, however long the requests take. An attempt makes only ticks that are still to come, and keeps only its own: what an earlier one had collected went with it, which `missed_ticks` counts. `on_error: skip` lets no tick end an attempt.
     pub struct RawRepeat as "a `repeat`" {
         /// The period: `1s`, or a template.
         every: RawPeriod,

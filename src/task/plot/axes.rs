@@ -7,7 +7,9 @@ use schemars::{Schema, json_schema};
 use super::layer::Layer;
 use super::points::{AsX, X};
 use crate::document::{Diagnostic, FromNode, Node, Report, Spanned, Value};
-use crate::picture::{NumberFormat, NumberStyle, Side, XAxis, XKind, YAxis};
+use crate::picture::{
+    AxisScale, Marks, NumberFormat, NumberStyle, Series, Side, XAxis, XKind, YAxis,
+};
 use crate::task::{Surroundings, TaskFailure};
 use crate::template::{Scope, Template};
 
@@ -42,6 +44,8 @@ crate::record! {
     pub(super) struct YRecord as "a vertical axis" {
         /// What it measures.
         label: Option<Spanned<String>>,
+        /// `log` for values of very different sizes: equal distances are equal ratios. What isn't above zero is left out, and bars can't be drawn.
+        scale: Option<Spanned<ScaleName>>,
         /// Its lower end. By the values when left out.
         min: Option<f64>,
         /// Its upper end. By the values when left out.
@@ -65,6 +69,16 @@ crate::choice! {
         Short = "short",
         Scientific = "scientific",
         Percent = "percent",
+    }
+}
+
+crate::choice! {
+    /// How distances along an axis are to be read.
+    pub(super) enum ScaleName as "scale" {
+        /// Equal distances are equal differences.
+        Linear = "linear",
+        /// Equal distances are equal ratios.
+        Log = "log",
     }
 }
 
@@ -130,8 +144,13 @@ impl CheckedAxes {
                 .help("add `axis: right` to a `line`, `bar` or `candlestick`"),
             );
         }
-        let left = CheckedY::read(axes.y.as_ref(), surroundings);
-        let right = CheckedY::read(axes.right.as_ref().map(|right| &right.value), surroundings);
+        let bars = |side: Side| {
+            let on_side = |layer: &&Layer| layer.side == side && layer.is_bars();
+            layers.iter().any(|layer| on_side(&layer))
+        };
+        let left = CheckedY::read(axes.y.as_ref(), bars(Side::Left), surroundings);
+        let right = axes.right.as_ref().map(|right| &right.value);
+        let right = CheckedY::read(right, bars(Side::Right), surroundings);
         let (left, right, mut checked) = match &axes.x {
             None => (left?, right?, Self::default()),
             Some(LabelOr::Label(label)) => {
@@ -215,6 +234,36 @@ impl CheckedAxes {
         self.x_type
     }
 
+    /// Leaves out what has no place on a logarithmic axis, and says how many values that are.
+    pub(super) fn leave_out(&self, series: &mut Vec<Series>) -> usize {
+        let mut left_out = 0;
+        series.retain_mut(|series| {
+            let axis = match series.side {
+                Side::Left => &self.left.axis,
+                Side::Right => &self.right.axis,
+            };
+            if axis.scale == AxisScale::Linear {
+                return true;
+            }
+            match &mut series.marks {
+                Marks::Line(points) | Marks::Bars { points, .. } => {
+                    for point in points.iter_mut().filter(|point| point.y <= 0.0) {
+                        point.y = f64::NAN;
+                        left_out += 1;
+                    }
+                    points.iter().any(|point| point.y.is_finite())
+                }
+                Marks::Candles(candles) => {
+                    let all = candles.len();
+                    candles.retain(|candle| candle.low > 0.0);
+                    left_out += all - candles.len();
+                    !candles.is_empty()
+                }
+            }
+        });
+        left_out
+    }
+
     /// The axes of a chart.
     pub(super) fn axes(&self, x: X, scope: &Scope) -> Result<(XAxis, YAxis, YAxis), TaskFailure> {
         let kind = match x {
@@ -238,7 +287,12 @@ impl CheckedAxes {
 }
 
 impl CheckedY {
-    fn read(y: Option<&LabelOr<YRecord>>, surroundings: &mut Surroundings<'_>) -> Option<Self> {
+    /// `has_bars`: whether bars are measured by it.
+    fn read(
+        y: Option<&LabelOr<YRecord>>,
+        has_bars: bool,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Option<Self> {
         let record = match y {
             None => return Some(Self::default()),
             Some(LabelOr::Label(label)) => {
@@ -260,6 +314,25 @@ impl CheckedY {
         {
             refuse("`min` isn't below `max`", record.span);
         }
+        let scale = match &record.scale {
+            Some(scale) if scale.value == ScaleName::Log => {
+                if [record.min, record.max]
+                    .into_iter()
+                    .flatten()
+                    .any(|end| end <= 0.0)
+                {
+                    refuse("on a log scale `min` and `max` are above zero", record.span);
+                }
+                if has_bars {
+                    refuse(
+                        "bars begin at zero, which a log scale doesn't have",
+                        scale.span,
+                    );
+                }
+                AxisScale::Logarithmic
+            }
+            _ => AxisScale::Linear,
+        };
         let drawn = |value: Option<f64>| value.is_none_or(|value| value.abs() <= 1e300);
         if !drawn(record.min) || !drawn(record.max) {
             refuse("an end of the axis is beyond 1e300", record.span);
@@ -292,6 +365,7 @@ impl CheckedY {
                     prefix: record.prefix.clone().unwrap_or_default(),
                     suffix: record.suffix.clone().unwrap_or_default(),
                 },
+                scale,
                 minimum: record.min,
                 maximum: record.max,
             },

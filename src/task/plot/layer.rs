@@ -110,6 +110,13 @@ pub(super) struct Layer {
     pub(super) shape: Shape,
 }
 
+impl Layer {
+    /// Whether it draws bars, which begin at zero.
+    pub(super) fn is_bars(&self) -> bool {
+        matches!(self.shape, Shape::Bars { .. })
+    }
+}
+
 /// What a layer draws.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Shape {

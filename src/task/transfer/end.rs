@@ -23,12 +23,38 @@ pub(super) struct End<T: ?Sized> {
     pub(super) name: &'static str,
     /// One or a few sentences for the reference.
     pub(super) doc: &'static str,
+    /// A `copy` with it.
+    pub(super) example: &'static str,
     pub(super) selection: Selection,
     /// The shape of its map.
     pub(super) schema: fn() -> Schema,
     /// Reads and checks its map, and reports every mistake, unknown keys too. The connection that
     /// selected it exists and is of a right kind.
     pub(super) parse: fn(&Node, &mut Surroundings<'_>) -> Option<Box<T>>,
+}
+
+/// A source or a sink as the reference shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct EndKind {
+    /// A noun: `file`, `query`, `table`.
+    pub name: &'static str,
+    /// One or a few sentences.
+    pub doc: &'static str,
+    /// A `copy` with it, as YAML.
+    pub example: &'static str,
+    /// The shape of its map.
+    pub schema: fn() -> Schema,
+}
+
+impl<T: ?Sized> End<T> {
+    pub(super) fn described(&self) -> EndKind {
+        EndKind {
+            name: self.name,
+            doc: self.doc,
+            example: self.example,
+            schema: self.schema,
+        }
+    }
 }
 
 /// What in a `from` or a `to` says which row it is.

@@ -22,8 +22,11 @@ mod tests;
 mod values;
 
 pub(super) use columns::RawColumns;
+pub use end::EndKind;
 pub(super) use flow::Consumer;
 pub(super) use plan::{OnError, Plan, Transfer};
-pub(super) use records::{Records, RecordsFrom};
+pub(super) use records::Records;
+pub use sink::sink_kinds;
 pub(super) use sink::{To, topic_schema};
 pub(super) use source::From;
+pub use source::source_kinds;

@@ -1,49 +1,9 @@
 //! The sources of copies, for kinds of tasks that read records and do something else with them.
 
-use schemars::Schema;
-use serde_json::Value as Json;
-
 use super::columns::Mapping;
 use super::flow::Consumer;
 use super::source::{From, Source};
-use crate::document::{FromNode, Node, Report};
 use crate::task::{AttemptContext, Surroundings, TaskFailure};
-
-/// A `from` as it is written.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::task) struct RecordsFrom(From);
-
-impl FromNode for RecordsFrom {
-    fn from_node(node: &Node, report: &mut Report) -> Option<Self> {
-        From::from_node(node, report).map(Self)
-    }
-
-    fn schema() -> Schema {
-        let mut schema = From::schema();
-        // The reference shows the sources once, with `copy`.
-        for shape in schema
-            .get_mut("anyOf")
-            .and_then(Json::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
-            if let Json::Object(shape) = shape {
-                shape.remove("title");
-            }
-        }
-        schema
-    }
-}
-
-impl RecordsFrom {
-    /// Checks it.
-    pub(in crate::task) fn read(&self, surroundings: &mut Surroundings<'_>) -> Option<Records> {
-        Some(Records {
-            source: self.0.read(surroundings)?,
-            mapping: Mapping::read(None, None, surroundings)?,
-        })
-    }
-}
 
 /// A checked source.
 #[derive(Debug)]
@@ -53,6 +13,14 @@ pub(in crate::task) struct Records {
 }
 
 impl Records {
+    /// Checks a `from`.
+    pub(in crate::task) fn read(from: &From, surroundings: &mut Surroundings<'_>) -> Option<Self> {
+        Some(Self {
+            source: from.read(surroundings)?,
+            mapping: Mapping::default(),
+        })
+    }
+
     /// The name of the connection that is read.
     pub(in crate::task) fn connection(&self) -> Option<&str> {
         self.source.connection()

@@ -40,9 +40,35 @@ fn every_example_is_a_pipeline_without_mistakes() {
 }
 
 #[test]
+fn every_example_of_a_source_or_a_sink_has_no_mistakes() {
+    let settings = example_settings();
+    for kind in task::source_kinds().iter().chain(&task::sink_kinds()) {
+        let task: String = kind
+            .example
+            .lines()
+            .map(|line| format!("    {line}\n"))
+            .collect();
+        let pipeline = format!(
+            "dag: example\ntasks:\n  earlier: {{ shell: \"true\" }}\n  example:\n    needs: earlier\n{task}"
+        );
+        let case = Case::of(&[
+            ("runner.yaml", settings.as_bytes()),
+            ("pipelines/example.yaml", pipeline.as_bytes()),
+        ]);
+        let loaded = case.load();
+        let text = render_text(&loaded.diagnostics, &loaded.sources, false);
+        assert_eq!(
+            text, "",
+            "the example of `{}`:\n{}",
+            kind.name, kind.example
+        );
+    }
+}
+
+#[test]
 fn the_generated_files_are_as_the_code_says() {
     for (path, expected) in generated() {
-        let found = std::fs::read_to_string(root().join(path)).unwrap_or_default();
+        let found = std::fs::read_to_string(root().join(&path)).unwrap_or_default();
         assert!(
             found == expected,
             "`{path}` isn't as the code says: `runner schema --write` makes it anew"

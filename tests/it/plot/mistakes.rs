@@ -86,6 +86,23 @@ async fn too_much_is_said_before_it_is_too_much() {
 }
 
 #[tokio::test]
+async fn what_has_no_place_on_a_log_scale_is_left_out() {
+    let plot = |y: &str| {
+        let mut plot = line(json!({ "x": "n", "y": y }));
+        plot["axes"] = json!({ "y": { "scale": "log" } });
+        plot
+    };
+    let attempt = Attempt::new().file("in.csv", "n,v,w\n1,2,0\n2,0,-1\n3,-5,0\n4,2000,0\n");
+    let output = attempt.run(kind(), &plot("v")).await.unwrap();
+    assert_eq!(output.outputs["points"], 4);
+    let log = attempt.log();
+    let expected = "2 values are left out: a log scale has no place for what isn't above zero";
+    assert!(log.iter().any(|line| line.contains(expected)), "{log:?}");
+    let output = attempt.run(kind(), &plot("w")).await.unwrap();
+    assert_eq!(output.outputs["points"], 0);
+}
+
+#[tokio::test]
 async fn letters_that_the_font_lacks_are_said() {
     let attempt = Attempt::new().file("in.csv", "n,v\n1,2\n");
     let mut plot = line(json!({ "x": "n", "y": "v" }));
@@ -116,6 +133,12 @@ fn mistakes_are_found_before_the_run() {
         with("line", json!({ "x": "day", "z": "price" })),
         with("line", json!({ "x": "day", "y": [] })),
         with("line", json!({ "x": "day", "y": "price", "axis": "rigth" })),
+        with("axes", json!({ "y": { "scale": "logg" } })),
+        with("axes", json!({ "y": { "scale": "log", "min": 0 } })),
+        json!({
+            "from": "in.csv", "to": "out.svg", "bar": fine,
+            "axes": { "y": { "scale": "log" }, "right": { "scale": "log" } },
+        }),
         with("bar", json!({ "x": "day", "y": 5 })),
         with(
             "candlestick",

@@ -54,6 +54,16 @@ async fn candles_lines_and_bars_are_drawn() {
             }),
         ),
         (
+            "ratios",
+            "at,BTC,DOGE\n2026-08-20,60000,0.11\n2026-08-21,61000,0\n2026-08-22,59000,0.13\n",
+            json!({
+                "from": "in.csv",
+                "line": { "x": "at", "y": ["BTC", "DOGE"] },
+                "axes": { "y": { "label": "Price", "scale": "log", "prefix": "$" } },
+                "size": "800x450", "to": "out/ratios.svg",
+            }),
+        ),
+        (
             "bars",
             "market,spot,margin\nKraken,5e6,-1e6\nBitso,2.5e6,1e6\n\"A & B <\",,3e6\n",
             json!({

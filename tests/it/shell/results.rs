@@ -1,7 +1,6 @@
 //! What a script is given, what it leaves, and what its end means.
 
 use std::fs;
-use std::time::Instant;
 
 use runner::model::FailureKind::{Permanent, Retryable};
 use runner::task::TaskOutput;
@@ -288,27 +287,4 @@ async fn a_crowd_keeps_its_results_apart() {
         .unwrap();
     let expected: Vec<Json> = (0..64).map(|index| json!(index.to_string())).collect();
     assert_eq!(found, expected);
-}
-
-#[tokio::test]
-#[ignore = "a figure, not a test: run it by hand"]
-async fn speed_of_a_chain() {
-    let attempt = Attempt::new();
-    let task = attempt.parse(kind(), &json!("true")).task();
-    let context = attempt.context();
-    for _ in 0..3 {
-        let began = Instant::now();
-        for _ in 0..200 {
-            task.run(&context).await.unwrap();
-        }
-        let own = began.elapsed() / 200;
-        let began = Instant::now();
-        for _ in 0..200 {
-            std::process::Command::new("/bin/sh")
-                .args(["-c", "true"])
-                .status()
-                .unwrap();
-        }
-        println!("a task {own:?}, a bare process {:?}", began.elapsed() / 200);
-    }
 }

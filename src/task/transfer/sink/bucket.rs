@@ -12,6 +12,11 @@ pub(super) const KIND: SinkKind = SinkKind {
     name: "bucket",
     doc: "Files in a folder or in a cloud's object store, written as those of the project are. \
 Several writers of one file lose nothing of each other.",
+    example: "\
+copy:
+  from: { dataset: earlier }
+  to: { connection: bucket, file: \"spreads/{{ day }}.csv\", mode: upsert, key: [day, market] }
+",
     selection: Selection {
         connections: BUCKETS,
         keys: &[],

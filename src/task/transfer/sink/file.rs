@@ -11,6 +11,11 @@ pub(super) const KIND: SinkKind = SinkKind {
     doc: "A file of the project, or one for each value of the expressions over the record in its \
 path. A file appears when it is complete: readers see the earlier one or the new one. By default \
 each written file is replaced by these records; `mode` says otherwise.",
+    example: "\
+copy:
+  from: { dataset: earlier }
+  to: { file: \"out/{{ market }}.csv.gz\", format: csv }
+",
     selection: Selection {
         connections: &[],
         keys: &[],

@@ -20,6 +20,11 @@ pub(super) const KIND: SinkKind = SinkKind {
     name: "http request",
     doc: "An API that takes the records as JSON: each in a request of its own, or in batches. Each \
 request has an `Idempotency-Key` that is the same at every attempt.",
+    example: "\
+copy:
+  from: { dataset: earlier }
+  to: { connection: github, post: /repos/owner/name/issues, idempotent: true }
+",
     selection: Selection {
         connections: &["http"],
         keys: &[],

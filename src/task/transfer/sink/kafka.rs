@@ -21,6 +21,11 @@ pub(super) const KIND: SinkKind = SinkKind {
     doc: "A topic of a Kafka cluster: a message a record, JSON with all digits of its numbers, \
 acknowledged by all replicas. With `transactional: true` all messages of a task appear at once, and \
 once, whatever is killed when.",
+    example: "\
+copy:
+  from: { dataset: earlier }
+  to: { connection: alerts, topic: spreads, key: \"{{ market }}\", transactional: true }
+",
     selection: Selection {
         connections: &["kafka"],
         keys: &["topic"],

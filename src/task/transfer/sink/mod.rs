@@ -11,7 +11,7 @@ mod table;
 use async_trait::async_trait;
 use schemars::Schema;
 
-use super::end::{self, End};
+use super::end::{self, End, EndKind};
 use super::flow::Flow;
 use crate::connection::{Loaded, Session};
 use crate::data::{RecordSource, Rejects};
@@ -30,6 +30,12 @@ pub(super) const SINKS: &[&SinkKind] = &[
     &kafka::KIND,
     &http::KIND,
 ];
+
+/// All of them, for the reference.
+#[must_use]
+pub fn sink_kinds() -> Vec<EndKind> {
+    SINKS.iter().map(|row| row.described()).collect()
+}
 
 /// A checked sink, ready to be written any number of times.
 #[async_trait]

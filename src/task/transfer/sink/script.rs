@@ -31,6 +31,16 @@ which happens once; without any record nothing is executed. The columns of `batc
 records, with the types that `columns:` declares (`integer` is `bigint`, `timestamp` is `timestamptz`, \
 `float` is `double precision`, `json` is `jsonb`), otherwise `numeric`, `boolean`, `jsonb` or `text` as the \
 source says; all cells of a CSV file are `text`. `batch_row` numbers the records in their order.",
+    example: "\
+copy:
+  from: { connection: alerts, topic: trades }
+  to:
+    connection: warehouse
+    script: |
+      insert into volume select pair, sum(amount) from batch group by pair
+      on conflict (pair) do update set amount = volume.amount + excluded.amount;
+  columns: { pair: pair, amount: { from: amount, type: numeric } }
+",
     selection: Selection {
         connections: DATABASES,
         keys: &["script", "file"],

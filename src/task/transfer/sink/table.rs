@@ -21,6 +21,11 @@ use crate::template::Template;
 pub(super) const KIND: SinkKind = SinkKind {
     name: "table",
     doc: "A table of a database. All records are one transaction, which happens once.",
+    example: "\
+copy:
+  from: { dataset: earlier }
+  to: { connection: warehouse, table: spread, mode: upsert, key: [day, market] }
+",
     selection: Selection {
         connections: DATABASES,
         keys: &["table"],

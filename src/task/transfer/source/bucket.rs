@@ -12,6 +12,11 @@ pub(super) const KIND: SourceKind = SourceKind {
     name: "bucket",
     doc: "Files in a folder or in a cloud's object store: CSV or NDJSON, packed or not, read in \
 the order of their names as one stream.",
+    example: "\
+copy:
+  from: { connection: bucket, file: \"raw/**/*.ndjson.zst\" }
+  to: { connection: warehouse, table: raw_events }
+",
     selection: Selection {
         connections: BUCKETS,
         keys: &[],

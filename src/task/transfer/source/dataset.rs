@@ -15,6 +15,11 @@ pub(super) const KIND: SourceKind = SourceKind {
     name: "dataset",
     doc: "What an earlier task has left: the rows of a query, the records of a copy, the results \
 of a script.",
+    example: "\
+copy:
+  from: { dataset: earlier }
+  to: out/answer.ndjson
+",
     selection: Selection {
         connections: &[],
         keys: &[],

@@ -12,6 +12,11 @@ pub(super) const KIND: SourceKind = SourceKind {
     name: "file",
     doc: "Files of the project: CSV or NDJSON, packed or not, read in the order of their names as \
 one stream.",
+    example: "\
+copy:
+  from: { file: \"in/*.csv.gz\", delimiter: \";\", null_text: \"NULL\" }
+  to: { connection: results, table: deposit }
+",
     selection: Selection {
         connections: &[],
         keys: &[],

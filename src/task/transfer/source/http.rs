@@ -18,6 +18,12 @@ use crate::task::{AttemptContext, Guarantee, Surroundings, TaskFailure};
 pub(super) const KIND: SourceKind = SourceKind {
     name: "http request",
     doc: "The records of an API's answers, page by page or tick by tick, as they come.",
+    example: "\
+copy:
+  from: { connection: github, get: /repos/rust-lang/rust/releases, query: { per_page: 100 }, pages: { page: page } }
+  to: { connection: results, table: release, mode: upsert, key: id }
+  columns: { id: id, tag: tag_name, at: { from: published_at, type: timestamp } }
+",
     selection: Selection {
         connections: &["http"],
         keys: &[],

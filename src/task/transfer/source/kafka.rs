@@ -17,6 +17,12 @@ pub(super) const KIND: SourceKind = SourceKind {
     doc: "A topic of a Kafka cluster, read as a member of a group. Into PostgreSQL every message is \
 loaded exactly once: how far the group has come stands in the database itself \
 (`runner.kafka_offsets`), and moves on in the transaction that holds the records.",
+    example: "\
+copy:
+  from: { connection: alerts, topic: tickers, until: stopped, every: 2s, dead_letter: tickers.broken }
+  to: { connection: warehouse, table: ticker }
+  columns: { pair: pair, bid: { from: bid, type: numeric }, at: { from: kafka.timestamp, type: timestamp } }
+",
     selection: Selection {
         connections: &["kafka"],
         keys: &["topic"],

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use schemars::Schema;
 
 use super::columns::Mapping;
-use super::end::{self, End};
+use super::end::{self, End, EndKind};
 use super::files::Files;
 use super::flow::Consumer;
 use crate::data::Rejects;
@@ -33,6 +33,12 @@ pub(super) const SOURCES: &[&SourceKind] = &[
     &kafka::KIND,
     &http::KIND,
 ];
+
+/// All of them, for the reference.
+#[must_use]
+pub fn source_kinds() -> Vec<EndKind> {
+    SOURCES.iter().map(|row| row.described()).collect()
+}
 
 /// A checked source, ready to be read any number of times.
 #[async_trait]

@@ -21,6 +21,11 @@ use crate::task::{AttemptContext, Deed, Stage, Surroundings, TaskFailure, Touch}
 pub(super) const KIND: SourceKind = SourceKind {
     name: "query",
     doc: "The rows of one query on a database, as they come from the server.",
+    example: "\
+copy:
+  from: { connection: warehouse, query: \"select day, max(spread) as spread from spreads group by day\" }
+  to: out/spread.csv
+",
     selection: Selection {
         connections: DATABASES,
         keys: &["query"],

@@ -18,6 +18,11 @@ use crate::template::TemplateValue;
 pub(super) const KIND: SourceKind = SourceKind {
     name: "list of values",
     doc: "Records that stand here.",
+    example: "\
+copy:
+  from: { values: [{ market: Kraken, fee: 0.26 }, { market: Bitso, fee: 0.36 }] }
+  to: { connection: results, table: market, mode: upsert, key: market }
+",
     selection: Selection {
         connections: &[],
         keys: &[],
