@@ -50,7 +50,9 @@ pub fn run(context: &Context, command: &Next) -> anyhow::Result<u8> {
     let count = command
         .count
         .unwrap_or(if until.is_some() { MOST } else { COUNT });
-    let coming = coming(&looked, &pipelines, from, until, count.min(MOST));
+    // A tick at that very moment is one to come.
+    let after = from.map(|from| from - chrono::TimeDelta::microseconds(1));
+    let coming = coming(&looked, &pipelines, after, until, count.min(MOST));
     let mut out = output::stdout();
     if command.format == Format::Json {
         let runs: Vec<Json> = coming.iter().map(coming_json).collect();

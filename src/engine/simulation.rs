@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::plan::SkipReason;
 use super::plan::{Active, Cause, DagPlan, Decision, Memory, Occurrence, PlanEvent, Planner};
 use super::{Action, Engine, Event, Limits, Prepared, Why};
@@ -100,14 +102,14 @@ pub struct ForeseenWait {
     pub until: Option<Timestamp>,
 }
 
-/// Runs all DAGs forward from one moment to another, as if nothing had been before.
+/// Runs all DAGs forward from one moment to just before another, as if nothing had been before.
 #[must_use]
 pub fn simulate(actors: Vec<Actor>, limits: &Limits, from: Timestamp, to: Timestamp) -> Foreseen {
     let known = actors.iter().map(|actor| PlanEvent::Known {
         plan: actor.plan.clone(),
         memory: Memory {
-            // What was before isn't caught up on.
-            decided: Some(from),
+            // What was before isn't caught up on; a tick at the beginning is the first.
+            decided: Some(from - TimeDelta::microseconds(1)),
             ..Memory::default()
         },
         paused: false,
@@ -140,7 +142,7 @@ pub fn simulate(actors: Vec<Actor>, limits: &Limits, from: Timestamp, to: Timest
         if !machine.plan_events.is_empty() || !machine.events.is_empty() {
             continue;
         }
-        let Some(next) = machine.next().filter(|next| *next <= to) else {
+        let Some(next) = machine.next().filter(|next| *next < to) else {
             break;
         };
         now = next.max(now);
@@ -302,7 +304,7 @@ impl Machine {
             Action::Dispatch(attempt) => {
                 let part = self.part(&attempt.run, attempt.task_run);
                 let takes = part.map(|part| part.takes).unwrap_or_default();
-                let takes = chrono::TimeDelta::from_std(takes).unwrap_or(chrono::TimeDelta::MAX);
+                let takes = TimeDelta::from_std(takes).unwrap_or(TimeDelta::MAX);
                 let at = now.checked_add_signed(takes).unwrap_or(Timestamp::MAX_UTC);
                 self.number += 1;
                 self.ends.insert((at, self.number), attempt);

@@ -68,6 +68,10 @@ impl Track {
                 return;
             };
             self.memory.written.clear();
+            let merged = after.dags.is_empty() && self.join_waiting(interval);
+            if merged {
+                return;
+            }
             let occurrence = Occurrence {
                 tick: now,
                 interval_start: interval.start,
@@ -75,6 +79,29 @@ impl Track {
                 cause: Cause::After,
             };
             self.meet(occurrence, false, decisions);
+        }
+    }
+
+    /// What was written before a start that waits has begun belongs to it. `false`: none waits.
+    fn join_waiting(&mut self, interval: DataInterval) -> bool {
+        let mut waiting = self.memory.waiting.iter_mut();
+        let Some(last) = waiting.rfind(|one| one.cause == Cause::After) else {
+            return false;
+        };
+        widen(last, interval);
+        true
+    }
+
+    /// A start that everything was there for begins now: no dataset is newer.
+    pub(super) fn take_written(&mut self, occurrence: &mut Occurrence) {
+        if occurrence.cause != Cause::After {
+            return;
+        }
+        let written = std::mem::take(&mut self.memory.written);
+        if self.plan.after.dags.is_empty()
+            && let Some(interval) = written.into_values().reduce(span)
+        {
+            widen(occurrence, interval);
         }
     }
 
@@ -134,6 +161,12 @@ impl Track {
         };
         self.meet(occurrence, false, decisions);
     }
+}
+
+fn widen(occurrence: &mut Occurrence, interval: DataInterval) {
+    let whole = span(occurrence.interval(), interval);
+    occurrence.interval_start = whole.start;
+    occurrence.interval_end = whole.end;
 }
 
 /// From where the first begins to where the last ends.

@@ -280,11 +280,12 @@ impl Track {
     }
 
     fn start_waiting(&mut self, decisions: &mut Vec<Decision>) {
-        while let Some(first) = self.memory.waiting.first().cloned() {
+        while let Some(mut first) = self.memory.waiting.first().cloned() {
             if !self.has_room() || self.past_hinders() {
                 return;
             }
             self.memory.waiting.remove(0);
+            self.take_written(&mut first);
             self.starting += 1;
             decisions.push(Decision::Start {
                 dag: self.plan.dag.clone(),

@@ -124,7 +124,7 @@ fn durations_come_from_history() {
         ("runner.yaml", SETTINGS),
         (
             "pipelines/a.yaml",
-            "dag: a\nschedule: \"@daily\"\ntasks: { go: { shell: sleep 0.3 }, new: { shell: \"true\" } }\n",
+            "dag: a\nschedule: \"@hourly\"\ntasks: { go: { shell: sleep 0.3 }, new: { shell: \"true\" } }\n",
         ),
     ]);
     let simulated = || -> serde_json::Value {
@@ -146,9 +146,10 @@ fn durations_come_from_history() {
 
 #[test]
 fn what_ran() {
+    let slow = REPORT.replace("3], shell: \"true\"", "3], shell: sleep 0.15");
     let project = Project::new(&[
         ("runner.yaml", SETTINGS),
-        ("pipelines/report.yaml", REPORT),
+        ("pipelines/report.yaml", &slow),
         ("pipelines/hand.yaml", HAND),
     ]);
     assert_eq!(project.stdout("timeline"), "no run yet\n");

@@ -141,6 +141,7 @@ pub fn filters() -> Vec<(&'static str, &'static str)> {
         (r" *\b\d+(\.\d+)?(ms|s)\b", " [took]"),
         (r"(created|start) +took", "$1 took"),
         (r"process \d+-[0-9a-f]{8}", "process [owner]"),
+        (r#""process": "\d+-[0-9a-f]+""#, r#""process": "[owner]""#),
     ]
 }
 

@@ -83,7 +83,12 @@ fn check(actors: Vec<Actor>, pools: &[(&str, u32)], to: i64, expected: &[&str]) 
             .collect::<BTreeMap<_, _>>(),
     };
     let end = start() + chrono::TimeDelta::seconds(to);
-    let foreseen = simulate(actors, &limits, start(), end);
+    let foreseen = simulate(
+        actors,
+        &limits,
+        start() + chrono::TimeDelta::seconds(1),
+        end,
+    );
     let mut lines = Vec::new();
     for run in &foreseen.runs {
         let tick = seconds(run.occurrence.tick);

@@ -167,13 +167,13 @@ stories! {
         f < e rule=none_skipped
         g < c rule=all_failed
         > trigger
-        run running, a running, start a #1, prepare d
+        prepare d, run running, a running, start a #1
         > prepared d skip
         d skipped, e skipped, f skipped
         > blame b
         nobody
         > a fail
-        a failed (broken), b upstream failed, c upstream failed, g running, start g #1
+        a failed (broken), b upstream_failed, c upstream_failed, g running, start g #1
         > g ok
         g success, run failed
         > blame a

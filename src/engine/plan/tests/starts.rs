@@ -83,6 +83,31 @@ fn a_dag_runs_when_all_datasets_are_newer_than_its_last_start() {
 }
 
 #[test]
+fn what_is_written_before_a_run_begins_makes_one_run() {
+    let reader = DagPlan {
+        after: after(&[], &["prices", "users"]),
+        ..plan("d", None)
+    };
+    let mut world = World::new(0, vec![reader]);
+    world.tell(
+        1,
+        vec![wrote("prices", 1, (0, 1)), wrote("users", 1, (0, 1))],
+    );
+    for now in 2..5 {
+        world.tell(now, vec![wrote("prices", now, (now - 1, now))]);
+        world.tell(now, vec![wrote("users", now, (now - 1, now))]);
+    }
+    world.tell(5, vec![wrote("users", 5, (4, 5))]);
+    world.end_all(6, "d", Success);
+    assert_eq!(world.said, ["1: d starts 1", "6: d starts 2"]);
+    assert_eq!(intervals(&world), [(1, 5)]);
+    // The last one wasn't left over for another run.
+    world.end_all(7, "d", Success);
+    world.tell(8, vec![wrote("prices", 8, (7, 8))]);
+    assert_eq!(world.said.len(), 2);
+}
+
+#[test]
 fn a_dag_may_wait_for_dags_and_datasets() {
     let reader = DagPlan {
         after: after(&["a"], &["prices"]),
