@@ -11,5 +11,6 @@ mod local;
 mod market;
 mod monitoring;
 mod pair_metrics;
+mod plots;
 mod runs;
 mod tickers;
