@@ -66,7 +66,18 @@ pub fn run(context: &Context, command: &Backfill) -> anyhow::Result<u8> {
                 };
                 handed.run(runs, &plan, parallel, &mut progress).await?;
             }
-            None => here(context, command, &project, &store, runs, &plan, &mut progress).await?,
+            None => {
+                here(
+                    context,
+                    command,
+                    &project,
+                    &store,
+                    runs,
+                    &plan,
+                    &mut progress,
+                )
+                .await?
+            }
         }
         store.close().await;
         progress.end()

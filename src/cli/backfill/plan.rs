@@ -39,7 +39,10 @@ pub struct Plan {
 
 /// The intervals between two moments: the schedule's own, or of a length that was asked for.
 pub fn intervals(pipeline: &Pipeline, command: &Backfill) -> anyhow::Result<Vec<DataInterval>> {
-    let clocks = pipeline.schedule.iter().flat_map(|schedule| schedule.clocks());
+    let clocks = pipeline
+        .schedule
+        .iter()
+        .flat_map(|schedule| schedule.clocks());
     let zone = clocks.map(|clock| clock.timezone).next().unwrap_or(Tz::UTC);
     let time = |option: &str, text: &str| -> anyhow::Result<Timestamp> {
         moment::parse(text, zone).ok_or_else(|| {

@@ -125,7 +125,10 @@ impl Progress {
     pub fn end(mut self) -> anyhow::Result<u8> {
         let took = moment::took(self.began, now());
         let count = |count: usize| look::count(count as u64);
-        let failed = self.others.iter().filter(|state| **state == RunState::Failed);
+        let failed = self
+            .others
+            .iter()
+            .filter(|state| **state == RunState::Failed);
         let failed = failed.count();
         let cancelled = self.others.len() - failed;
         let begun = self.success + self.others.len();
@@ -141,7 +144,10 @@ impl Progress {
         }
         writeln!(self.out, "{} in {took}", facts.join(", "))?;
         if failed > 0 {
-            writeln!(self.out, "  help: `--reprocess failed` runs again what failed")?;
+            writeln!(
+                self.out,
+                "  help: `--reprocess failed` runs again what failed"
+            )?;
         }
         Ok(if failed > 0 {
             exit_code(RunState::Failed)
