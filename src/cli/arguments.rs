@@ -250,6 +250,9 @@ pub struct Trigger {
     /// Print only the end of the run
     #[arg(short, long)]
     pub quiet: bool,
+    /// Leave the run to `runner schedule`, and don't wait for its end
+    #[arg(short, long, conflicts_with = "dry_run")]
+    pub detach: bool,
 }
 
 /// What a run's name may be, in the words of every command's help.

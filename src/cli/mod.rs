@@ -11,6 +11,7 @@ mod db;
 mod engage;
 mod exchange;
 mod find;
+mod follow;
 mod gc;
 mod graph;
 mod init;

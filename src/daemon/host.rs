@@ -23,8 +23,8 @@ use super::tell::Teller;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Local};
 use crate::model::{
-    AttemptId, AttemptOutcome, RunId, RunSpec, RunState, Schedule, TaskIndex, TaskState, Timestamp,
-    Transition,
+    AttemptId, AttemptOutcome, DatasetId, RunId, RunSpec, RunState, Schedule, TaskIndex, TaskState,
+    Timestamp, Transition,
 };
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
@@ -109,7 +109,9 @@ pub(super) struct Told {
     pub(super) belled: bool,
     /// Runs that have begun, and runs that have ended.
     pub(super) began: Vec<Arc<RunSpec>>,
-    pub(super) ended: Vec<(Arc<RunSpec>, RunState)>,
+    pub(super) ended: Vec<(Arc<RunSpec>, RunState, Timestamp)>,
+    /// Datasets that a task which has succeeded writes.
+    pub(super) wrote: Vec<(Arc<RunSpec>, DatasetId, Timestamp)>,
 }
 
 /// Carries out runs until none is left.
@@ -429,6 +431,10 @@ impl Host {
             });
             let values = RunValues::new(&spec);
             self.hold(spec, pipeline.clone(), values, false);
+        }
+        for notice in &decided.notices {
+            self.teller
+                .tell(&self.project, &self.masker, notice.clone());
         }
         Ok(())
     }

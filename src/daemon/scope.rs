@@ -46,6 +46,7 @@ pub fn trigger_word(trigger: &TriggerKind) -> &'static str {
         TriggerKind::Manual => "manual",
         TriggerKind::Schedule => "schedule",
         TriggerKind::Backfill => "backfill",
+        TriggerKind::After { .. } => "after",
         TriggerKind::Dag { .. } => "dag",
         TriggerKind::Event { .. } => "event",
     }

@@ -1,5 +1,7 @@
 //! From YAML text to a checked [`Project`]. Only this room knows that the language is YAML.
 
+mod after;
+mod circles;
 mod connections;
 mod files;
 mod graph;

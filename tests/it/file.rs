@@ -157,8 +157,8 @@ async fn a_file_is_waited_for_until_it_stops_growing() {
     let path = attempt.folder().join("late/x.csv");
     let mut looks = 0;
     while !waiting.is_finished() {
-        tokio::time::advance(Duration::from_secs(1)).await;
-        tokio::task::yield_now().await;
+        // The clock goes on by itself when nobody has anything else to do.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         looks += 1;
         if looks == 3 {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -4,6 +4,7 @@ use runner::connection::{Claim, DatabaseError, Fetched, LedgerKey};
 use serde_json::{Value as Json, json};
 
 use crate::support::connections::{postgres, rows, session, statement};
+use crate::support::eventually::{eventually, so};
 
 #[tokio::test]
 async fn values_of_every_common_type_arrive() {
@@ -257,9 +258,12 @@ async fn a_second_attempt_waits_for_the_first_and_learns_its_result() {
         second.claim(&key("r")).await.unwrap()
     });
     let blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    while rows(&mut *watcher, blocked, &[]).await.unwrap() != ["1"] {
+    eventually(async || {
+        let found = rows(&mut *watcher, blocked, &[]).await.unwrap();
         assert!(!waiting.is_finished());
-    }
+        so(found == ["1"], || "a claim that waits")
+    })
+    .await;
     let result = json!({"rows": 3, "b": 1, "a": 2});
     zombie.settle(&key("r"), &result).await.unwrap();
     assert_eq!(watcher.settled(&key("r")).await.unwrap(), None);
@@ -352,9 +356,12 @@ async fn stopping_ends_the_statement_on_the_server() {
         (error, rows(&mut *busy, "SELECT 1", &[]).await.unwrap())
     });
     let active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid() AND datname = current_database()";
-    while rows(&mut *watcher, active, &[]).await.unwrap() != ["1"] {
+    eventually(async || {
+        let found = rows(&mut *watcher, active, &[]).await.unwrap();
         assert!(!sleeping.is_finished());
-    }
+        so(found == ["1"], || "a statement asleep")
+    })
+    .await;
     stopper.stop().await;
     let (error, after) = sleeping.await.unwrap();
     assert!(matches!(error, DatabaseError::Stopped), "{error:?}");

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 
 use crate::support::attempt::Attempt;
 use crate::support::connections::{connection, places, postgres, rows, session};
+use crate::support::eventually::{eventually, so};
 use crate::support::proxy::{Fate, Proxy};
 
 fn kind() -> &'static TaskKind {
@@ -308,9 +309,12 @@ async fn cancelling_ends_the_statement_on_the_server() {
     };
     let mut watcher = session(&connection).await;
     let active = "select count(*) from pg_stat_activity where application_name = 'runner dag/task' and state = 'active' and query like '%pg_sleep%'";
-    while rows(&mut *watcher, active, &[]).await.unwrap() != ["1"] {
+    eventually(async || {
+        let found = rows(&mut *watcher, active, &[]).await.unwrap();
         assert!(!running.is_finished());
-    }
+        so(found == ["1"], || "a statement asleep")
+    })
+    .await;
     attempt.cancel.cancel();
     let failure = tokio::time::timeout(Duration::from_secs(20), running)
         .await
@@ -319,10 +323,11 @@ async fn cancelling_ends_the_statement_on_the_server() {
         .unwrap_err();
     assert_eq!(&*failure.cause.message, "cancelled");
     let gone = "select count(*) from pg_stat_activity where application_name = 'runner dag/task' and state = 'active'";
-    let limit = std::time::Instant::now() + Duration::from_secs(20);
-    while rows(&mut *watcher, gone, &[]).await.unwrap() != ["0"] {
-        assert!(std::time::Instant::now() < limit);
-    }
+    eventually(async || {
+        let found = rows(&mut *watcher, gone, &[]).await.unwrap();
+        so(found == ["0"], || "its end on the server")
+    })
+    .await;
     assert_eq!(
         query(&connection, "select to_regclass('t')::text").await,
         ["∅"]

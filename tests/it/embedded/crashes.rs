@@ -14,6 +14,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
 use super::project::{DEADLINE, Project, connect, end, is_alive, number, run, wait_until_free};
+use crate::support::eventually::eventually;
 
 #[tokio::test]
 async fn killing_the_supervisor_ends_the_server_and_loses_nothing() {
@@ -72,14 +73,7 @@ async fn a_killed_server_is_started_again_for_its_clients() {
 
 /// What a client does whose connection broke.
 async fn reconnect(server: &PostgresServer) -> PgConnection {
-    let started = Instant::now();
-    loop {
-        match PgConnection::connect_with(&server.options("postgres")).await {
-            Ok(connection) => return connection,
-            Err(error) => assert!(started.elapsed() < DEADLINE, "{error}"),
-        }
-        tokio::task::yield_now().await;
-    }
+    eventually(async || PgConnection::connect_with(&server.options("postgres")).await).await
 }
 
 #[tokio::test]

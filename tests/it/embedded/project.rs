@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -13,10 +12,8 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use tempfile::TempDir;
 
+pub(crate) use crate::support::eventually::DEADLINE;
 use crate::support::postgres::runner;
-
-/// Longer than anything takes that works, on a machine that does much else.
-pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A project's folder. Its server has ended before the folder is removed.
 pub(crate) struct Project {

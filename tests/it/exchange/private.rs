@@ -6,7 +6,8 @@ use runner::embedded::exchange::{acquire, acquire_with};
 use runner::embedded::{EmbeddedError, Lifetime};
 
 use super::server::ask;
-use crate::embedded::project::{DEADLINE, end, wait_until_free};
+use crate::embedded::project::{end, wait_until_free};
+use crate::support::eventually::{eventually_blocking, so};
 use crate::support::postgres::runner;
 
 fn get(url: &str) -> String {
@@ -67,11 +68,10 @@ async fn it_serves_while_it_has_clients_and_comes_back_to_its_address() -> Resul
 
 /// Waits until another process has taken its place.
 fn wait_for_another(address: &Path, before: &str) {
-    let started = std::time::Instant::now();
-    while std::fs::read_to_string(address).unwrap() == before {
-        assert!(started.elapsed() < DEADLINE, "it isn't started again");
-        std::thread::yield_now();
-    }
+    eventually_blocking(|| {
+        let now = std::fs::read_to_string(address).unwrap();
+        so(now != before, || "it isn't started again")
+    });
 }
 
 #[tokio::test]

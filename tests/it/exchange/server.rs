@@ -3,14 +3,11 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::eventually::DEADLINE;
 use crate::support::postgres::runner;
-
-/// Longer than anything takes that works, on a machine that does much else.
-const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A running `runner exchange`; it ends with the test.
 pub(crate) struct TestExchange {

@@ -144,12 +144,15 @@ async fn one_token_serves_all_who_need_one_at_once() {
 
 #[tokio::test]
 async fn a_token_is_renewed_before_its_end() {
-    let api = api(",\"expires_in\":\"1\"", |_| false);
+    let api = api(",\"expires_in\":\"100\"", |_| false);
     let stage = api.stage();
     stage.text(&get("/1")).await;
     stage.text(&get("/2")).await;
     assert_eq!(api.tokens(), 1);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // A tenth of its life is left.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(91)).await;
+    tokio::time::resume();
     stage.text(&get("/3")).await;
     assert_eq!(api.tokens(), 2);
 }

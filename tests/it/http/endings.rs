@@ -5,6 +5,7 @@ use std::time::Duration;
 use runner::connection::{HttpLimits, HttpMethod, HttpRequest};
 
 use super::around::{Stage, get, ms, once};
+use crate::support::eventually::{eventually, so};
 use crate::support::fault_server::{Act, FaultServer, head, ok};
 
 /// Each request has one of these to end in.
@@ -239,9 +240,7 @@ async fn cancelling_ends_a_request_and_a_body_at_once() {
         let cancel = stage.sending.cancel.clone();
         let url = get("/x");
         let (failure, ()) = tokio::join!(stage.failure(&url), async {
-            while server.received().is_empty() {
-                tokio::task::yield_now().await;
-            }
+            eventually(async || so(!server.received().is_empty(), || "no request")).await;
             cancel.cancel();
         });
         let (error, took) = failure;
@@ -255,7 +254,9 @@ async fn a_reader_that_takes_its_time_is_not_the_servers_fault() {
     let server = FaultServer::start(|_| ok("0123456789"));
     let stage = Stage::new(&server.url(), "timeout: 300ms, read_timeout: 300ms");
     let mut response = stage.api.send(&get("/x"), &stage.sending).await.unwrap();
-    tokio::time::sleep(ms(500)).await;
+    tokio::time::pause();
+    tokio::time::advance(ms(500)).await;
+    tokio::time::resume();
     let mut text = Vec::new();
     while let Some(chunk) = response.body.chunk().await.unwrap() {
         text.extend_from_slice(&chunk);

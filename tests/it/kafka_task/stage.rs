@@ -1,6 +1,6 @@
 //! A cluster with topics, a database, and attempts of tasks on them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use runner::connection::Session;
 use runner::connection::kafka::{ConsumerOptions, KafkaCluster, Partition, Polled, Start};
@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::attempt::Attempt;
 use crate::support::connections::{postgres, rows, session, statement};
+use crate::support::eventually::{eventually, so};
 use crate::support::kafka::{DEADLINE, blocking, cluster, declare, send, shared, unique};
 
 /// A topic of three partitions, one for dead letters, and the table `t (n, text)`.
@@ -112,19 +113,16 @@ impl Stage {
 
     /// Waits until a query gives this.
     pub(super) async fn until(&mut self, query: &str, expected: &str) {
-        let started = Instant::now();
-        loop {
+        eventually(async || {
             let found = self.rows(query).await;
-            if found == [expected] {
-                return;
-            }
-            assert!(
-                started.elapsed() < DEADLINE,
-                "{query}: {found:?}, not {expected}\n{:#?}",
-                self.attempt.log()
-            );
-            tokio::task::yield_now().await;
-        }
+            so(found == [expected], || {
+                format!(
+                    "{query}: {found:?}, not {expected}\n{:#?}",
+                    self.attempt.log()
+                )
+            })
+        })
+        .await;
     }
 
     /// The messages of a topic: key, value and headers, in the order of partitions and offsets.

@@ -1,14 +1,14 @@
 //! ^C, SIGTERM, and a second one.
 
 use std::fs;
-use std::time::Instant;
 
 use nix::sys::signal::Signal;
 use tokio::process::Child;
 
 use super::machine::processes;
-use super::project::{DEADLINE, Project, code, signal};
+use super::project::{Project, code, signal};
 use super::truth::{database, state};
+use crate::support::eventually::{eventually, so};
 
 const SETTINGS: &str = "connections: { warehouse: { postgres: embedded } }\n";
 
@@ -34,11 +34,7 @@ tasks:
 
 /// Waits until something is so, as soon as it is.
 async fn until(what: &str, project: &Project, mut is_so: impl AsyncFnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so().await {
-        assert!(started.elapsed() < DEADLINE, "{what}\n{}", project.said());
-        tokio::task::yield_now().await;
-    }
+    eventually(async || so(is_so().await, || format!("{what}\n{}", project.said()))).await;
 }
 
 async fn project(pipeline: &str) -> Project {

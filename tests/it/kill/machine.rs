@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::project::DEADLINE;
+use crate::support::eventually::{eventually_blocking, so};
 
 /// A living process that works in or for a folder.
 #[derive(Debug, Clone)]
@@ -72,13 +71,8 @@ pub(super) fn postmaster(folder: &Path) -> Option<Process> {
 
 /// Waits until no process of a folder is left.
 pub(super) fn wait_until_none(folder: &Path) {
-    let started = Instant::now();
-    loop {
+    eventually_blocking(|| {
         let left = processes(folder);
-        if left.is_empty() {
-            return;
-        }
-        assert!(started.elapsed() < DEADLINE, "still there: {left:#?}");
-        std::thread::yield_now();
-    }
+        so(left.is_empty(), || format!("still there: {left:#?}"))
+    });
 }

@@ -12,7 +12,7 @@ mod gc;
 mod interrupts;
 mod machine;
 mod outage;
-mod project;
+pub(crate) mod project;
 mod stream;
 mod together;
 mod told;

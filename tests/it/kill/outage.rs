@@ -6,8 +6,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::machine::{postmaster, processes};
-use super::project::{DEADLINE, Project, code};
+use super::project::{Project, code};
 use super::truth::{Database, database, state};
+use crate::support::eventually::{eventually, eventually_blocking, so};
 
 const ROWS: usize = 2000;
 
@@ -96,27 +97,24 @@ impl Scene {
         let stopped = Stopped(supervisor);
         let server = postmaster(root).unwrap();
         kill(Pid::from_raw(server.pid), Signal::SIGQUIT).unwrap();
-        let started = Instant::now();
-        while processes(root)
-            .iter()
-            .any(|process| process.pid == server.pid)
-        {
-            assert!(started.elapsed() < DEADLINE, "the server doesn't stop");
-            std::thread::yield_now();
-        }
+        eventually_blocking(|| {
+            let mut left = processes(root).into_iter();
+            so(
+                left.all(|process| process.pid != server.pid),
+                || "the server doesn't stop",
+            )
+        });
         stopped
     }
 
     async fn until(&mut self, query: &str) {
-        let started = Instant::now();
-        while self.database.csv(query).await != "1\n" {
-            assert!(
-                started.elapsed() < DEADLINE,
-                "{query}\n{}",
-                self.project.said()
-            );
-            tokio::task::yield_now().await;
-        }
+        eventually(async || {
+            let found = self.database.csv(query).await;
+            so(found == "1\n", || {
+                format!("{query}\n{}", self.project.said())
+            })
+        })
+        .await;
     }
 
     /// Lets the server come back, and sees that the load is done soon, and once.

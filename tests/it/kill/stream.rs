@@ -1,8 +1,6 @@
 //! A stream from a topic into a table, while its consumer, the broker and the database are killed in
 //! turn: each message is loaded once.
 
-use std::time::Instant;
-
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use runner::connection::kafka::KafkaCluster;
@@ -11,9 +9,10 @@ use runner::secret::Environment;
 use tokio::process::Child;
 
 use super::machine::postmaster;
-use super::project::{DEADLINE, Project, code, signal};
+use super::project::{Project, code, signal};
 use super::truth::{Database, database};
 use crate::engine::random::Random;
+use crate::support::eventually::eventually;
 use crate::support::kafka::{Broker, cluster, declare, send};
 
 const PIPELINE: &str = r#"
@@ -86,22 +85,25 @@ impl Scene {
 
     /// Waits until so many rows are loaded, whatever happens to the database meanwhile.
     async fn until(&self, rows: i32) {
-        let started = Instant::now();
         let query = "SELECT count(*) FROM loaded";
-        loop {
-            let mut database = database(&self.project, "warehouse").await;
-            while let Some(found) = try_number(&mut database, query).await {
-                if found >= rows {
-                    return;
-                }
-                assert!(
-                    started.elapsed() < DEADLINE,
-                    "{found} of {rows}\n{}",
-                    self.project.said()
-                );
-                tokio::task::yield_now().await;
+        let mut connected = None;
+        eventually(async || {
+            if connected.is_none() {
+                connected = Some(database(&self.project, "warehouse").await);
             }
-        }
+            let found = match &mut connected {
+                Some(database) => try_number(database, query).await,
+                None => None,
+            };
+            if found.is_none() {
+                connected = None;
+            }
+            match found {
+                Some(found) if found >= rows => Ok(()),
+                _ => Err(format!("{found:?} of {rows}\n{}", self.project.said())),
+            }
+        })
+        .await;
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use super::machine::processes;
 use super::project::{Project, code};
 use super::truth::state;
+use crate::support::eventually::{eventually, so};
 
 const FIRST: &str = r#"
 dag: first
@@ -85,9 +86,7 @@ async fn one_of_many_adopts_an_interrupted_run() {
             all.iter()
                 .any(|process| process.command.starts_with("sleep"))
         };
-        while !is_asleep() {
-            tokio::task::yield_now().await;
-        }
+        eventually(async || so(is_asleep(), || "a script asleep")).await;
         child.start_kill().unwrap();
         project.end_of(&mut child).await;
         fs::write(project.root().join("go"), "").unwrap();

@@ -1,7 +1,6 @@
 //! What is true, read past the program: in the database, and in the file of the run state.
 
 use std::path::Path;
-use std::time::Instant;
 
 use futures_util::TryStreamExt as _;
 use runner::embedded::postgres::{PostgresServer, acquire, ensure_database};
@@ -9,25 +8,26 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use super::project::{DEADLINE, Project};
+use super::project::Project;
+use crate::support::eventually::Waiting;
 use crate::support::postgres::runner;
 
 /// A connection to a database of the project's own server, which is up as long as this lives.
-pub(super) struct Database {
-    pub(super) connection: PgConnection,
+pub(crate) struct Database {
+    pub(crate) connection: PgConnection,
     _server: PostgresServer,
 }
 
 /// Connects; the server is started and the database made if need be.
-pub(super) async fn database(project: &Project, name: &str) -> Database {
-    let started = Instant::now();
+pub(crate) async fn database(project: &Project, name: &str) -> Database {
+    let waiting = Waiting::begin();
     loop {
-        match try_database(project, name).await {
+        let pause = match try_database(project, name).await {
             Ok(database) => return database,
             // It may be recovering from a kill that no run had to wait for.
-            Err(error) => assert!(started.elapsed() < DEADLINE, "{error}"),
-        }
-        tokio::task::yield_now().await;
+            Err(error) => waiting.pause(error),
+        };
+        pause.await;
     }
 }
 
@@ -46,18 +46,18 @@ async fn try_database(
 }
 
 /// The URL of a database of the project's own server, for others.
-pub(super) async fn url(project: &Project, name: &str) -> String {
+pub(crate) async fn url(project: &Project, name: &str) -> String {
     let server = acquire(&project.state(), runner()).await.expect("a server");
     server.url(name)
 }
 
 impl Database {
     /// What a query gives, as CSV without a header.
-    pub(super) async fn csv(&mut self, query: &str) -> String {
+    pub(crate) async fn csv(&mut self, query: &str) -> String {
         csv(&mut self.connection, query).await
     }
 
-    pub(super) async fn execute(&mut self, statements: &str) {
+    pub(crate) async fn execute(&mut self, statements: &str) {
         let done = sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut self.connection);
         done.await.expect(statements);
     }
@@ -72,7 +72,7 @@ pub(crate) async fn csv(connection: &mut PgConnection, query: &str) -> String {
 }
 
 /// What the file of the run state says to a query of texts; nothing when there is no file yet.
-pub(super) async fn state(project: &Project, query: &str) -> Vec<Vec<String>> {
+pub(crate) async fn state(project: &Project, query: &str) -> Vec<Vec<String>> {
     let path = project.state().join("state.db");
     if !path.is_file() {
         return Vec::new();
@@ -81,7 +81,7 @@ pub(super) async fn state(project: &Project, query: &str) -> Vec<Vec<String>> {
 }
 
 /// What an SQLite file says to a query of texts. A table that isn't there has no rows.
-pub(super) async fn sqlite(path: &Path, query: &str) -> Vec<Vec<String>> {
+pub(crate) async fn sqlite(path: &Path, query: &str) -> Vec<Vec<String>> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true);

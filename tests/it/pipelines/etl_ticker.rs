@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::SecondsFormat;
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::fixed::{FixedServer, documented};
 use super::runs::{project, runner, runner_that_fails};
 use crate::exchange::server::TestExchange;
+use crate::support::eventually::{eventually_blocking, so};
 
 /// All files of the bucket: path and lines.
 fn files(folder: &Path) -> BTreeMap<String, Vec<String>> {
@@ -203,51 +204,76 @@ fn each_threshold_alerts_once_with_the_largest_spread() {
     );
 }
 
-#[test]
-fn a_killed_run_keeps_what_is_stored_and_goes_on() {
-    let exchange = TestExchange::at("2026-08-20T12:34:56Z");
-    let folder = project();
-    let url = exchange.url("bitso");
-    let environment = [("BITSO_URL", url.as_str())];
-    let mut first = Command::new(env!("CARGO_BIN_EXE_runner"))
-        .args([
-            "trigger",
-            "etl_ticker",
-            "-p",
-            "ticks=64",
-            "-p",
-            "period=250ms",
-        ])
-        .current_dir(folder.path())
-        .envs(environment)
+/// The program while it works.
+fn begin(folder: &Path, arguments: &[&str], url: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_runner"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("BITSO_URL", url)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap();
-    // Both books are stored after ten seconds.
-    while files(folder.path()).len() < 2 {
-        assert!(first.try_wait().unwrap().is_none(), "it ended before");
-        std::thread::yield_now();
+        .unwrap()
+}
+
+fn rows(files: &BTreeMap<String, Vec<String>>) -> BTreeMap<&str, Vec<&String>> {
+    let mut rows: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
+    for (path, lines) in files {
+        let book = path.rsplit('/').nth(1).unwrap();
+        rows.entry(book).or_default().extend(&lines[1..]);
     }
-    kill(
-        Pid::from_raw(i32::try_from(first.id()).unwrap()),
-        Signal::SIGKILL,
-    )
-    .unwrap();
-    first.wait().unwrap();
-    let before = files(folder.path());
-    runner(folder.path(), &["resume"], &environment);
-    let after = files(folder.path());
-    for (path, lines) in &before {
-        // Rows stay as they are and where they are, and others come behind them.
-        assert_eq!(after[path][..lines.len()], lines[..], "{path}");
-        assert!(after[path].len() > lines.len(), "{path}");
-        let times: BTreeSet<&str> = after[path][1..]
-            .iter()
-            .map(|line| line.rsplit_once(',').unwrap().1)
-            .collect();
-        assert_eq!(times.len(), after[path].len() - 1);
-        assert!(times.len() <= 64);
+    rows
+}
+
+/// Kills a program once both books have more rows than that; gives what is stored then.
+fn kill_after(
+    mut child: Child,
+    folder: &Path,
+    rows_before: usize,
+) -> BTreeMap<String, Vec<String>> {
+    eventually_blocking(|| {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before");
+        let files = files(folder);
+        let rows = rows(&files);
+        let is_more = rows.len() == 2 && rows.values().all(|rows| rows.len() > rows_before);
+        so(is_more, || format!("more than {rows_before}: {files:?}"))
+    });
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(pid, Signal::SIGKILL).unwrap();
+    child.wait().unwrap();
+    files(folder)
+}
+
+#[test]
+fn a_killed_run_keeps_what_is_stored_and_goes_on() {
+    let exchange = TestExchange::at("2026-08-20T12:34:56Z");
+    let folder = project();
+    let pipeline = folder.path().join("pipelines/etl_ticker.yaml");
+    let text = std::fs::read_to_string(&pipeline).unwrap();
+    assert!(text.contains("every: 10s"));
+    std::fs::write(&pipeline, text.replace("every: 10s", "every: 500ms")).unwrap();
+    let url = exchange.url("bitso");
+    // Its ticks last for an hour: there are always some to come.
+    let mut words: Vec<&str> = "trigger etl_ticker -p ticks=14400 -p period=250ms"
+        .split(' ')
+        .collect();
+    let mut before = BTreeMap::new();
+    for kills in 0..3 {
+        let most = rows(&before).values().map(Vec::len).max().unwrap_or(0);
+        let after = kill_after(begin(folder.path(), &words, &url), folder.path(), most);
+        for (path, lines) in &before {
+            // Rows stay as they are and where they are, and others come behind them.
+            assert_eq!(after[path][..lines.len()], lines[..], "{path} {kills}");
+        }
+        for (book, rows) in rows(&after) {
+            let times: BTreeSet<&str> = rows
+                .iter()
+                .map(|line| line.rsplit_once(',').unwrap().1)
+                .collect();
+            assert_eq!(times.len(), rows.len(), "{book} {kills}");
+        }
+        before = after;
+        words = vec!["resume"];
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::{LIMIT, kind, run};
 use crate::support::attempt::Attempt;
+use crate::support::eventually::{eventually, so};
 
 /// Command lines of the processes that this attempt's run has alive, by a variable that isn't the
 /// one the product looks for.
@@ -175,15 +176,11 @@ async fn a_dropped_attempt_is_killed() {
             () = ready.wait(1) => {}
         }
         // SIGKILL takes its moment.
-        let began = Instant::now();
-        while !alive(&attempt).is_empty() {
-            assert!(
-                began.elapsed() < Duration::from_secs(5),
-                "{name}: {:?}",
-                alive(&attempt)
-            );
-            tokio::task::yield_now().await;
-        }
+        eventually(async || {
+            let alive = alive(&attempt);
+            so(alive.is_empty(), || format!("{name}: {alive:?}"))
+        })
+        .await;
     }
 }
 
@@ -279,9 +276,7 @@ async fn victim() {
     let context = attempt.context();
     let announced = async {
         ready.wait(1).await;
-        while alive(&attempt).len() < 3 {
-            tokio::task::yield_now().await;
-        }
+        eventually(async || so(alive(&attempt).len() >= 3, || "three processes")).await;
         println!("started in run {}", attempt.id.run);
         std::future::pending::<()>().await;
     };

@@ -8,7 +8,6 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -24,9 +23,7 @@ use tokio::sync::OnceCell;
 
 use super::connections::{connection, places};
 use super::postgres::runner;
-
-/// Longer than anything takes that works, on a machine that does much else.
-pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+pub(crate) use crate::support::eventually::DEADLINE;
 
 static NEXT: AtomicUsize = AtomicUsize::new(1);
 static SERVER: OnceCell<KafkaServer> = OnceCell::const_new();

@@ -3,6 +3,7 @@
 pub(crate) mod attempt;
 pub(crate) mod connections;
 pub(crate) mod document;
+pub(crate) mod eventually;
 pub(crate) mod fault_server;
 pub(crate) mod kafka;
 pub(crate) mod postgres;
