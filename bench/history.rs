@@ -138,9 +138,9 @@ async fn main() -> Result<(), Failure> {
     let line = |name: &str, (half, most): (Duration, Duration)| {
         format!("{name:<44} {half:>10.2?} {most:>10.2?}\n")
     };
-    write!(
+    writeln!(
         out,
-        "{:<44} {:>10} {:>10}\n",
+        "{:<44} {:>10} {:>10}",
         "a run of two empty tasks", "half", "99 %"
     )?;
     out.write_all(line("without a past", runs(&project, &store).await?).as_bytes())?;
@@ -166,9 +166,9 @@ async fn main() -> Result<(), Failure> {
         .as_bytes(),
     )?;
     let swept = removing.await??;
-    write!(
+    writeln!(
         out,
-        "\nlooking at {} runs to remove {looked:.2?}, removing {} {:.2?}\n",
+        "\nlooking at {} runs to remove {looked:.2?}, removing {} {:.2?}",
         would.runs.count,
         swept.runs.count,
         begun.elapsed()

@@ -440,6 +440,10 @@ impl Host {
             let values = RunValues::new(&spec);
             self.hold(spec, pipeline.clone(), values, false);
         }
+        for notice in &decided.notices {
+            self.teller
+                .tell(&self.project, &self.masker, notice.clone());
+        }
         Ok(())
     }
 

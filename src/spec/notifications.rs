@@ -55,7 +55,7 @@ crate::record! {
         connection: Spanned<String>,
         /// What is said, as a template: it may read `event`, `run`, `link` and `held` (messages that were
         /// held back before); for a failure `task.id`, `task.error`, `failed` and `log`, for a recovery
-        /// `failures` and `since`, for a deadline `deadline`; in a DAG its `params`, too.
+        /// `failures` and `since`, for a deadline `deadline`, `scheduled` and `begun`; in a DAG its `params`, too.
         text: Option<Spanned<String>>,
         /// What it is about, in a few words: the subject of an e-mail, the first line in a chat.
         title: Option<Spanned<String>>,
@@ -286,7 +286,10 @@ fn scope(occasion: Occasion, params: Option<&[String]>) -> Shape {
             .with("failed", Shape::Any)
             .with("log", Shape::Any),
         Occasion::Recovery => scope.with("failures", Shape::Any).with("since", Shape::Any),
-        Occasion::Deadline => scope.with("deadline", Shape::Any),
+        Occasion::Deadline => scope
+            .with("deadline", Shape::Any)
+            .with("scheduled", Shape::Any)
+            .with("begun", Shape::Any),
     }
 }
 

@@ -214,6 +214,8 @@ pub struct Decided {
     pub runs: Vec<NewRun>,
     pub skipped: Vec<SkippedTicks>,
     pub memories: Vec<(DagId, Memory)>,
+    /// What is to be told, as in [`commit_all`](RunStore::commit_all).
+    pub notices: Vec<Notice>,
 }
 
 /// Ticks that didn't run.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::Scheduler;
+use crate::daemon::tell::Teller;
 use crate::daemon::{Beginning, begin};
 use crate::engine::Event;
 use crate::engine::plan::{Cause, Decision, Occurrence, PlanEvent};
@@ -67,6 +68,17 @@ impl Scheduler {
                     scheduled,
                     deadline,
                 } => {
+                    if let Some(pipeline) = self.pipelines.get(&dag) {
+                        let mut others = self.host.runs().filter(|spec| spec.dag == dag);
+                        let waits_for = others.next().map(|spec| spec.id.clone());
+                        decided.notices.extend(Teller::late(
+                            self.host.project(),
+                            pipeline,
+                            (run.clone(), waits_for),
+                            (scheduled, deadline, now),
+                            self.host.owner(),
+                        ));
+                    }
                     let run = run.map_or_else(String::new, |run| run.to_string());
                     tracing::warn!(%dag, %run, %scheduled, %deadline, "isn't over in time");
                 }

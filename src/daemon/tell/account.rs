@@ -96,7 +96,11 @@ impl Account {
                 format!("{dag} is late")
             }
         };
-        lines.push(format!("Run {}, {}, after {took}", spec.id, origin(spec)));
+        // A run that hasn't begun is told of by the one that it waits for.
+        let begun = detail.get("begun").and_then(Json::as_bool).unwrap_or(true);
+        if begun {
+            lines.push(format!("Run {}, {}, after {took}", spec.id, origin(spec)));
+        }
         lines.extend(link.clone());
         if facts.held > 0 {
             let (messages, were) = if facts.held == 1 {
@@ -216,6 +220,13 @@ fn unfinished(facts: &Facts<'_>, rows: &[TaskRunRow], detail: &Json) -> String {
         .collect();
     let by = moment(detail, "deadline").map(minute);
     let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+    if detail.get("begun") == Some(&Json::Bool(false)) {
+        let scheduled = moment(detail, "scheduled").map_or_else(String::new, minute);
+        let run = &facts.spec.id;
+        return format!(
+            "The run scheduled for {scheduled} should have ended{by}, and hasn't begun: it waits for run {run}"
+        );
+    }
     if names.is_empty() {
         format!("It should have ended{by}, and no task is running")
     } else {

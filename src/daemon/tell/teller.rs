@@ -105,6 +105,35 @@ impl Teller {
         }
     }
 
+    /// What is to be told when a run isn't over in time, if anything is. A run that hasn't even begun
+    /// is told of by one that it `waits_for`.
+    #[must_use]
+    pub fn late(
+        project: &Project,
+        pipeline: &Pipeline,
+        (run, waits_for): (Option<RunId>, Option<RunId>),
+        (scheduled, deadline, now): (Timestamp, Timestamp, Timestamp),
+        owner: &Owner,
+    ) -> Option<Notice> {
+        if receivers(project, pipeline, Occasion::Deadline).is_empty() {
+            return None;
+        }
+        let detail = json!({
+            "deadline": stamp(deadline),
+            "scheduled": stamp(scheduled),
+            "begun": run.is_some(),
+        });
+        Some(Notice {
+            run: run.or(waits_for)?,
+            dag: pipeline.id.clone(),
+            occasion: Occasion::Deadline,
+            at: now,
+            owner: owner.clone(),
+            tries: 0,
+            detail: JsonText(detail.to_string().into()),
+        })
+    }
+
     /// Tells a notice that is durable and belongs to this process.
     pub fn tell(&mut self, project: &Arc<Project>, masker: &Masker, notice: Notice) {
         while let Some(done) = self.telling.try_join_next() {

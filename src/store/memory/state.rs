@@ -426,6 +426,9 @@ impl RunStore for MemoryStore {
         for (dag, memory) in &decided.memories {
             state.schedule(dag).memory = memory.clone();
         }
+        for notice in &decided.notices {
+            state.notices.add(notice);
+        }
         Ok(())
     }
 

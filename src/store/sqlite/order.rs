@@ -323,6 +323,7 @@ async fn decide(
             .execute(&mut *connection)
             .await?;
     }
+    notice::add(connection, &decided.notices).await?;
     Ok(Reply::Done)
 }
 

@@ -6,6 +6,7 @@ mod downtime;
 mod edits;
 mod ends;
 mod kills;
+mod late;
 
 use std::time::{Duration, Instant};
 

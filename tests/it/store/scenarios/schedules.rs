@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use runner::engine::plan::{Cause, Memory, Occurrence, SkipReason};
-use runner::model::{DagId, RunSpec, TriggerKind};
-use runner::store::{Decided, NewRun, RunFilter, RunStore, ScheduleRow, SkippedTicks, StoreError};
+use runner::model::{DagId, Occasion, RunSpec, TriggerKind};
+use runner::store::{
+    Decided, NewRun, Notice, RunFilter, RunStore, ScheduleRow, SkippedTicks, StoreError,
+};
 
-use crate::store::values::{at, id, owner, spec};
+use crate::store::values::{at, id, json, owner, spec};
 
 fn dag(name: &str) -> DagId {
     DagId::new(name).unwrap()
@@ -47,6 +49,15 @@ fn memory(decided: i64) -> Memory {
 }
 
 pub async fn decides_all_or_none(store: Arc<dyn RunStore>) {
+    let late = Notice {
+        run: id("r1"),
+        dag: dag("daily"),
+        occasion: Occasion::Deadline,
+        at: at(60),
+        owner: owner("a"),
+        tries: 0,
+        detail: json("{}"),
+    };
     let decided = Decided {
         runs: vec![scheduled("r1", 60)],
         skipped: vec![
@@ -54,6 +65,7 @@ pub async fn decides_all_or_none(store: Arc<dyn RunStore>) {
             skipped("other", 90, SkipReason::Missed),
         ],
         memories: vec![(dag("daily"), memory(300))],
+        notices: vec![late],
     };
     // Twice: the first answer may have got lost.
     store.decide(&decided).await.unwrap();
@@ -68,6 +80,7 @@ pub async fn decides_all_or_none(store: Arc<dyn RunStore>) {
         }]
     );
     assert_eq!(store.skipped(None, 0).await.unwrap(), decided.skipped);
+    assert_eq!(store.notices().await.unwrap(), decided.notices);
     assert_eq!(store.skipped(None, 1).await.unwrap(), decided.skipped[..1]);
     let other = dag("other");
     assert_eq!(
@@ -79,6 +92,7 @@ pub async fn decides_all_or_none(store: Arc<dyn RunStore>) {
         runs: vec![scheduled("r1", 61)],
         skipped: vec![skipped("daily", 900, SkipReason::Paused)],
         memories: vec![(dag("daily"), memory(900))],
+        notices: Vec::new(),
     };
     let error = store.decide(&refused).await.unwrap_err();
     assert_eq!(error, StoreError::Exists(id("r1")));
