@@ -3,7 +3,8 @@
 use serde_json::Value as Json;
 
 use super::reference::{shapes, table};
-use crate::{connection, task};
+use crate::connection;
+use crate::task;
 
 /// What kinds are kinds of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
