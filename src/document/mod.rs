@@ -5,6 +5,7 @@
 //! JSON Schema from the same definition ([`record!`](crate::record)).
 
 mod diagnostic;
+mod measure;
 pub mod nesting;
 mod node;
 mod read;
@@ -13,10 +14,10 @@ mod span;
 pub mod units;
 
 pub use diagnostic::{Diagnostic, Label, Severity, nearest};
+pub use measure::{ByteSize, read_unit};
 pub use node::{Entry, Node, Value};
 pub use read::{
-    ByteSize, FromNode, Map, OneOrMany, Report, correct_key, read_field, read_map, read_unit,
-    refuse_unknown_keys,
+    FromNode, Map, OneOrMany, Report, correct_key, read_field, read_map, refuse_unknown_keys,
 };
 pub use record::{Field, doc_text, key_name, read_choice, record_schema};
 pub use span::{Position, Source, SourceId, Sources, Span, Spanned};

@@ -1,13 +1,18 @@
 //! What a task is read in: the project around it, and what its templates may name.
 
+mod place;
+mod unknown;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(super) use self::place::place_of;
+use self::unknown::{unknown_function, unknown_variable};
 use crate::connection::Dialect;
 use crate::document::{Diagnostic, Node, Report, SourceId, Span, Spanned, Value, nearest};
 use crate::model::{ConnectionId, TaskId};
-use crate::template::{Shape, Template, TemplateValue, Unknown};
+use crate::template::{Shape, Template, TemplateValue};
 
 /// What a task may ask of the project it is in.
 pub trait ProjectView {
@@ -336,145 +341,5 @@ pub fn unreadable(path: &Spanned<String>, reason: &str, siblings: &[String]) -> 
     match nearest(&path.value, others.filter(|other| *other != path.value)) {
         Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
         None => diagnostic.help("paths are relative to the folder of runner.yaml"),
-    }
-}
-
-fn unknown_function(name: &str, span: Span) -> Diagnostic {
-    Diagnostic::error(
-        "unknown-variable",
-        format!("there is no function `{name}`"),
-        span,
-    )
-    .suggest(name, ["debug", "dict", "namespace", "range"], "function")
-    .help("most are filters: `{{ value | length }}`")
-}
-
-fn unknown_variable(unknown: Unknown, span: Span) -> Diagnostic {
-    let Unknown {
-        path,
-        known,
-        nearest,
-    } = unknown;
-    let diagnostic = Diagnostic::error(
-        "unknown-variable",
-        format!("`{path}` doesn't exist here"),
-        span,
-    );
-    if path == "item" {
-        return diagnostic
-            .label("only tasks with `foreach` have items")
-            .help("add `foreach:` to the task; in `foreach:` itself there is no item yet");
-    }
-    if let Some(near) = nearest {
-        return diagnostic.label(format!("did you mean `{near}`?"));
-    }
-    let parent = path.rsplit_once('.').map(|(parent, _)| parent);
-    match parent {
-        Some("env") => {
-            let name = path.rsplit('.').next().unwrap_or_default();
-            return diagnostic.label("not declared").help(format!(
-                "declare it in the pipeline or the task: `env: {name}`"
-            ));
-        }
-        Some("params") if known.is_empty() => {
-            return diagnostic
-                .label("the pipeline has no parameters")
-                .help("add it under `params:`");
-        }
-        _ => {}
-    }
-    let names: Vec<String> = known
-        .iter()
-        .map(|name| match parent {
-            Some(parent) => format!("`{parent}.{name}`"),
-            None => format!("`{name}`"),
-        })
-        .collect();
-    diagnostic.help(format!("known here: {}", names.join(", ")))
-}
-
-/// Where a part of a text stands in the document it is in: the whole of it when that isn't known.
-pub(super) fn place_of(
-    text: &Spanned<String>,
-    document: Option<&str>,
-    part: &std::ops::Range<usize>,
-) -> Span {
-    let spelled = document.and_then(|all| all.get(text.span.range()));
-    match spelled.and_then(|spelled| place_in(spelled, &text.value, part)) {
-        Some(found) => text.span.slice(found),
-        None => text.span,
-    }
-}
-
-/// Where a part of a text stands in its spelling: plain, in quotes without escapes, or as an
-/// indented block.
-fn place_in(
-    spelled: &str,
-    text: &str,
-    part: &std::ops::Range<usize>,
-) -> Option<std::ops::Range<usize>> {
-    if let Some(start) = spelled.find(text.trim_end()) {
-        return Some(start + part.start..start + part.end);
-    }
-    // For each line of the text the offsets of its beginning in the text and in the spelling.
-    let mut lines: Vec<(usize, usize)> = Vec::new();
-    let (mut at, mut spelled_at) = (0, 0);
-    for line in text.split_inclusive('\n') {
-        let content = line.trim_end_matches('\n');
-        loop {
-            let rest = &spelled[spelled_at..];
-            if rest.is_empty() {
-                return None;
-            }
-            let length = rest.find('\n').map_or(rest.len(), |end| end + 1);
-            let found = rest[..length].trim_end_matches(['\n', '\r']);
-            let start = spelled_at;
-            spelled_at += length;
-            let indent = found
-                .strip_suffix(content)
-                .filter(|indent| indent.trim().is_empty());
-            if let Some(indent) = indent {
-                lines.push((at, start + indent.len()));
-                break;
-            }
-            // Only the block's header may come before the first line.
-            if !lines.is_empty() {
-                return None;
-            }
-        }
-        at += line.len();
-    }
-    let place = |offset: usize| {
-        let line = lines
-            .partition_point(|(start, _)| *start <= offset)
-            .checked_sub(1)?;
-        let (start, spelled) = lines[line];
-        Some(spelled + (offset - start))
-    };
-    Some(place(part.start)?..place(part.end)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::place_in;
-
-    #[test]
-    fn parts_are_found_in_every_notation() {
-        for (spelled, text, part, expected) in [
-            ("select x", "select x", "x", Some("x")),
-            ("\"select x\"", "select x", "x", Some("x")),
-            (
-                "|\n    select 1;\n\n      select x\n",
-                "select 1;\n\n  select x\n",
-                "x",
-                Some("x"),
-            ),
-            (">\n  select\n  x\n", "select x\n", "x", None),
-            ("\"a\\tx\"", "a\tx", "x", None),
-        ] {
-            let start = text.rfind(part).unwrap();
-            let found = place_in(spelled, text, &(start..start + part.len()));
-            assert_eq!(found.map(|range| &spelled[range]), expected, "{spelled}");
-        }
     }
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use serde_json::Value as Json;
 
 use super::names::refuse_unknown_names;
 use super::scope::{Scope, to_json};
+use super::segment::closing_braces;
+use super::time::{date, shift};
 use crate::document::nesting::{levels, open_brackets};
-use crate::document::units::parse_duration;
 
 /// Steps after which a template is stopped: far more than a real one needs, well under a second.
 const FUEL: u64 = 5_000_000;
@@ -208,64 +208,6 @@ pub(super) fn is_true(value: &Json) -> bool {
     }
 }
 
-/// A piece of a text that has expressions in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Segment {
-    /// Bytes to keep as they are.
-    Text(Range<usize>),
-    /// The bytes of `{{ … }}`, braces included.
-    Expression(Range<usize>),
-}
-
-/// Splits a text at its `{{ … }}`, for places that don't paste values: a value of an SQL script is
-/// bound, not rendered.
-#[must_use]
-pub fn segments(text: &str) -> Vec<Segment> {
-    let mut found = Vec::new();
-    let mut from = 0;
-    while let Some(open) = text[from..].find("{{").map(|at| from + at) {
-        let Some(close) = closing_braces(text, open + 2) else {
-            break;
-        };
-        if open > from {
-            found.push(Segment::Text(from..open));
-        }
-        found.push(Segment::Expression(open..close));
-        from = close;
-    }
-    if from < text.len() {
-        found.push(Segment::Text(from..text.len()));
-    }
-    found
-}
-
-/// The end of the expression whose `{{` stands at `start`, braces included.
-#[must_use]
-pub fn expression_end(text: &str, start: usize) -> Option<usize> {
-    closing_braces(text, start + 2)
-}
-
-/// The end of `}}` that closes an expression begun before `from`, quotes respected.
-fn closing_braces(text: &str, from: usize) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut quote = None;
-    let mut depth = 0usize;
-    let mut at = from;
-    while at < bytes.len() {
-        match (quote, bytes[at]) {
-            (Some(_), b'\\') => at += 1,
-            (Some(open), byte) if byte == open => quote = None,
-            (None, byte @ (b'"' | b'\'')) => quote = Some(byte),
-            (None, b'{') => depth += 1,
-            (None, b'}') if depth > 0 => depth -= 1,
-            (None, b'}') if bytes.get(at + 1) == Some(&b'}') => return Some(at + 2),
-            _ => {}
-        }
-        at += 1;
-    }
-    None
-}
-
 /// The library goes down a level for each bracket and operator, without end.
 fn refuse_depth(text: &str) -> Result<(), TemplateError> {
     if !has_markup(text) {
@@ -352,65 +294,6 @@ pub(super) fn environment() -> &'static Environment<'static> {
     })
 }
 
-/// Reads a time as records have it: RFC 3339, with a space for the `T` and a short offset too, as
-/// PostgreSQL writes them. Without an offset it's UTC; a day is its midnight.
-fn timestamp(text: &str) -> Result<DateTime<Utc>, Error> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.to_utc());
-    }
-    for separator in ["T", " "] {
-        let format = format!("%Y-%m-%d{separator}%H:%M:%S%.f");
-        if let Ok(time) = NaiveDateTime::parse_from_str(text, &format) {
-            return Ok(time.and_utc());
-        }
-        if let Ok(time) = DateTime::parse_from_str(text, &format!("{format}%#z")) {
-            return Ok(time.to_utc());
-        }
-    }
-    if let Ok(day) = text.parse::<NaiveDate>() {
-        return Ok(day.and_time(NaiveTime::MIN).and_utc());
-    }
-    Err(Error::new(
-        ErrorKind::InvalidOperation,
-        format!("`{text}` is no time: expected `2026-08-20T00:00:00Z` or `2026-08-20`"),
-    ))
-}
-
-/// `{{ run.data_interval.start | date("%Y-%m-%d") }}`: a time in the notation of strftime, in UTC.
-fn date(value: &str, format: Option<&str>) -> Result<String, Error> {
-    use std::fmt::Write as _;
-    let format = format.unwrap_or("%Y-%m-%d");
-    let mut text = String::new();
-    write!(text, "{}", timestamp(value)?.format(format)).map_err(|_| {
-        Error::new(
-            ErrorKind::InvalidOperation,
-            format!("`{format}` is no date format"),
-        )
-    })?;
-    Ok(text)
-}
-
-/// `{{ run.data_interval.start | shift("-1d") }}`: a time moved by a duration.
-fn shift(value: &str, by: &str) -> Result<Value, Error> {
-    let invalid = |message: String| Error::new(ErrorKind::InvalidOperation, message);
-    let (negative, length) = match by.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, by.strip_prefix('+').unwrap_or(by)),
-    };
-    let length = parse_duration(length).map_err(invalid)?;
-    let length = chrono::TimeDelta::from_std(length).map_err(|error| invalid(error.to_string()))?;
-    let time = timestamp(value)?;
-    let moved = if negative {
-        time.checked_sub_signed(length)
-    } else {
-        time.checked_add_signed(length)
-    };
-    let moved = moved.ok_or_else(|| invalid(format!("`{by}` leads out of the calendar")))?;
-    Ok(Value::from(
-        moved.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -484,18 +367,6 @@ mod tests {
         )
         .unwrap();
         assert!(template.render(&scope()).is_err());
-    }
-
-    #[test]
-    fn texts_are_cut_at_their_expressions() {
-        let text = "a {{ '}}' }} b {{ {'x': 1} }}";
-        let parts: Vec<&str> = segments(text)
-            .into_iter()
-            .map(|segment| match segment {
-                Segment::Text(range) | Segment::Expression(range) => &text[range],
-            })
-            .collect();
-        assert_eq!(parts, ["a ", "{{ '}}' }}", " b ", "{{ {'x': 1} }}"]);
     }
 
     #[test]

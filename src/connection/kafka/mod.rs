@@ -18,6 +18,7 @@ mod partitions;
 mod producer;
 mod properties;
 mod rebalance;
+mod security;
 mod settings;
 mod token;
 mod topics;

@@ -6,6 +6,7 @@ mod body;
 mod call;
 mod definition;
 mod fetch;
+mod links;
 mod pages;
 mod send;
 mod ticks;
