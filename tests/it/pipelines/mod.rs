@@ -8,7 +8,7 @@ mod etl_ticker;
 mod fixed;
 mod ingest_data;
 mod local;
-mod market;
+pub(crate) mod market;
 mod monitoring;
 mod pair_metrics;
 mod plots;
