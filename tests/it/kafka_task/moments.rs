@@ -113,10 +113,11 @@ async fn a_stream_loads_each_message_once_though_the_server_stops_at_its_commit(
     let mut watcher = Watcher::new(&project, "warehouse");
     let (mut random, mut end) = (Random::new(3), 0);
     for round in 0..rounds(12) {
-        let server = Pid::from_raw(postmaster(project.root()).expect("a server").pid);
+        let root = project.root().to_path_buf();
         // As `pg_ctl stop -m immediate` does.
         proxy.commit_after(random.below(3), FATES[round % FATES.len()], move || {
-            kill(server, Signal::SIGQUIT).expect("a signal");
+            let server = postmaster(&root).expect("a server");
+            kill(Pid::from_raw(server.pid), Signal::SIGQUIT).expect("a signal");
         });
         stage.send_numbers(end..end + 10 * PARTITIONS).await;
         end += 10 * PARTITIONS;

@@ -12,5 +12,5 @@ pub(crate) mod market;
 mod monitoring;
 mod pair_metrics;
 mod plots;
-mod runs;
+pub(crate) mod runs;
 mod tickers;
