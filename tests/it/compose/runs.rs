@@ -18,9 +18,9 @@ const RUNS: &[&str] = &[
     "monitoring_system",
     "bitcoin_elt_pipeline",
     "crypto_pair_metrics",
-    "etl_ticker -p ticks=3 -p period=300ms",
+    "etl_ticker -p ticks=20 -p period=500ms",
     "daily_batch",
-    "market_stream -p ticks=3 -p every=300ms",
+    "market_stream -p ticks=30 -p every=500ms",
     "crypto_metrics -p until=caught_up",
     "crypto_plots -p pairs=[\"BTC-USD\"]",
 ];

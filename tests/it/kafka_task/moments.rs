@@ -52,7 +52,7 @@ async fn a_stream_loads_each_message_once_whatever_commit_is_lost() {
     let copy = json!({ "until": "stopped", "every": "10ms", "batch": 10 });
     let stream = stage.stream(&stage.copy(&copy));
     let (mut random, mut end) = (Random::new(1), 0);
-    for round in 0..rounds(60) {
+    for round in 0..rounds(45) {
         // Also those by which partitions are taken over, after the loss.
         proxy.commit_after(random.below(4), FATES[round % FATES.len()], || ());
         stage.send_numbers(end..end + 30).await;
@@ -65,7 +65,7 @@ async fn a_stream_loads_each_message_once_whatever_commit_is_lost() {
     stage.has_each_once(end).await;
     let lost = proxy.sprung();
     println!("{lost} commits lost");
-    assert!(lost > rounds(60) / 4, "{lost}");
+    assert!(lost > rounds(45) / 4, "{lost}");
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn a_run_that_ends_says_what_it_did_whatever_commit_is_lost() {
     let (mut stage, proxy) = stage().await;
     let copy = stage.copy(&json!({ "batch": 7, "every": "10ms" }));
     let (mut random, mut end) = (Random::new(2), 0);
-    for round in 0..rounds(45) {
+    for round in 0..rounds(30) {
         proxy.commit_after(random.below(5), FATES[round % FATES.len()], || ());
         stage.send_numbers(end..end + 20).await;
         end += 20;
@@ -84,7 +84,7 @@ async fn a_run_that_ends_says_what_it_did_whatever_commit_is_lost() {
     }
     let lost = proxy.sprung();
     println!("{lost} commits lost");
-    assert!(lost > rounds(45) / 4, "{lost}");
+    assert!(lost > rounds(30) / 4, "{lost}");
 }
 
 #[tokio::test]

@@ -43,7 +43,6 @@ const KILLED_AT: &[Api] = &[
     Api::EndTxn,
     Api::EndTxn,
     Api::TxnOffsetCommit,
-    Api::AddOffsetsToTxn,
     Api::Produce,
 ];
 
@@ -116,7 +115,7 @@ async fn each_message_goes_once_though_the_broker_is_killed_at_its_commit() {
     let direct = server.brokers().to_owned();
     let proxy = KafkaProxy::new(&direct).await;
     let mut stage = stage(&direct, &proxy).await;
-    for number in 0..rounds(6) {
+    for number in 0..rounds(4) {
         let api = KILLED_AT[number % KILLED_AT.len()];
         let fate = FATES[number % FATES.len()];
         let process = broker.process();
