@@ -98,24 +98,14 @@ pub(super) fn open(
     // Without a group the library still wants a name for what it never commits.
     let group = options.group.unwrap_or_else(|| "runner".to_owned());
     fixed.push(("group.id", group));
-<<<<<<< HEAD
-    let defaults = match options.ends {
-        true => [DEFAULTS, SOON_AT_THE_END].concat(),
-        false => DEFAULTS.to_vec(),
-    };
-    let config = settings.config(&reached.brokers, &defaults, &fixed);
-    let client = config
-        .create_with_context(Context::new(reached.told()))
-        .map_err(|error| KafkaError::of_library("connect", &error, &reached.brokers, None))?;
-    Ok(KafkaConsumer {
-        client: DroppedAside::new(client),
-        reached,
-    })
-=======
     let own = Rebalancing::default();
-    let client = Client::open(settings, reached, DEFAULTS, &fixed, own)?;
+    let defaults = if options.ends {
+        [DEFAULTS, SOON_AT_THE_END].concat()
+    } else {
+        DEFAULTS.to_vec()
+    };
+    let client = Client::open(settings, reached, &defaults, &fixed, own)?;
     Ok(KafkaConsumer { client })
->>>>>>> main
 }
 
 impl KafkaConsumer {
