@@ -81,12 +81,17 @@ fn commands_that_are_named_exist() {
                 let Some(command) = words.peek().filter(|next| is_name(next)) else {
                     continue;
                 };
-                let Some(found) = program.find_subcommand(command) else {
+                let Some(mut found) = program.find_subcommand(command) else {
                     unknown.push(format!("there is no `runner {command}` ({piece})"));
                     continue;
                 };
-                let options = piece.split_whitespace().filter(|word| is_option(word));
-                for option in options {
+                let mut rest = words.clone().skip(1).peekable();
+                // `runner service install`: the options are those of the inner command.
+                while let Some(inner) = rest.peek().and_then(|word| found.find_subcommand(word)) {
+                    found = inner;
+                    rest.next();
+                }
+                for option in rest.filter(|word| is_option(word)) {
                     let name = option.trim_start_matches('-');
                     let known = |command: &clap::Command| {
                         command
