@@ -19,11 +19,12 @@ use super::alarm::Alarm;
 use super::owner::OwnerLock;
 use super::scope::RunValues;
 use super::tell::Teller;
+use crate::engine::plan::Firing;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Local};
 use crate::model::{
-    AttemptId, AttemptOutcome, DatasetId, RunId, RunSpec, RunState, Schedule, TaskIndex, TaskState,
-    Timestamp, Transition,
+    AttemptId, AttemptOutcome, DagId, DatasetId, RunId, RunSpec, RunState, Schedule, TaskIndex,
+    TaskState, Timestamp, Transition,
 };
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
@@ -52,6 +53,8 @@ pub enum Control {
     Cancel(RunId),
     /// All runs are to end now.
     CancelAll,
+    /// Something outside calls for a run; the same key does so once.
+    Fire { dag: DagId, firing: Firing },
     /// The project's files may have changed.
     Reload,
     /// Nothing is to be started any more; what runs may end. Said again: it may not.
@@ -107,6 +110,8 @@ pub(super) struct Told {
     /// Runs that have begun, and runs that have ended.
     pub(super) began: Vec<Arc<RunSpec>>,
     pub(super) ended: Vec<(Arc<RunSpec>, RunState, Timestamp)>,
+    /// What has happened outside.
+    pub(super) fired: Vec<(DagId, Firing)>,
     /// Datasets that a task which has succeeded writes.
     pub(super) wrote: Vec<(Arc<RunSpec>, DatasetId, Timestamp)>,
 }

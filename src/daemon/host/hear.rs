@@ -14,6 +14,7 @@ impl Host {
                 let cancel = |run| Event::CancelRequested { run };
                 self.events.extend(runs.into_iter().map(cancel));
             }
+            Some(Control::Fire { dag, firing }) => self.told.fired.push((dag, firing)),
             Some(Control::Reload) => self.told.reload = true,
             Some(Control::Drain) => {
                 self.told.hurry = self.draining;
