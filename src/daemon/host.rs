@@ -20,11 +20,12 @@ use super::owner::OwnerLock;
 use super::scope::RunValues;
 use super::supervisor::Supervisor;
 use super::tell::Teller;
+use crate::engine::plan::Firing;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Local};
 use crate::model::{
-    AttemptId, AttemptOutcome, DatasetId, RunId, RunSpec, RunState, Schedule, TaskIndex, TaskState,
-    Timestamp, Transition,
+    AttemptId, AttemptOutcome, DagId, DatasetId, RunId, RunSpec, RunState, Schedule, TaskIndex,
+    TaskState, Timestamp, Transition,
 };
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
@@ -53,6 +54,8 @@ pub enum Control {
     Cancel(RunId),
     /// All runs are to end now.
     CancelAll,
+    /// Something outside calls for a run; the same key does so once.
+    Fire { dag: DagId, firing: Firing },
     /// The project's files may have changed.
     Reload,
     /// Whoever watches over this process wants a sign of life.
@@ -112,6 +115,8 @@ pub(super) struct Told {
     /// Runs that have begun, and runs that have ended.
     pub(super) began: Vec<Arc<RunSpec>>,
     pub(super) ended: Vec<(Arc<RunSpec>, RunState, Timestamp)>,
+    /// What has happened outside.
+    pub(super) fired: Vec<(DagId, Firing)>,
     /// Datasets that a task which has succeeded writes.
     pub(super) wrote: Vec<(Arc<RunSpec>, DatasetId, Timestamp)>,
 }

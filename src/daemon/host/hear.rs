@@ -16,6 +16,7 @@ impl Host {
                 self.events.extend(runs.into_iter().map(cancel));
             }
             Some(Control::Alive) => self.supervisor.alive(),
+            Some(Control::Fire { dag, firing }) => self.told.fired.push((dag, firing)),
             Some(Control::Reload) => self.told.reload = true,
             Some(Control::Drain) => {
                 self.told.hurry = self.draining;

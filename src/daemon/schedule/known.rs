@@ -146,14 +146,14 @@ async fn heard_since(
     }
     let writers = pipelines.iter().filter(|_| !after.datasets.is_empty());
     for (dag, writer) in writers {
-        let writes = |task: &crate::spec::TaskSpec| {
+        let newer = |task: &crate::spec::TaskSpec| {
             let wanted = task
                 .writes
                 .iter()
                 .filter(|one| after.datasets.contains(*one));
             wanted.cloned().collect::<Vec<DatasetId>>()
         };
-        if writer.tasks.iter().all(|task| writes(task).is_empty()) {
+        if writer.tasks.iter().all(|task| newer(task).is_empty()) {
             continue;
         }
         for row in recent(store, dag).await? {
@@ -162,7 +162,7 @@ async fn heard_since(
             }
             for (name, at) in succeeded(store, &row).await? {
                 let task = writer.tasks.iter().find(|task| task.id.as_str() == name);
-                for dataset in task.map(|task| writes(task)).unwrap_or_default() {
+                for dataset in task.map(|task| newer(task)).unwrap_or_default() {
                     if at > since {
                         let interval = row.interval;
                         heard.push((

@@ -109,6 +109,9 @@ impl Scheduler {
                     active: known::active(&spec),
                 });
             }
+            for (dag, firing) in told.fired {
+                events.push(PlanEvent::Fired { dag, firing });
+            }
             for (spec, dataset, at) in told.wrote {
                 events.push(known::wrote(&spec, dataset, at));
             }

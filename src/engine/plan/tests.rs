@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::DateTime;
 use proptest::prelude::*;
 
-use super::{Active, DagPlan, Decision, Memory, Occurrence, PlanEvent, Planner, Waiting};
+use super::{Active, DagPlan, Decision, Heard, Memory, Occurrence, PlanEvent, Planner, Waiting};
 use crate::model::{
     After, Catchup, Clock, DagId, DataInterval, Every, OverlapPolicy, Rule, RunId, RunState,
     Schedule, Timestamp, Timetable,
@@ -68,6 +68,8 @@ struct World {
     paused: BTreeSet<DagId>,
     running: BTreeMap<RunId, (DagId, Occurrence)>,
     last: BTreeMap<DagId, RunState>,
+    /// What others can be told of that happened, with its second.
+    happened: Vec<(i64, Heard)>,
     next_run: u32,
     said: Vec<String>,
     /// Seconds of the ticks that were started, and of those that were skipped, each once.
@@ -87,6 +89,7 @@ impl World {
             paused: BTreeSet::new(),
             running: BTreeMap::new(),
             last: BTreeMap::new(),
+            happened: Vec::new(),
             next_run: 0,
             said: Vec::new(),
             started: Vec::new(),
@@ -113,10 +116,20 @@ impl World {
                     .map(|(run, (_, occurrence))| active(run, occurrence))
                     .collect(),
                 last: self.last.get(&plan.dag).copied(),
-                heard: Vec::new(),
+                heard: self.heard_since(&plan.dag),
             })
             .collect();
         self.tell(now, known);
+    }
+
+    /// As the store tells it.
+    fn heard_since(&self, dag: &DagId) -> Vec<Heard> {
+        let memory = self.memories.get(dag);
+        let Some(since) = memory.and_then(|memory| memory.decided) else {
+            return Vec::new();
+        };
+        let later = self.happened.iter().filter(|(when, _)| at(*when) > since);
+        later.map(|(_, heard)| heard.clone()).collect()
     }
 
     fn tell(&mut self, now: i64, events: Vec<PlanEvent>) {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use runner::daemon::schedule::{DaemonLock, Scheduler, SchedulerParts, Until};
-use runner::model::{RunState, TriggerKind};
+use runner::daemon::{Control, Host, News};
+use runner::engine::plan::Firing;
+use runner::model::{DagId, Json, RunState, Transition, TriggerKind};
 use runner::secret::Environment;
 use runner::store::{MemoryStore, RunFilter, RunStore};
 
@@ -32,19 +34,22 @@ async fn daemon(scene: &Scene, store: &Arc<dyn RunStore>, begins: &[&str]) {
     for dag in begins {
         host.accept(scene.run(dag)).await.unwrap();
     }
+    scheduler(scene, host, Until::Once).run().await.unwrap();
+}
+
+fn scheduler(scene: &Scene, host: Host, until: Until) -> Scheduler {
     let lock = DaemonLock::acquire(&scene.state(), host.owner()).unwrap();
     let places = scene.project.places.clone();
     let read = move || runner::spec::load(&places, None, Environment::of_process());
-    let scheduler = Scheduler::new(SchedulerParts {
+    Scheduler::new(SchedulerParts {
         host,
         lock,
         alarm: None,
-        until: Until::Once,
+        until,
         grace: std::time::Duration::ZERO,
         loaded: read(),
         read: Arc::new(read),
-    });
-    scheduler.run().await.unwrap();
+    })
 }
 
 /// A run by hand, carried out by another process than the daemon.
@@ -127,4 +132,50 @@ async fn a_part_of_a_dag_makes_its_datasets_newer_and_no_more() {
         ran(&store).await,
         ["by_dataset after prices", "ingest manual"]
     );
+}
+
+const FILES: &str = "
+dag: files
+params: { path: none }
+tasks: { go: { shell: { script: 'test $P = a.csv', env: { P: '{{ params.path }}' } } } }
+";
+
+#[tokio::test]
+async fn a_firing_begins_one_run_with_its_params() {
+    let scene = scene(&[("pipelines/files.yaml", FILES)]);
+    let store: Arc<dyn RunStore> = Arc::new(MemoryStore::new());
+    // Another process after the first is told of the same file again.
+    for _ in 0..2 {
+        let (host, mut news) = scene.host(store.clone());
+        let control = host.control();
+        for _ in 0..2 {
+            let firing = Firing {
+                key: "a.csv@1".to_owned(),
+                source: "file a.csv".to_owned(),
+                params: Json(r#"{"path": "a.csv"}"#.into()),
+            };
+            let dag = DagId::new("files").unwrap();
+            control.send(Control::Fire { dag, firing }).unwrap();
+        }
+        let ran = store.runs(&RunFilter::default()).await.unwrap();
+        let drained = async {
+            while ran.is_empty() {
+                let News::Changed(Transition::Run { state, .. }) = news.recv().await.unwrap()
+                else {
+                    continue;
+                };
+                if state.is_finished() {
+                    break;
+                }
+            }
+            control.send(Control::Drain).unwrap();
+        };
+        let (worked, ()) = tokio::join!(scheduler(&scene, host, Until::Told).run(), drained);
+        worked.unwrap();
+    }
+    let rows = store.runs(&RunFilter::default()).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].state, RunState::Success);
+    let source = "file a.csv".to_owned();
+    assert_eq!(rows[0].trigger, TriggerKind::Event { source });
 }

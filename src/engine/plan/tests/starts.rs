@@ -1,7 +1,7 @@
 //! Starts that no clock makes, and runs that are late.
 
 use super::*;
-use crate::engine::plan::{Firing, Heard};
+use crate::engine::plan::Firing;
 use crate::model::{DatasetId, Json};
 
 fn after(names: &[&str], datasets: &[&str]) -> After {
@@ -370,4 +370,89 @@ fn what_waits_is_late_too_even_in_a_pause() {
             "210: d hasn't begun 120",
         ]
     );
+}
+
+#[derive(Debug, Clone)]
+enum Write {
+    /// The daemon hears of it.
+    Heard,
+    /// The daemon is killed before what follows is durable.
+    Killed,
+    /// No daemon is there.
+    Away,
+    /// The run ends.
+    End(RunState),
+    Pause(bool),
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Whatever is written, and whoever is killed: a run that begins later is about it.
+    #[test]
+    fn nothing_that_was_written_is_forgotten(
+        writes in prop::collection::vec(
+            prop_oneof![
+                4 => Just(Write::Heard),
+                2 => Just(Write::Killed),
+                1 => Just(Write::Away),
+                4 => prop_oneof![Just(Success), Just(Failed)].prop_map(Write::End),
+                1 => any::<bool>().prop_map(Write::Pause),
+            ],
+            1..40,
+        ),
+        overlap in prop_oneof![Just(Queue), Just(Allow)],
+    ) {
+        let reader = DagPlan {
+            after: after(&[], &["prices"]),
+            overlap,
+            ..plan("d", None)
+        };
+        let mut world = World::new(0, vec![reader]);
+        let mut began: BTreeMap<RunId, (i64, i64, i64)> = BTreeMap::new();
+        let mut written = Vec::new();
+        let seconds = |time: Timestamp| (time - at(0)).num_seconds();
+        for (now, write) in (1..).zip(writes) {
+            let event = wrote("prices", now, (now, now + 1));
+            if matches!(write, Write::Heard | Write::Killed | Write::Away) {
+                written.push(now);
+                world.happened.push((now, Heard::Dataset {
+                    dataset: dataset("prices"),
+                    at: at(now),
+                    interval: between(now, now + 1),
+                }));
+            }
+            match write {
+                Write::Heard => world.tell(now, vec![event]),
+                Write::Killed => {
+                    let _ = world.planner.handle(at(now), vec![event]);
+                    world.restart(now);
+                }
+                Write::Away => world.restart(now),
+                Write::End(state) => world.end_all(now, "d", state),
+                Write::Pause(paused) => {
+                    world.tell(now, vec![PlanEvent::Paused { dag: dag("d"), paused }]);
+                }
+            }
+            for (run, (_, occurrence)) in &world.running {
+                let (start, end) = (occurrence.interval_start, occurrence.interval_end);
+                began.entry(run.clone()).or_insert((now, seconds(start), seconds(end)));
+            }
+        }
+        world.tell(100, vec![PlanEvent::Paused { dag: dag("d"), paused: false }]);
+        for now in 101..150 {
+            for (run, (_, occurrence)) in &world.running {
+                let (start, end) = (occurrence.interval_start, occurrence.interval_end);
+                began.entry(run.clone()).or_insert((now, seconds(start), seconds(end)));
+            }
+            world.end_all(now, "d", Success);
+        }
+        prop_assert!(began.len() <= written.len());
+        for one in written {
+            let about = |(begin, start, end): &(i64, i64, i64)| {
+                *begin >= one && *start <= one && *end > one
+            };
+            prop_assert!(began.values().any(about), "{one}: {began:?}");
+        }
+    }
 }
