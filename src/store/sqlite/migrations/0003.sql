@@ -26,8 +26,3 @@ CREATE TABLE notice_window (
   told  INTEGER NOT NULL,
   held  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-
--- Runs that are gone, and that databases which were loaded into may still know of.
-CREATE TABLE removed (
-  run TEXT NOT NULL PRIMARY KEY
-) STRICT, WITHOUT ROWID;
