@@ -78,7 +78,7 @@ fn commands_that_are_named_exist() {
                 if word != "runner" {
                     continue;
                 }
-                let Some(command) = words.peek().filter(|next| is_name(next)) else {
+                let Some(command) = words.peek().copied().filter(|next| is_name(next)) else {
                     continue;
                 };
                 let Some(mut found) = program.find_subcommand(command) else {
