@@ -9,7 +9,7 @@ mod scope;
 mod tell;
 
 pub use alarm::Alarm;
-pub use host::{Control, Host, HostParts, NewRun, News, masker_of};
+pub use host::{Control, Host, HostParts, NewRun, News, Wish, masker_of, no_runs};
 pub use owner::{OwnerLock, is_alive, ring};
 pub use scope::trigger_word;
 pub use tell::trial;

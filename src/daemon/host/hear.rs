@@ -14,6 +14,7 @@ impl Host {
                 let cancel = |run| Event::CancelRequested { run };
                 self.events.extend(runs.into_iter().map(cancel));
             }
+            Some(Control::Wish(wish)) => self.wishes.push(wish),
             Some(Control::Reload) => self.told.reload = true,
             Some(Control::Drain) => {
                 self.told.hurry = self.draining;

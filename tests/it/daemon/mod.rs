@@ -1,5 +1,6 @@
 //! `runner schedule` as a process: what it begins, what it hears, and how it ends.
 
+mod children;
 mod commands;
 mod downtime;
 mod edits;
