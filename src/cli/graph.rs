@@ -239,6 +239,7 @@ mod tests {
             priority: 0,
             concurrency: None,
             continue_on_failure: false,
+            waits: false,
         };
         Dag {
             id: DagId::new("d").unwrap(),

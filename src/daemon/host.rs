@@ -4,6 +4,7 @@
 //! then acts on it.
 
 mod act;
+mod children;
 mod hear;
 mod patience;
 mod told;
@@ -11,8 +12,10 @@ mod told;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+pub use self::children::{Wish, no_runs};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::alarm::Alarm;
@@ -30,7 +33,7 @@ use crate::model::{
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
 use crate::store::{Command, Decided, Owner, RunStore, StoreError, StoredRun};
-use crate::task::{Clock, Progress};
+use crate::task::{Clock, Progress, RunEnd};
 
 /// Most events taken in one turn: with more, a commit gets late.
 const TURN: usize = 4096;
@@ -62,6 +65,8 @@ pub enum Control {
     Alive,
     /// Nothing is to be started any more; what runs may end. Said again: it may not.
     Drain,
+    /// An attempt wants something of another run.
+    Wish(Wish),
 }
 
 /// What happens, told after it is durable.
@@ -136,6 +141,11 @@ pub struct Host {
     /// Those among them whose run goes on until it is stopped.
     streaming: HashSet<AttemptId>,
     events: Vec<Event>,
+    /// What attempts want of other runs, and who waits for the end of which.
+    wishes: Vec<Wish>,
+    awaited: HashMap<RunId, Vec<oneshot::Sender<Option<RunEnd>>>>,
+    /// Runs that have ended in this turn and are waited for.
+    settled: Vec<RunId>,
     /// Commands that have become events, and are to be forgotten with the next commit.
     heard: Vec<Command>,
     /// What clears away after runs.
@@ -180,6 +190,9 @@ impl Host {
             active: 0,
             streaming: HashSet::new(),
             events: Vec::new(),
+            wishes: Vec::new(),
+            awaited: HashMap::new(),
+            settled: Vec::new(),
             heard: Vec::new(),
             leaving: JoinSet::new(),
             supervisor: Supervisor::default(),
@@ -484,7 +497,7 @@ impl Host {
                 Err(_) => break,
             }
         }
-        Ok(())
+        self.answer_wishes().await
     }
 
     fn answered(&mut self, answer: Option<Answer>) {
@@ -535,7 +548,7 @@ impl Host {
         for action in rest {
             self.act(action).await;
         }
-        Ok(())
+        self.tell_waiting().await
     }
 }
 

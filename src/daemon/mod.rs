@@ -15,7 +15,7 @@ mod tell;
 pub use alarm::Alarm;
 pub use backfill::Backfill;
 pub use begin::{Beginning, begin};
-pub use host::{Control, Host, HostParts, NewRun, News, masker_of};
+pub use host::{Control, Host, HostParts, NewRun, News, Wish, masker_of, no_runs};
 pub use owner::{OwnerLock, is_alive, ring};
 pub use scope::trigger_word;
 pub use supervisor::Supervisor;

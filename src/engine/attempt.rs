@@ -157,6 +157,8 @@ impl Step<'_> {
         };
         let policy = run.dag.tasks.get(id.task.get());
         let again = policy.is_some_and(|task| task.retry.on.contains(&FailureKind::Lost));
+        // To go on waiting costs nothing, and what it waits for counts its own losses.
+        let waits = policy.is_some_and(|task| task.waits);
         let Some(task_run) = run.get_mut(id) else {
             return;
         };
@@ -165,7 +167,7 @@ impl Step<'_> {
         };
         let number = task_run.attempts;
         task_run.budget.losses = task_run.budget.losses.saturating_add(1);
-        let forgiven = again && task_run.budget.losses <= FORGIVEN_LOSSES;
+        let forgiven = waits || (again && task_run.budget.losses <= FORGIVEN_LOSSES);
         let ended = Ended {
             number,
             started,

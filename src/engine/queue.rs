@@ -13,7 +13,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::state::RunKey;
-use crate::model::{PoolId, TaskRunId};
+use crate::model::{PoolId, Task, TaskRunId};
+
+/// The pool of attempts that only wait. They need room to begin, and then give it back.
+const WAITS: usize = 1;
 
 /// A place in the queue: larger priority first, then the order of becoming ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +52,7 @@ pub(super) enum Obstacle {
 pub(super) struct Queue {
     active: u32,
     most: Option<u32>,
-    /// The first one stands for all pools without a limit.
+    /// The first one stands for all pools without a limit, the second is that of what only waits.
     pools: Vec<Pool>,
     names: BTreeMap<PoolId, usize>,
     runs: BTreeMap<RunKey, Lanes>,
@@ -116,7 +119,7 @@ impl Queue {
             active: 0,
             // A limit of 0 would keep every run for ever, and a run must end.
             most: most.map(|most| most.max(1)),
-            pools: vec![Pool::default()],
+            pools: vec![Pool::default(), Pool::default()],
             names: BTreeMap::new(),
             runs: BTreeMap::new(),
             heads: BTreeMap::new(),
@@ -153,7 +156,14 @@ impl Queue {
     }
 
     /// What a task takes, or the slots of its pool when that is more than the pool has at all.
-    pub(super) fn claim(&self, pool: Option<&(PoolId, u32)>) -> Result<Claim, u32> {
+    pub(super) fn claim(&self, task: &Task) -> Result<Claim, u32> {
+        if task.waits {
+            return Ok(Claim {
+                pool: WAITS,
+                slots: 0,
+            });
+        }
+        let pool = task.pool.as_ref();
         let unlimited = Claim { pool: 0, slots: 0 };
         let Some((name, slots)) = pool else {
             return Ok(unlimited);
@@ -215,6 +225,9 @@ impl Queue {
 
     /// Counts an attempt as running, whether there is room or not.
     pub(super) fn take(&mut self, run: RunKey, claim: Claim) {
+        if claim.pool == WAITS {
+            return;
+        }
         self.active += 1;
         self.pools[claim.pool].used += claim.slots;
         let Some(lanes) = self.runs.get_mut(&run) else {
@@ -230,6 +243,9 @@ impl Queue {
 
     /// Gives back what [`Queue::pop`] or [`Queue::take`] took.
     pub(super) fn release(&mut self, run: RunKey, claim: Claim) {
+        if claim.pool == WAITS {
+            return;
+        }
         self.active = self.active.saturating_sub(1);
         let pool = &mut self.pools[claim.pool];
         pool.used = pool.used.saturating_sub(claim.slots);

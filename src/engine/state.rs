@@ -200,7 +200,7 @@ impl Run {
                 own: TaskRun::new(0, Phase::Waiting { question: None }),
                 needs: Needs::default(),
                 left_out: left_out(task.id.as_str()),
-                claim: queue.claim(task.pool.as_ref()),
+                claim: queue.claim(task),
                 group: None,
             })
             .collect();

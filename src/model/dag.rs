@@ -34,6 +34,9 @@ pub struct Task {
     pub concurrency: Option<u32>,
     /// Its failure counts as success for the tasks that need it and for the run.
     pub continue_on_failure: bool,
+    /// It only waits for other runs: its attempts are none of those that may run at a time, and take
+    /// no slots, so that what it waits for has room.
+    pub waits: bool,
 }
 
 impl Dag {

@@ -1,6 +1,7 @@
 //! From YAML text to a checked [`Project`]. Only this room knows that the language is YAML.
 
 mod after;
+mod children;
 mod circles;
 mod connections;
 mod files;

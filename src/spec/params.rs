@@ -172,6 +172,38 @@ impl Params {
             Err(errors)
         }
     }
+
+    /// The values of a run that another begins. A text may stand for a value of another type, as on
+    /// the command line.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn bind_values(
+        &self,
+        given: &JsonMap<String, Json>,
+    ) -> Result<JsonMap<String, Json>, Vec<String>> {
+        let unknown = given.keys().filter(|name| !self.has(name));
+        let mut errors: Vec<String> = unknown.map(|name| self.unknown(name)).collect();
+        let mut values = JsonMap::new();
+        for param in &self.list {
+            let value = match (given.get(&param.name), &param.default) {
+                (Some(value), _) => param.rules.take(value),
+                (None, Some(default)) => Ok(default.clone()),
+                (None, None) => Err("it has no default and isn't given".to_owned()),
+            };
+            match value {
+                Ok(value) => {
+                    values.insert(param.name.clone(), value);
+                }
+                Err(reason) => errors.push(format!("parameter `{}`: {reason}", param.name)),
+            }
+        }
+        if errors.is_empty() {
+            Ok(values)
+        } else {
+            Err(errors)
+        }
+    }
 }
 
 /// Reads a parameter. One that has mistakes is there all the same, so that what reads it is no
@@ -391,6 +423,18 @@ impl Rules {
     }
 
     /// Reads a value from a command line.
+    /// A value as it is or, where it is a text, what the text says.
+    ///
+    /// # Errors
+    /// Why the value doesn't fit.
+    pub fn take(&self, value: &Json) -> Result<Json, String> {
+        match (self.check(value), value) {
+            (Ok(()), _) => Ok(value.clone()),
+            (Err(reason), Json::String(text)) => self.parse(text).map_err(|_| reason),
+            (Err(reason), _) => Err(reason),
+        }
+    }
+
     fn parse(&self, text: &str) -> Result<Json, String> {
         let value = match self.kind {
             Some(ParamType::String | ParamType::Date) if !(self.nullable && text == "null") => {

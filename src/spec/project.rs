@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::after::{Links, resolve};
+use super::children;
 use super::connections::Around;
 use super::files::{Files, Origin};
 use super::pipeline::Pipeline;
@@ -140,7 +141,10 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
             _ => broken.push((path.clone(), name)),
         }
     }
-    for dag in resolve(&links, all_there, &mut read_pipelines, &mut report) {
+    let mut wrong = resolve(&links, all_there, &mut read_pipelines, &mut report);
+    let found = children::check(&links, all_there, &read_pipelines, &mut report);
+    wrong.extend(found);
+    for dag in wrong {
         if let Some(pipeline) = read_pipelines.remove(dag.as_str()) {
             broken.push((pipeline.path, Some(dag)));
         }

@@ -129,6 +129,18 @@ impl Reading<'_, '_> {
                 }
             })
             .collect();
+        let waits = action.child().is_some_and(|child| child.wait);
+        if let (true, Some(pool)) = (waits, &record.pool) {
+            self.report.push(
+                Diagnostic::warning(
+                    "no-effect",
+                    "`pool` has no effect on a task that waits for a run",
+                    pool.span,
+                )
+                .label("it takes no slots")
+                .help("give the tasks of the other DAG a pool"),
+            );
+        }
         let task = Task {
             id: head.id.clone(),
             needs: Vec::new(),
@@ -145,6 +157,7 @@ impl Reading<'_, '_> {
             concurrency: record.concurrency.map(|limit| limit.get()),
             // A hook never changes how the run ends.
             continue_on_failure: record.continue_on_failure.unwrap_or_default() || hook.is_some(),
+            waits,
         };
         let spec = TaskSpec {
             id: head.id.clone(),

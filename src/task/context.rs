@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-use super::Log;
+use super::{Log, Runs};
 use crate::connection::{Connections, LedgerKey, Places};
 use crate::data::{Columns, DataError, DatasetInfo, DatasetName, DatasetWriter};
 use crate::model::{AttemptId, DagId, TaskId, Timestamp};
@@ -32,6 +32,8 @@ pub struct AttemptContext {
     /// Cancelled when the attempt is to end.
     pub cancel: CancellationToken,
     pub clock: Clock,
+    /// Runs of other DAGs.
+    pub runs: Arc<dyn Runs>,
 }
 
 impl AttemptContext {

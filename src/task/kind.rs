@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptContext, Surroundings, Touch};
+use super::{AttemptContext, Child, Surroundings, Touch};
 use crate::connection::{DatabaseError, HttpError};
 use crate::data::{DataError, DatasetInfo};
 use crate::document::Node;
@@ -52,6 +52,11 @@ pub trait Task: Send + Sync + std::fmt::Debug {
     /// Names of connections it uses.
     fn connections(&self) -> Vec<&str> {
         Vec::new()
+    }
+
+    /// The run of another DAG that it begins.
+    fn child(&self) -> Option<&Child> {
+        None
     }
 
     /// What it does to databases and topics, in its order, as far as that can be told before it runs.

@@ -3,6 +3,7 @@
 mod check;
 mod context;
 mod copy;
+mod dag;
 mod empty;
 mod exactly_once;
 mod file;
@@ -15,6 +16,7 @@ pub mod message;
 mod messages;
 mod notify;
 mod plot;
+mod runs;
 mod script;
 pub mod shell;
 mod sql;
@@ -26,6 +28,7 @@ pub use context::{AttemptContext, Clock, Progress};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};
+pub use runs::{Child, RunEnd, Runs, WantedRun};
 pub use script::SqlCode;
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings, unreadable};
 pub use touch::{Deed, Load, LoadColumn, Stage, Touch};
@@ -42,6 +45,7 @@ pub const KINDS: &[&TaskKind] = &[
     &check::KIND,
     &plot::KIND,
     &notify::KIND,
+    &dag::KIND,
 ];
 
 /// The kind of a task that names none: it does nothing, a point where others meet.

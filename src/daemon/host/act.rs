@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::children::Children;
 use super::{Host, News};
 use crate::engine::{Action, Event};
 use crate::executor::{Executor as _, Job};
@@ -59,6 +60,9 @@ impl Host {
                 Transition::Run { run, state, at } if state.is_finished() => {
                     let run = run.clone();
                     if let Some(held) = self.runs.remove(&run) {
+                        if self.awaited.contains_key(&run) {
+                            self.settled.push(run.clone());
+                        }
                         self.told.ended.push((held.spec, *state, *at));
                         if held.taken_up {
                             self.clear_away(run);
@@ -161,6 +165,7 @@ impl Host {
             progress: progress.clone(),
             cancel: tokio_util::sync::CancellationToken::new(),
             clock: self.clock.clone(),
+            runs: Arc::new(Children(self.control.0.clone())),
             id: attempt.clone(),
         };
         let job = Job {
@@ -168,7 +173,9 @@ impl Host {
             context,
         };
         self.active += 1;
-        if self.is_stream(&attempt.run) {
+        // A wait is cut off like a stream: its run goes on at the next start, and it with it.
+        let waits = held.pipeline.dag.task(id.task).waits;
+        if waits || self.is_stream(&attempt.run) {
             self.streaming.insert(attempt.clone());
         }
         self.tell(News::Started { attempt, progress });

@@ -17,6 +17,7 @@ impl Host {
             }
             Some(Control::Alive) => self.supervisor.alive(),
             Some(Control::Fire { dag, firing }) => self.told.fired.push((dag, firing)),
+            Some(Control::Wish(wish)) => self.wishes.push(wish),
             Some(Control::Reload) => self.told.reload = true,
             Some(Control::Drain) => {
                 self.told.hurry = self.draining;

@@ -25,6 +25,11 @@ fn example_settings() -> String {
     format!("connections:\n{}", indented.collect::<String>())
 }
 
+/// What the example of `dag` runs.
+const INGEST: &str = "dag: ingest_prices\ntasks: { go: { shell: \"true\" } }\n";
+const REPORT: &str = "dag: daily_report\nparams: { day: { type: date }, draft: true }\n\
+                      tasks: { go: { if: params.draft or params.day, shell: \"true\" } }\n";
+
 #[test]
 fn every_example_is_a_pipeline_without_mistakes() {
     let settings = example_settings();
@@ -32,6 +37,8 @@ fn every_example_is_a_pipeline_without_mistakes() {
         let case = Case::of(&[
             ("runner.yaml", settings.as_bytes()),
             ("pipelines/example.yaml", kind.example.as_bytes()),
+            ("pipelines/ingest_prices.yaml", INGEST.as_bytes()),
+            ("pipelines/daily_report.yaml", REPORT.as_bytes()),
         ]);
         let loaded = case.load();
         let text = render_text(&loaded.diagnostics, &loaded.sources, false);

@@ -1,6 +1,7 @@
 //! `runner schedule` as a process: what it begins, what it hears, and how it ends.
 
 mod backfill;
+mod children;
 mod commands;
 mod downtime;
 mod edits;

@@ -110,6 +110,44 @@ fn a_run_that_is_taken_over_takes_no_room_from_the_others() {
     assert_eq!((next[0].run.as_str(), next[0].number), ("theirs", 2));
 }
 
+/// A task that waits for another run leaves room for it, whatever is limited.
+#[test]
+fn what_only_waits_takes_no_room() {
+    let pool = PoolId::new("one").unwrap();
+    let task = |name: &str, waits| Task {
+        pool: Some((pool.clone(), 1)),
+        waits,
+        ..plain(name)
+    };
+    let waiting = dag(vec![task("a", true), task("b", true), task("c", false)]);
+    let other = dag(vec![task("a", false)]);
+    let mut engine = Engine::new(&Limits {
+        max_active_tasks: Some(1),
+        pools: std::iter::once((pool.clone(), 1)).collect(),
+    });
+    let starts = |actions: &[Action]| {
+        let starts = actions.iter().filter_map(|action| match action {
+            Action::Dispatch(attempt) => Some(attempt.clone()),
+            _ => None,
+        });
+        starts.collect::<Vec<_>>()
+    };
+    // Two wait and one works: the next must wait for that one, and for no other.
+    let begun = starts(&engine.handle(start(), [triggered("waiting", &waiting)]));
+    assert_eq!(begun.len(), 3);
+    assert_eq!(
+        starts(&engine.handle(start(), [triggered("other", &other)])),
+        Vec::new()
+    );
+    let done = finished(begun[2].clone(), AttemptOutcome::Success);
+    assert_eq!(starts(&engine.handle(start(), [done])).len(), 1);
+    // What ends gives back nothing that it didn't take.
+    let waited = finished(begun[0].clone(), AttemptOutcome::Success);
+    engine.handle(start(), [waited]);
+    let third = triggered("third", &other);
+    assert_eq!(starts(&engine.handle(start(), [third])), Vec::new());
+}
+
 /// Each event may be nonsense; none of it is a reason to fall.
 #[test]
 fn nonsense_changes_nothing() {

@@ -311,5 +311,6 @@ pub(crate) fn plain(name: &str) -> Task {
         priority: 0,
         concurrency: None,
         continue_on_failure: false,
+        waits: false,
     }
 }

@@ -135,6 +135,7 @@ impl Attempt {
             progress: Arc::new(Progress::default()),
             cancel: self.cancel.clone(),
             clock,
+            runs: runner::daemon::no_runs(),
         }
     }
 
