@@ -153,7 +153,7 @@ fn report_circle(links: &[Links], path: &[usize], report: &mut Report) {
     } else if earlier == later {
         format!("DAG `{}` comes after itself", dag(later))
     } else {
-        let names = path_text(path.iter().map(|at| dag(*at)).collect());
+        let names = path_text(&path.iter().map(|at| dag(*at)).collect::<Vec<_>>());
         format!("these DAGs come after each other: {names}")
     };
     let mut diagnostic = Diagnostic::error("cycle", message, last.0.span);

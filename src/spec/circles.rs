@@ -58,7 +58,7 @@ fn circle_within(needs: &[Vec<usize>], component: &[usize]) -> Vec<usize> {
 }
 
 /// The names along a circle, the middle of a long one left out.
-pub fn path_text(names: Vec<&str>) -> String {
+pub fn path_text(names: &[&str]) -> String {
     if names.len() <= 20 {
         return names.join(" → ");
     }

@@ -206,7 +206,7 @@ fn report_cycle(heads: &[TaskHead<'_>], path: &[usize], report: &mut Report) {
     let Some(last) = edges.pop().and_then(need) else {
         return;
     };
-    let shown = path_text(path.iter().map(|at| name(*at)).collect());
+    let shown = path_text(&path.iter().map(|at| name(*at)).collect::<Vec<_>>());
     let mut diagnostic = Diagnostic::error(
         "cycle",
         format!("these tasks wait for each other: {shown}"),
