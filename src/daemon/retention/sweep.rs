@@ -192,7 +192,7 @@ impl Sweep {
                 return Ok(());
             }
         };
-        let sized = self.is_sized(left);
+        let is_sized = self.is_sized(left);
         let mut sizes = Vec::new();
         loop {
             let read = tokio::task::spawn_blocking(move || {
@@ -222,7 +222,7 @@ impl Sweep {
                 if self.is_past(left, row, found).await? {
                     let bytes = self.remove(left, &run, &mut found.swept).await;
                     self.count(left, bytes, found);
-                } else if sized {
+                } else if is_sized {
                     let path = folder.join(run.as_str());
                     let fixed = self.stays(row, found).await?;
                     sizes.push(Sized {

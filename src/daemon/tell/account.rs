@@ -97,8 +97,8 @@ impl Account {
             }
         };
         // A run that hasn't begun is told of by the one that it waits for.
-        let begun = detail.get("begun").and_then(Json::as_bool).unwrap_or(true);
-        if begun {
+        let has_begun = detail.get("begun").and_then(Json::as_bool).unwrap_or(true);
+        if has_begun {
             lines.push(format!("Run {}, {}, after {took}", spec.id, origin(spec)));
         }
         lines.extend(link.clone());
