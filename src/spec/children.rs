@@ -154,7 +154,7 @@ fn report_circles(
             continue;
         };
         let only_runs = begun.len() == edges.len();
-        let text = path_text(path.iter().map(|at| name(*at)).collect());
+        let text = path_text(&path.iter().map(|at| name(*at)).collect::<Vec<_>>());
         let message = if parent == child {
             format!("DAG `{}` runs itself", name(parent))
         } else if only_runs {
