@@ -239,7 +239,7 @@ fn missed_deadlines_are_seen() {
 fn a_timeout_ends_an_attempt_and_fails_the_run() {
     let mut actor = dag("d", 60, Skip, &[30]);
     tasks(&mut actor, |task| {
-        task.timeout = Some(Duration::from_secs(20))
+        task.timeout = Some(Duration::from_secs(20));
     });
     check(vec![actor], &[], 100, &["d of 60: 60 to failed at 80"]);
 }
