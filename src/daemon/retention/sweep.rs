@@ -56,6 +56,15 @@ pub struct Swept {
     pub troubles: Vec<String>,
 }
 
+impl Swept {
+    fn of(&mut self, left: Left) -> &mut Amount {
+        match left {
+            Left::Logs => &mut self.logs,
+            Left::Data => &mut self.data,
+        }
+    }
+}
+
 /// A look at everything that is past.
 pub struct Sweep {
     pub project: Arc<Project>,
@@ -221,7 +230,7 @@ impl Sweep {
                 };
                 if self.is_past(left, row, found).await? {
                     let bytes = self.remove(left, &run, &mut found.swept).await;
-                    self.count(left, bytes, found);
+                    found.swept.of(left).add(bytes);
                 } else if is_sized {
                     let path = folder.join(run.as_str());
                     let fixed = self.stays(row, found).await?;
@@ -236,14 +245,6 @@ impl Sweep {
         }
         self.shrink(left, sizes, found).await;
         Ok(())
-    }
-
-    fn count(&self, left: Left, bytes: u64, found: &mut Found) {
-        let amount = match left {
-            Left::Logs => &mut found.swept.logs,
-            Left::Data => &mut found.swept.data,
-        };
-        amount.add(bytes);
     }
 
     fn keep(&self, left: Left, dag: &DagId) -> Keep {
@@ -338,7 +339,7 @@ impl Sweep {
             *used -= sized.bytes;
             self.step().await;
             let bytes = self.remove(left, &sized.run, &mut found.swept).await;
-            self.count(left, bytes, found);
+            found.swept.of(left).add(bytes);
         }
     }
 
