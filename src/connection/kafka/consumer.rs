@@ -95,6 +95,10 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("heartbeat.interval.ms", "2000"),
 ];
 
+/// A broker keeps a question at the end of a partition for half a second, in case that a message
+/// comes: too long for whoever wants to hear of the end.
+const SOON_AT_THE_END: &[(&str, &str)] = &[("fetch.wait.max.ms", "50")];
+
 pub(super) fn open(
     settings: &Settings,
     reached: Reached,
@@ -120,7 +124,11 @@ pub(super) fn open(
     // Without a group the library still wants a name for what it never commits.
     let group = options.group.unwrap_or_else(|| "runner".to_owned());
     fixed.push(("group.id", group));
-    let config = settings.config(&reached.brokers, DEFAULTS, &fixed);
+    let defaults = match options.ends {
+        true => [DEFAULTS, SOON_AT_THE_END].concat(),
+        false => DEFAULTS.to_vec(),
+    };
+    let config = settings.config(&reached.brokers, &defaults, &fixed);
     let client = config
         .create_with_context(Context::new(reached.told()))
         .map_err(|error| KafkaError::of_library("connect", &error, &reached.brokers, None))?;

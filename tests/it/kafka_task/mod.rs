@@ -4,6 +4,9 @@ mod consume;
 mod dead_letters;
 mod ends;
 
+mod moments;
 mod produce;
+mod rebalances;
 mod sharing;
 mod stage;
+mod transactions;

@@ -1,9 +1,10 @@
 //! A cluster with topics, a database, and attempts of tasks on them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use runner::connection::Session;
 use runner::connection::kafka::{ConsumerOptions, KafkaCluster, Partition, Polled, Start};
+use runner::connection::{Connection, Session};
 use runner::model::ConnectionId;
 use runner::task::{KINDS, TaskKind, TaskResult};
 use serde_json::{Value as Json, json};
@@ -23,22 +24,43 @@ pub(super) struct Stage {
     pub(super) dead: String,
 }
 
+/// How a stage reaches its servers.
+pub(super) struct Ways {
+    /// The test's own, which nothing happens to.
+    pub(super) database: Arc<dyn Connection>,
+    pub(super) kafka: Arc<dyn Connection>,
+    /// Those of the tasks.
+    pub(super) tasks_database: Arc<dyn Connection>,
+    pub(super) tasks_kafka: Arc<dyn Connection>,
+}
+
 /// How many partitions the topic has.
 pub(super) const PARTITIONS: i32 = 3;
 
 impl Stage {
     pub(super) async fn new() -> Self {
         let (database, _) = postgres().await;
-        let mut session = session(&database).await;
+        let kafka = shared().await;
+        let ways = Ways {
+            tasks_database: database.clone(),
+            tasks_kafka: kafka.clone(),
+            database,
+            kafka,
+        };
+        Self::between(ways).await
+    }
+
+    /// The same with connections of the tasks that aren't those of the test.
+    pub(super) async fn between(ways: Ways) -> Self {
+        let mut session = session(&ways.database).await;
         let table = "CREATE TABLE t (n int, text text)";
         session.execute(&statement(table, &[])).await.expect("made");
-        let kafka = shared().await;
-        let cluster = cluster(&kafka);
+        let cluster = cluster(&ways.kafka);
         let (topic, dead) = (unique("topic"), unique("dead"));
         declare(&cluster, &topic, PARTITIONS.unsigned_abs()).await;
         declare(&cluster, &dead, 1).await;
         let mut attempt = Attempt::new();
-        for (name, connection) in [("db", database), ("events", kafka)] {
+        for (name, connection) in [("db", ways.tasks_database), ("events", ways.tasks_kafka)] {
             let name = ConnectionId::new(name).expect("a name");
             attempt.connections.insert(name, connection);
         }

@@ -10,14 +10,14 @@ use crate::support::eventually::{eventually_blocking, so};
 
 /// A living process that works in or for a folder.
 #[derive(Debug, Clone)]
-pub(super) struct Process {
-    pub(super) pid: i32,
-    pub(super) parent: i32,
-    pub(super) command: String,
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    pub(crate) parent: i32,
+    pub(crate) command: String,
 }
 
 impl Process {
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         // It may have ended by itself since it was looked for.
         let _ = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
     }
@@ -49,20 +49,20 @@ impl Process {
         })
     }
 
-    pub(super) fn is_supervisor(&self) -> bool {
+    pub(crate) fn is_supervisor(&self) -> bool {
         self.command.contains("embedded-supervisor")
     }
 }
 
 /// All processes of a folder.
-pub(super) fn processes(folder: &Path) -> Vec<Process> {
+pub(crate) fn processes(folder: &Path) -> Vec<Process> {
     let entries = fs::read_dir("/proc").expect("/proc");
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid| Process::read(pid, folder)).collect()
 }
 
 /// The server's first process, when there is a server.
-pub(super) fn postmaster(folder: &Path) -> Option<Process> {
+pub(crate) fn postmaster(folder: &Path) -> Option<Process> {
     let text = fs::read_to_string(folder.join(".runner/postgres/data/postmaster.pid")).ok()?;
     let pid = text.lines().next()?.parse().ok()?;
     // The number may belong to another process by now.
@@ -70,7 +70,7 @@ pub(super) fn postmaster(folder: &Path) -> Option<Process> {
 }
 
 /// Waits until no process of a folder is left.
-pub(super) fn wait_until_none(folder: &Path) {
+pub(crate) fn wait_until_none(folder: &Path) {
     eventually_blocking(|| {
         let left = processes(folder);
         so(left.is_empty(), || format!("still there: {left:#?}"))

@@ -13,11 +13,11 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::machine::wait_until_none;
-pub(super) use crate::support::eventually::DEADLINE;
+pub(crate) use crate::support::eventually::DEADLINE;
 use crate::support::postgres::runner;
 
 /// A project. Its processes have ended before the folder is removed.
-pub(super) struct Project {
+pub(crate) struct Project {
     root: PathBuf,
     log: PathBuf,
     folder: Option<TempDir>,
@@ -25,7 +25,7 @@ pub(super) struct Project {
 
 impl Project {
     /// A project of files: path and text.
-    pub(super) fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new().prefix("kill-").tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap().join("project");
         for (path, text) in files {
@@ -41,7 +41,7 @@ impl Project {
     }
 
     /// The same with a cluster that is made already: to make one takes most of a second.
-    pub(super) async fn with_server(files: &[(&str, &str)]) -> Self {
+    pub(crate) async fn with_server(files: &[(&str, &str)]) -> Self {
         let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster");
         fs::create_dir_all(&template).unwrap();
         let turn = File::create(template.join("lock")).unwrap();
@@ -58,21 +58,21 @@ impl Project {
         project
     }
 
-    pub(super) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    pub(super) fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.root.join(".runner")
     }
 
     /// What all processes that were started here have said, for messages.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// The program, about to be started in the project.
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let log = || {
             let opened = File::options().create(true).append(true).open(&self.log);
             Stdio::from(opened.unwrap())
@@ -91,17 +91,17 @@ impl Project {
     }
 
     /// Starts the program.
-    pub(super) fn start(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()
     }
 
     /// Runs the program to its end and gives its exit code.
-    pub(super) async fn run(&self, arguments: &[&str]) -> i32 {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> i32 {
         code(self.end_of(&mut self.start(arguments)).await)
     }
 
     /// Waits for the end of the program, which must come.
-    pub(super) async fn end_of(&self, child: &mut Child) -> ExitStatus {
+    pub(crate) async fn end_of(&self, child: &mut Child) -> ExitStatus {
         let Ok(status) = tokio::time::timeout(DEADLINE, child.wait()).await else {
             panic!("it doesn't end:\n{}", self.said());
         };
@@ -109,7 +109,7 @@ impl Project {
     }
 
     /// Files that should be gone when nothing runs: what is half written, owners, marks of attempts.
-    pub(super) fn litter(&self) -> Vec<PathBuf> {
+    pub(crate) fn litter(&self) -> Vec<PathBuf> {
         let mut litter = Vec::new();
         let mut folders = vec![self.root.clone()];
         while let Some(folder) = folders.pop() {
@@ -165,13 +165,13 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 /// An exit code; 128 and the signal's number when there was one.
-pub(super) fn code(status: ExitStatus) -> i32 {
+pub(crate) fn code(status: ExitStatus) -> i32 {
     let signal = || 128 + status.signal().unwrap_or_default();
     status.code().unwrap_or_else(signal)
 }
 
 /// Sends a signal to a program that hasn't been waited for.
-pub(super) fn signal(child: &Child, signal: Signal) {
+pub(crate) fn signal(child: &Child, signal: Signal) {
     let pid = i32::try_from(child.id().expect("a running program")).unwrap();
     kill(Pid::from_raw(pid), signal).expect("a signal");
 }

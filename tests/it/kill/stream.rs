@@ -85,36 +85,53 @@ impl Scene {
 
     /// Waits until so many rows are loaded, whatever happens to the database meanwhile.
     async fn until(&self, rows: i32) {
-        let query = "SELECT count(*) FROM loaded";
-        let mut connected = None;
-        eventually(async || {
-            if connected.is_none() {
-                connected = Some(database(&self.project, "warehouse").await);
-            }
-            let found = match &mut connected {
-                Some(database) => try_number(database, query).await,
-                None => None,
-            };
-            if found.is_none() {
-                connected = None;
-            }
-            match found {
-                Some(found) if found >= rows => Ok(()),
-                _ => Err(format!("{found:?} of {rows}\n{}", self.project.said())),
-            }
-        })
-        .await;
+        let mut watcher = Watcher::new(&self.project, "warehouse");
+        watcher.until("SELECT count(*) FROM loaded", rows).await;
     }
 }
 
-async fn try_number(database: &mut Database, query: &str) -> Option<i32> {
-    let statement = format!("COALESCE(({query}), 0)::int");
-    let found = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT {statement}")));
-    match found.fetch_one(&mut database.connection).await {
-        Ok(found) => Some(found),
-        // The table may not be there yet: nothing is.
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Some(0),
-        Err(_) => None,
+/// Looks into a database that goes away now and then.
+pub(crate) struct Watcher<'a> {
+    project: &'a Project,
+    name: &'static str,
+    connected: Option<Database>,
+}
+
+impl<'a> Watcher<'a> {
+    pub(crate) fn new(project: &'a Project, name: &'static str) -> Self {
+        Self {
+            project,
+            name,
+            connected: None,
+        }
+    }
+
+    /// Waits until a query gives at least this number, and gives what it gives then.
+    pub(crate) async fn until(&mut self, query: &str, least: i32) -> i32 {
+        eventually(async || match self.number(query).await {
+            Some(found) if found >= least => Ok(found),
+            found => Err(format!("{found:?}, not {least}\n{}", self.project.said())),
+        })
+        .await
+    }
+
+    async fn number(&mut self, query: &str) -> Option<i32> {
+        if self.connected.is_none() {
+            self.connected = Some(database(self.project, self.name).await);
+        }
+        let statement = sqlx::AssertSqlSafe(format!("SELECT COALESCE(({query}), 0)::int"));
+        let connection = &mut self.connected.as_mut()?.connection;
+        match sqlx::query_scalar(statement).fetch_one(connection).await {
+            Ok(found) => Some(found),
+            // The table may not be there yet: nothing is.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => {
+                Some(0)
+            }
+            Err(_) => {
+                self.connected = None;
+                None
+            }
+        }
     }
 }
 

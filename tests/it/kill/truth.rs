@@ -13,13 +13,13 @@ use crate::support::eventually::Waiting;
 use crate::support::postgres::runner;
 
 /// A connection to a database of the project's own server, which is up as long as this lives.
-pub(super) struct Database {
-    pub(super) connection: PgConnection,
+pub(crate) struct Database {
+    pub(crate) connection: PgConnection,
     _server: PostgresServer,
 }
 
 /// Connects; the server is started and the database made if need be.
-pub(super) async fn database(project: &Project, name: &str) -> Database {
+pub(crate) async fn database(project: &Project, name: &str) -> Database {
     let waiting = Waiting::begin();
     loop {
         let pause = match try_database(project, name).await {
@@ -46,18 +46,18 @@ async fn try_database(
 }
 
 /// The URL of a database of the project's own server, for others.
-pub(super) async fn url(project: &Project, name: &str) -> String {
+pub(crate) async fn url(project: &Project, name: &str) -> String {
     let server = acquire(&project.state(), runner()).await.expect("a server");
     server.url(name)
 }
 
 impl Database {
     /// What a query gives, as CSV without a header.
-    pub(super) async fn csv(&mut self, query: &str) -> String {
+    pub(crate) async fn csv(&mut self, query: &str) -> String {
         csv(&mut self.connection, query).await
     }
 
-    pub(super) async fn execute(&mut self, statements: &str) {
+    pub(crate) async fn execute(&mut self, statements: &str) {
         let done = sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut self.connection);
         done.await.expect(statements);
     }
@@ -72,7 +72,7 @@ pub(crate) async fn csv(connection: &mut PgConnection, query: &str) -> String {
 }
 
 /// What the file of the run state says to a query of texts; nothing when there is no file yet.
-pub(super) async fn state(project: &Project, query: &str) -> Vec<Vec<String>> {
+pub(crate) async fn state(project: &Project, query: &str) -> Vec<Vec<String>> {
     let path = project.state().join("state.db");
     if !path.is_file() {
         return Vec::new();
@@ -81,7 +81,7 @@ pub(super) async fn state(project: &Project, query: &str) -> Vec<Vec<String>> {
 }
 
 /// What an SQLite file says to a query of texts. A table that isn't there has no rows.
-pub(super) async fn sqlite(path: &Path, query: &str) -> Vec<Vec<String>> {
+pub(crate) async fn sqlite(path: &Path, query: &str) -> Vec<Vec<String>> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true);

@@ -47,6 +47,11 @@ impl Price {
     }
 }
 
+/// Whether a message is no dead letter.
+pub(crate) fn counts(message: &str) -> bool {
+    Price::read(message).is_some()
+}
+
 fn money(cents: i128) -> String {
     format!("{}.{:02}", cents / 100, cents % 100)
 }
@@ -107,7 +112,8 @@ fn expected(messages: &[String]) -> (String, String) {
 const ROWS: &str = "SELECT pair, bid, ask, mid_price, spread, highest_bid, lowest_ask, max_spread, timestamp FROM crypto_metrics ORDER BY pair, id";
 const WINDOWS: &str = "SELECT pair, window_start, round(avg_mid, 6), max_spread, count FROM crypto_metrics_1m ORDER BY pair, window_start";
 
-async fn check(connection: &mut PgConnection, messages: &[String]) {
+/// Checks all rows and windows against messages, which are in the order of each pair.
+pub(crate) async fn check(connection: &mut PgConnection, messages: &[String]) {
     let (rows, windows) = expected(messages);
     assert_eq!(csv(connection, ROWS).await, rows);
     assert_eq!(csv(connection, WINDOWS).await, windows);

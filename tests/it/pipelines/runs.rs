@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions as _, Executor as _};
 use crate::support::postgres::TestDatabase;
 
 /// A copy of the repository's pipelines and what they need, with room for samples and answers.
-pub(super) fn project() -> tempfile::TempDir {
+pub(crate) fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     for part in ["runner.yaml", "pipelines", "sql"] {
@@ -31,7 +31,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Runs the program in a project; the environment has these variables, too.
-pub(super) fn runner(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+pub(crate) fn runner(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let output = command(folder, arguments, environment);
     assert!(
         output.status.success(),
@@ -43,7 +43,7 @@ pub(super) fn runner(folder: &Path, arguments: &[&str], environment: &[(&str, &s
 }
 
 /// Runs the program, whose run has to fail; gives what it says.
-pub(super) fn runner_that_fails(
+pub(crate) fn runner_that_fails(
     folder: &Path,
     arguments: &[&str],
     environment: &[(&str, &str)],
@@ -74,7 +74,7 @@ fn said(output: &Output) -> String {
 }
 
 /// The rows of a query as PostgreSQL writes their values when its zone is UTC; `None` is NULL.
-pub(super) async fn rows(database: &TestDatabase, query: &str) -> Vec<Vec<Option<String>>> {
+pub(crate) async fn rows(database: &TestDatabase, query: &str) -> Vec<Vec<Option<String>>> {
     use futures_util::TryStreamExt as _;
     let mut connection = database.options.connect().await.unwrap();
     connection.execute("set timezone = 'UTC'").await.unwrap();

@@ -1,27 +1,53 @@
 //! A way to PostgreSQL that can lose the answer to a COMMIT.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
-/// What happens to the next COMMIT.
+/// What happens to a COMMIT. Each time its connection is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub(crate) enum Fate {
-    Pass = 0,
     /// It reaches the server, but the connection is lost before its answer comes back.
-    LoseAnswer = 1,
+    LoseAnswer,
+    /// It is on its way to the server, and nobody knows how far it came.
+    LoseBoth,
     /// The connection is lost before it reaches the server.
-    LoseQuestion = 2,
+    LoseQuestion,
+}
+
+pub(crate) const FATES: [Fate; 3] = [Fate::LoseAnswer, Fate::LoseBoth, Fate::LoseQuestion];
+
+struct Trap {
+    /// COMMITs that pass before.
+    skip: usize,
+    fate: Fate,
+    and: Box<dyn FnOnce() + Send>,
+}
+
+#[derive(Default)]
+struct State {
+    trap: Option<Trap>,
+    sprung: usize,
+}
+
+impl State {
+    fn trap(&mut self) -> Option<Trap> {
+        let trap = self.trap.as_mut()?;
+        if trap.skip > 0 {
+            trap.skip -= 1;
+            return None;
+        }
+        self.sprung += 1;
+        self.trap.take()
+    }
 }
 
 /// A socket in a folder of its own, served as long as this lives.
 pub(crate) struct Proxy {
     folder: tempfile::TempDir,
-    fate: Arc<AtomicU8>,
+    state: Arc<Mutex<State>>,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -30,9 +56,9 @@ impl Proxy {
     pub(crate) fn new(socket_dir: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).expect("a socket");
-        let fate = Arc::new(AtomicU8::new(Fate::Pass as u8));
+        let state = Arc::new(Mutex::new(State::default()));
         let server = socket_dir.join(".s.PGSQL.5432");
-        let shared = Arc::clone(&fate);
+        let shared = Arc::clone(&state);
         let serving = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 tokio::spawn(serve(client, server.clone(), Arc::clone(&shared)));
@@ -40,7 +66,7 @@ impl Proxy {
         });
         Self {
             folder,
-            fate,
+            state,
             serving,
         }
     }
@@ -52,7 +78,23 @@ impl Proxy {
 
     /// Decides over the next COMMIT; those after it pass.
     pub(crate) fn next_commit(&self, fate: Fate) {
-        self.fate.store(fate as u8, Ordering::SeqCst);
+        self.commit_after(0, fate, || ());
+    }
+
+    /// Decides over the COMMIT behind so many others, and does something at that moment.
+    pub(crate) fn commit_after(
+        &self,
+        skip: usize,
+        fate: Fate,
+        and: impl FnOnce() + Send + 'static,
+    ) {
+        let and = Box::new(and);
+        self.state.lock().unwrap().trap = Some(Trap { skip, fate, and });
+    }
+
+    /// How many COMMITs or their answers were lost so far.
+    pub(crate) fn sprung(&self) -> usize {
+        self.state.lock().unwrap().sprung
     }
 }
 
@@ -62,7 +104,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn serve(mut client: UnixStream, server: PathBuf, fate: Arc<AtomicU8>) {
+async fn serve(mut client: UnixStream, server: PathBuf, state: Arc<Mutex<State>>) {
     let Ok(mut server) = UnixStream::connect(server).await else {
         return;
     };
@@ -73,16 +115,23 @@ async fn serve(mut client: UnixStream, server: PathBuf, fate: Arc<AtomicU8>) {
                 let Ok(read @ 1..) = read else { return };
                 let asked = &asked[..read];
                 let commits = asked.windows(7).any(|bytes| bytes == b"COMMIT\0");
-                let fate = if commits { fate.swap(0, Ordering::SeqCst) } else { 0 };
-                if fate == Fate::LoseQuestion as u8 {
-                    return;
-                }
+                let trap = commits.then(|| state.lock().unwrap().trap()).flatten();
+                let trap = match trap {
+                    Some(trap) if trap.fate == Fate::LoseQuestion => {
+                        (trap.and)();
+                        return;
+                    }
+                    other => other,
+                };
                 if server.write_all(asked).await.is_err() {
                     return;
                 }
-                if fate == Fate::LoseAnswer as u8 {
-                    // When the answer is here, the transaction is committed.
-                    let _ = server.read(&mut answered).await;
+                if let Some(trap) = trap {
+                    if trap.fate == Fate::LoseAnswer {
+                        // When the answer is here, the transaction is committed.
+                        let _ = server.read(&mut answered).await;
+                    }
+                    (trap.and)();
                     return;
                 }
             }
