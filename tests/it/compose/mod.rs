@@ -1,5 +1,7 @@
 //! `docker-compose.yml`, without an engine: its shape, and what it promises.
 
+mod runs;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
