@@ -71,6 +71,8 @@ pub enum Command {
     Mark(Mark),
     /// Finish the runs that were interrupted
     Resume(Resume),
+    /// Say something by a connection, to see whether it arrives
+    Notify(Notify),
     /// Open a database of the project in its own shell
     Db(Db),
     /// Show the topics of a Kafka cluster, or the messages of one
@@ -102,6 +104,7 @@ impl Command {
                 | Self::Mark(_)
                 | Self::Resume(_)
                 | Self::Db(_)
+                | Self::Notify(_)
                 | Self::Check(Check { live: true, .. })
         )
     }
@@ -131,6 +134,22 @@ pub struct Check {
     /// How to print what is found
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+/// `runner notify`.
+#[derive(Debug, Args)]
+pub struct Notify {
+    /// A connection of kind `webhook` or `smtp`
+    pub connection: String,
+    /// What to say
+    #[arg(long)]
+    pub text: Option<String>,
+    /// An address in place of the connection's own
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: Vec<String>,
+    /// The channel of a chat, in place of the connection's own
+    #[arg(long)]
+    pub channel: Option<String>,
 }
 
 /// `runner types`.
@@ -211,6 +230,9 @@ pub struct Trigger {
     /// Print only the end of the run
     #[arg(short, long)]
     pub quiet: bool,
+    /// Leave the run to `runner schedule`, and don't wait for its end
+    #[arg(short, long, conflicts_with = "dry_run")]
+    pub detach: bool,
 }
 
 /// What a run's name may be, in the words of every command's help.

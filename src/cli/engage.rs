@@ -1,8 +1,8 @@
 //! What a person wants of a run, whoever carries it out.
 //!
 //! A run that is being carried out belongs to a living process: it is told through the store, and
-//! its bell is rung. Every other run is taken over by this process, which then does what the
-//! other would have done.
+//! its bell is rung. Every other run is given to the project's daemon or, without one, taken over by
+//! this process, which then does what the other would have done.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::context::Context;
 use crate::daemon::clock::{clock, now};
+use crate::daemon::schedule::DaemonLock;
 use crate::daemon::{Host, HostParts, News, OwnerLock, is_alive, ring};
 use crate::model::{RunState, Timestamp};
 use crate::spec::Project;
@@ -24,9 +25,9 @@ const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// Who does what is wanted.
 pub enum Engaged {
-    /// The process that carries the run out has been told.
+    /// The process that carries the run out, or will, has been told.
     Told(Owner),
-    /// Nobody carried it out: it is this process's now.
+    /// Nobody carried it out, and there is no daemon: it is this process's now.
     Taken(Box<Taken>),
 }
 
@@ -70,6 +71,11 @@ pub async fn engage(
         if !run.state.is_finished() && is_alive(state, &run.owner) {
             if ring(state, &run.owner)? {
                 return Ok(Engaged::Told(run.owner));
+            }
+        } else if let Some(daemon) = DaemonLock::holder(state) {
+            let given = store.adopt(&run.owner, &daemon, Some(&run.id)).await?;
+            if !given.is_empty() && ring(state, &daemon)? {
+                return Ok(Engaged::Told(daemon));
             }
         } else {
             let (host, heard) = host(context, project, store)?;

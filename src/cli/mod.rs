@@ -11,6 +11,7 @@ mod db;
 mod engage;
 mod exchange;
 mod find;
+mod follow;
 mod graph;
 mod init;
 mod list;
@@ -21,6 +22,7 @@ mod look;
 mod man;
 mod mark;
 mod moment;
+mod notify;
 mod output;
 mod pause;
 mod resume;
@@ -88,6 +90,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Cancel(command) => cancel::run(&context, &command),
         Command::Mark(command) => mark::run(&context, &command),
         Command::Resume(command) => resume::run(&context, &command),
+        Command::Notify(command) => notify::run(&context, &command),
         Command::Db(command) => db::run(&context, &command),
         Command::Topic(command) => topic::run(&context, &command),
         Command::Setup(command) => setup::run(&command),

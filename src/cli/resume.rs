@@ -30,6 +30,8 @@ pub fn run(context: &Context, command: &Resume) -> anyhow::Result<u8> {
         };
         let code = match taken.as_slice() {
             [] => {
+                // There may be something to be told of runs that have ended.
+                host.run_until_idle().await?;
                 writeln!(anstream::stdout(), "no run is interrupted")?;
                 exit::OK
             }

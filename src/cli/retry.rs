@@ -1,15 +1,17 @@
 //! `runner retry`: run again what failed, with all that comes after it.
 
-use std::io::Write as _;
+use std::sync::Arc;
 
 use super::arguments::Retry;
 use super::context::{Context, runtime};
 use super::engage::{Engaged, Taken, engage};
+use super::follow::follow;
 use super::live::View;
 use super::output::Lenient;
 use super::trigger::{exit_code, head, watch};
-use super::{Mistake, exit, find};
-use crate::model::{Outcome, TaskIndex, TaskState};
+use super::{Mistake, find};
+use crate::model::{Outcome, RunSpec, TaskIndex, TaskState};
+use crate::spec::Pipeline;
 use crate::store::{CommandKind, TaskRunRow};
 
 pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
@@ -36,28 +38,11 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
                     .into());
             }
         }
-        let wanted = CommandKind::Retry { tasks };
-        let taken = match engage(context, &project, &store, &run, &wanted).await? {
-            Engaged::Told(owner) => {
-                writeln!(
-                    anstream::stdout(),
-                    "run {} of {} goes on in process {}: `runner logs {} --follow` shows it",
-                    run.id,
-                    run.dag,
-                    owner.0,
-                    run.id
-                )?;
-                return Ok(exit::OK);
-            }
-            Engaged::Taken(taken) => taken,
-        };
-        let Taken {
-            mut host,
-            heard,
-            stored,
-        } = *taken;
+        let stored = store.load(&run.id).await?;
+        let spec = stored.map(|stored| stored.spec);
+        let spec = spec.ok_or_else(|| anyhow::anyhow!("run {} is gone", run.id))?;
         let left_out = |name: &&String| {
-            let only = stored.spec.only.as_ref();
+            let only = spec.only.as_ref();
             only.is_some_and(|only| !only.contains(*name))
         };
         if let Some(name) = command.tasks.iter().find(left_out) {
@@ -66,18 +51,27 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
                 .help("`runner trigger --only` or `--from` makes a new run of it")
                 .into());
         }
-        let pipeline = project
-            .pinned(&version)
-            .map_err(|reason| Mistake::new(format!("run {} can't go on: {reason}", run.id)))?;
-        let spec = stored.spec.clone();
-        let mut view = View::new(
-            Lenient::new(anstream::stdout()),
-            Context::is_terminal(),
-            command.quiet,
-            &spec,
-            pipeline.clone(),
-        );
-        view.head(&head(&pipeline, &spec))?;
+        let pinned = || {
+            project
+                .pinned(&version)
+                .map_err(|reason| Mistake::new(format!("run {} can't go on: {reason}", run.id)))
+        };
+        let wanted = CommandKind::Retry { tasks };
+        let taken = match engage(context, &project, &store, &run, &wanted).await? {
+            Engaged::Told(_) => {
+                let view = view(command, &spec, pinned()?)?;
+                let state = follow(context, &project, &store, &run.id, view).await?;
+                store.close().await;
+                return Ok(exit_code(state));
+            }
+            Engaged::Taken(taken) => taken,
+        };
+        let Taken {
+            mut host,
+            heard,
+            stored,
+        } = *taken;
+        let view = view(command, &spec, pinned()?)?;
         if let Err(reason) = host.resume(stored).await {
             let mistake = format!("run {} can't go on: {reason}", run.id);
             return Err(Mistake::new(mistake).into());
@@ -86,6 +80,23 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
         store.close().await;
         Ok(exit_code(state))
     })
+}
+
+/// What shows the run, with its first line.
+fn view(
+    command: &Retry,
+    spec: &RunSpec,
+    pipeline: Arc<Pipeline>,
+) -> anyhow::Result<View<impl std::io::Write + use<>>> {
+    let mut view = View::new(
+        Lenient::new(anstream::stdout()),
+        Context::is_terminal(),
+        command.quiet,
+        spec,
+        pipeline.clone(),
+    );
+    view.head(&head(&pipeline, spec))?;
+    Ok(view)
 }
 
 /// Whether a task failed. Items of a group that a person has marked are of no concern.

@@ -7,21 +7,22 @@ use std::time::Duration;
 
 use chrono::NaiveTime;
 use serde_json::Value as Json;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::arguments::Trigger;
 use super::context::{Context, unknown};
 use super::live::View;
 use super::output::Lenient;
-use super::{Mistake, exit, look};
-use crate::daemon::clock::{clock, now, random};
-use crate::daemon::{Control, Host, HostParts, NewRun, News, OwnerLock, is_alive};
+use super::{Mistake, engage, exit, follow, look};
+use crate::daemon::clock::{now, random};
+use crate::daemon::schedule::DaemonLock;
+use crate::daemon::{Control, Host, NewRun, News, is_alive, ring};
 use crate::model::{
     DagId, DataInterval, Json as JsonText, RunId, RunSpec, RunState, TaskIndex, Timestamp,
     TriggerKind,
 };
 use crate::spec::{Hook, Pipeline, Project};
-use crate::store::RunStore;
+use crate::store::{Owner, RunStore};
 
 /// Between two frames of the live view.
 const FRAME: Duration = Duration::from_millis(100);
@@ -34,16 +35,16 @@ pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
     }
     super::context::runtime()?.block_on(async {
         let store = context.store().await?;
-        let owner = OwnerLock::acquire(&context.places.state)?;
-        let (news, heard) = unbounded_channel();
-        let parts = HostParts {
-            project: project.clone(),
-            store: store.clone(),
-            owner,
-            clock: clock(),
-            news,
-        };
-        let mut host = Host::new(parts)?;
+        if let Some(daemon) = DaemonLock::holder(&context.places.state) {
+            let code = hand_over(context, command, &project, &store, &pipeline, &spec, daemon);
+            return code.await;
+        }
+        if command.detach {
+            return Err(Mistake::new("nobody is there to carry the run out")
+                .help("`runner schedule` does; without `--detach` this command does it itself")
+                .into());
+        }
+        let (mut host, heard) = engage::host(context, &project, &store)?;
         let resumed = adopt(&mut host, &project, store.as_ref(), Some(&pipeline.id)).await?;
         for run in &resumed {
             let faint = look::FAINT;
@@ -72,6 +73,49 @@ pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
         store.close().await;
         Ok(exit_code(state))
     })
+}
+
+/// Gives the run to the daemon, and shows what becomes of it.
+async fn hand_over(
+    context: &Context,
+    command: &Trigger,
+    project: &Arc<Project>,
+    store: &Arc<dyn RunStore>,
+    pipeline: &Arc<Pipeline>,
+    spec: &RunSpec,
+    daemon: Owner,
+) -> anyhow::Result<u8> {
+    store.put_version(&pipeline.version).await?;
+    let run = crate::store::NewRun {
+        spec: spec.clone(),
+        owner: daemon.clone(),
+    };
+    store.create_runs(&[run]).await?;
+    // If it has ended meanwhile, the run is taken over below.
+    let is_heard = ring(&context.places.state, &daemon)?;
+    if command.detach {
+        let mut out = anstream::stdout();
+        writeln!(out, "{}", head(pipeline, spec))?;
+        if !is_heard {
+            writeln!(
+                out,
+                "the daemon has just ended: the run begins when it is back"
+            )?;
+        }
+        store.close().await;
+        return Ok(exit::OK);
+    }
+    let mut view = View::new(
+        Lenient::new(anstream::stdout()),
+        Context::is_terminal(),
+        command.quiet,
+        spec,
+        pipeline.clone(),
+    );
+    view.head(&head(pipeline, spec))?;
+    let state = follow::follow(context, project, store, &spec.id, view).await?;
+    store.close().await;
+    Ok(exit_code(state))
 }
 
 /// The exit code of a command whose run ended so.

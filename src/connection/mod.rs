@@ -4,6 +4,7 @@ mod bucket;
 mod copy_context;
 mod database;
 mod files;
+mod form;
 mod http;
 pub mod kafka;
 mod kind;
@@ -14,6 +15,7 @@ mod smtp;
 mod sqlite;
 mod stream_place;
 mod table;
+mod unreachable;
 mod webhook;
 
 pub use crate::sqltext::Dialect;
@@ -24,6 +26,7 @@ pub use database::{
     LoadInput, LoadMode, LoadTarget, Loaded, Notice, ReplaceBy, Session, Statement, Stopper,
 };
 pub use files::{Bucket, StoredFile};
+pub use form::form_encoded;
 pub use http::{
     HttpApi, HttpBody, HttpError, HttpHead, HttpLimits, HttpMethod, HttpRequest, HttpResponse,
     HttpStream, Sending, StatusSet,

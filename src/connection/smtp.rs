@@ -10,6 +10,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 
+use super::unreachable::{advised, no_connection};
 use super::{
     Connection, ConnectionKind, Message, Notifier, NotifyError, Places, Sending, Surroundings,
 };
@@ -238,6 +239,24 @@ impl MailServer {
     }
 }
 
+/// What went wrong at the server of this place.
+fn told(place: &str, error: &lettre::transport::smtp::Error) -> String {
+    let mut reason = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        // The library says the nearest cause itself.
+        let text = cause.to_string();
+        if !reason.contains(&text) {
+            reason = format!("{reason}: {text}");
+        }
+        source = cause.source();
+    }
+    match reason.strip_prefix("Connection error: ") {
+        Some(cause) => no_connection(place, cause),
+        None => advised(format!("{place}: {reason}")),
+    }
+}
+
 #[async_trait]
 impl Notifier for MailServer {
     async fn notify(&self, message: &Message, around: &Sending) -> Result<String, NotifyError> {
@@ -265,13 +284,7 @@ impl Notifier for MailServer {
                     Ok(format!("{} by {place}", names.join(", ")))
                 }
                 Err(error) => {
-                    let mut reason = error.to_string();
-                    let mut source = std::error::Error::source(&error);
-                    while let Some(cause) = source {
-                        reason = format!("{reason}: {cause}");
-                        source = cause.source();
-                    }
-                    let message = format!("{place}: {reason}");
+                    let message = told(&place, &error);
                     Err(if error.is_permanent() || error.is_client() {
                         NotifyError::permanent(message)
                     } else {

@@ -156,6 +156,7 @@ impl Notifier for Webhook {
             },
             // Said twice is better than not at all.
             idempotency_key: Some(message.key.clone()),
+            retry_writes: true,
             limits: HttpLimits {
                 timeout: Some(self.timeout),
                 ..HttpLimits::default()

@@ -6,6 +6,7 @@
 mod act;
 mod hear;
 mod patience;
+mod told;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,11 +18,12 @@ use tokio::task::JoinSet;
 use super::alarm::Alarm;
 use super::owner::OwnerLock;
 use super::scope::RunValues;
+use super::tell::Teller;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Local};
 use crate::model::{
-    AttemptId, AttemptOutcome, RunId, RunSpec, RunState, Schedule, TaskIndex, TaskState, Timestamp,
-    Transition,
+    AttemptId, AttemptOutcome, DatasetId, RunId, RunSpec, RunState, Schedule, TaskIndex, TaskState,
+    Timestamp, Transition,
 };
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
@@ -104,7 +106,9 @@ pub(super) struct Told {
     pub(super) belled: bool,
     /// Runs that have begun, and runs that have ended.
     pub(super) began: Vec<Arc<RunSpec>>,
-    pub(super) ended: Vec<(Arc<RunSpec>, RunState)>,
+    pub(super) ended: Vec<(Arc<RunSpec>, RunState, Timestamp)>,
+    /// Datasets that a task which has succeeded writes.
+    pub(super) wrote: Vec<(Arc<RunSpec>, DatasetId, Timestamp)>,
 }
 
 /// Carries out runs until none is left.
@@ -126,6 +130,7 @@ pub struct Host {
     heard: Vec<Command>,
     /// What clears away after runs.
     leaving: JoinSet<()>,
+    teller: Teller,
     answers: (UnboundedSender<Answer>, UnboundedReceiver<Answer>),
     control: (UnboundedSender<Control>, UnboundedReceiver<Control>),
     bell: pipe::Receiver,
@@ -145,6 +150,7 @@ impl Host {
     /// # Errors
     /// When the owner's bell can't be opened.
     pub fn new(parts: HostParts) -> std::io::Result<Self> {
+        let teller = Teller::new(parts.store.clone(), parts.clock.clone());
         Ok(Self {
             bell: parts.owner.bell()?,
             engine: Engine::new(&parts.project.settings.limits),
@@ -165,6 +171,7 @@ impl Host {
             events: Vec::new(),
             heard: Vec::new(),
             leaving: JoinSet::new(),
+            teller,
             answers: unbounded_channel(),
             control: unbounded_channel(),
         })
@@ -301,6 +308,7 @@ impl Host {
     /// When another process has taken the runs over, or the store is damaged: what can't be waited
     /// out.
     pub async fn run_until_idle(&mut self) -> Result<(), StoreError> {
+        self.take_notices().await?;
         loop {
             if self.events.is_empty() {
                 // A run that has ended and is here waits for a word that may never come.
@@ -312,6 +320,7 @@ impl Host {
                     self.hear().await?;
                     if self.events.is_empty() {
                         while self.leaving.join_next().await.is_some() {}
+                        self.finish_telling(told::PATIENCE).await;
                         return Ok(());
                     }
                 }
@@ -481,12 +490,17 @@ impl Host {
             }
         }
         let heard = std::mem::take(&mut self.heard);
+        let notices = self.due(&transitions).await?;
         if !transitions.is_empty() || !heard.is_empty() {
             let owner = self.owner.owner();
             self.patiently(u32::MAX, async |store| {
-                store.commit_heard(owner, &transitions, &heard).await
+                let commit = store.commit_all(owner, &transitions, &heard, &notices);
+                commit.await
             })
             .await?;
+        }
+        for notice in notices {
+            self.teller.tell(&self.project, &self.masker, notice);
         }
         for transition in transitions {
             self.took_place(transition);
@@ -504,7 +518,8 @@ impl Host {
 }
 
 /// Hides what the project's connections know.
-fn masker_of(project: &Project) -> Masker {
+#[must_use]
+pub fn masker_of(project: &Project) -> Masker {
     let revealed = project.settings.secrets.iter();
     let connections = project.settings.connections.iter();
     let secrets: Vec<String> = connections

@@ -22,6 +22,8 @@ const MAX_ITEMS: usize = 100_000;
 /// A run's values: what it was given, and what its tasks have left so far.
 pub struct RunValues {
     base: Scope,
+    /// `run` in it.
+    run: Json,
     /// Results of finished task runs, by task and item.
     results: HashMap<TaskIndex, BTreeMap<Option<u32>, AttemptResult>>,
     items: HashMap<TaskIndex, Vec<JsonText>>,
@@ -44,6 +46,7 @@ pub fn trigger_word(trigger: &TriggerKind) -> &'static str {
         TriggerKind::Manual => "manual",
         TriggerKind::Schedule => "schedule",
         TriggerKind::Backfill => "backfill",
+        TriggerKind::After { .. } => "after",
         TriggerKind::Dag { .. } => "dag",
         TriggerKind::Event { .. } => "event",
     }
@@ -68,7 +71,17 @@ impl RunValues {
             results: HashMap::new(),
             items: HashMap::new(),
             ends: BTreeMap::new(),
+            run: run_values,
         }
+    }
+
+    /// What messages about the run see of it; `took` is how long it has taken.
+    pub fn for_messages(&self, took: &str) -> Scope {
+        let mut scope = self.base.clone();
+        let mut run = self.run.clone();
+        run["took"] = took.into();
+        scope.set("run", &run);
+        scope
     }
 
     /// A task ended, as a whole.

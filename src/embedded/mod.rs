@@ -6,6 +6,7 @@
 //! `docs/embedded.md` tells the whole story. Nothing here but the table below and its own
 //! folder knows what a server serves.
 
+mod client;
 mod error;
 pub mod exchange;
 pub mod kafka;
@@ -22,6 +23,7 @@ mod protocol;
 mod server;
 mod supervisor;
 
+pub use client::Client;
 pub use error::EmbeddedError;
 pub use lease::{Lease, LeaseEnd, Lifetime, own_program};
 pub use supervisor::{SUPERVISOR_ARGUMENT, supervisor_main};

@@ -118,6 +118,10 @@ name!(
     DagId
 );
 name!(
+    /// The name of a dataset: what a task `writes` and a DAG comes `after`.
+    DatasetId
+);
+name!(
     /// The name of a task within its DAG: its key in `tasks:`.
     TaskId
 );

@@ -273,6 +273,10 @@ pub enum TriggerKind {
     Manual,
     Schedule,
     Backfill,
+    /// All that it comes after is there: the names, such as `ingest, prices`.
+    After {
+        what: String,
+    },
     /// Another run's task of kind `dag`.
     Dag {
         run: RunId,
@@ -281,6 +285,17 @@ pub enum TriggerKind {
     Event {
         source: String,
     },
+}
+
+impl TriggerKind {
+    /// Whether the run began by itself: the next one may depend on it.
+    #[must_use]
+    pub fn is_automatic(&self) -> bool {
+        matches!(
+            self,
+            Self::Schedule | Self::After { .. } | Self::Event { .. }
+        )
+    }
 }
 
 /// A run as it was accepted: all that doesn't change afterwards.

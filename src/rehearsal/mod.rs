@@ -1,10 +1,12 @@
 //! Pipelines against the real world, without carrying anything out: each connection is looked at,
-//! each statement is read by the database it is for, in a transaction that is rolled back.
+//! each statement is read by the database it is for, in a transaction that is rolled back; topics are
+//! looked up.
 
 mod load;
 mod pipeline;
 mod reach;
 mod statement;
+mod topic;
 mod types;
 
 use crate::document::Diagnostic;

@@ -3,25 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::load;
-use super::reach::{self, Reached};
-use super::statement::{self, Outcome};
+use super::reach::Reached;
+use super::statement::{self, Outcome, Refusal};
+use super::topic::{Declared, Topics};
 use crate::connection::{Described, Dialect, Session};
-use crate::document::Diagnostic;
+use crate::document::{Diagnostic, Span};
 use crate::model::DagId;
 use crate::spec::{Pipeline, Project};
 use crate::sqltext::{TableChange, table_changes};
 use crate::task::{Deed, Load, SqlCode, Stage, Touch};
 
-/// The tables that pipelines make, by connection and name: another one may not have run yet.
+/// The tables that pipelines make, by connection and name, and the topics: another one may not have
+/// run yet.
 #[derive(Default)]
 pub(super) struct Known {
     makers: BTreeMap<(String, String), BTreeSet<DagId>>,
+    topics: Declared,
 }
 
 impl Known {
     /// Reads the scripts of all pipelines.
     pub(super) fn of(project: &Project) -> Self {
-        let mut known = Self::default();
+        let mut known = Self {
+            topics: Declared::of(project),
+            ..Self::default()
+        };
         for (id, pipeline) in &project.pipelines {
             for touch in pipeline.tasks.iter().flat_map(|task| task.action.touches()) {
                 let Deed::Script { code, .. } = touch.deed else {
@@ -79,6 +85,9 @@ struct Stages<'a> {
     sessions: BTreeMap<String, Box<dyn Session>>,
     /// Databases on which something wasn't executed, so that others may miss it.
     gaps: BTreeSet<String>,
+    topics: Topics,
+    /// The last deed was refused.
+    has_refused: bool,
     found: Vec<Diagnostic>,
 }
 
@@ -96,13 +105,22 @@ pub(super) async fn rehearse(
         reached,
         sessions: BTreeMap::new(),
         gaps: BTreeSet::new(),
+        topics: Topics::default(),
+        has_refused: false,
         found: Vec::new(),
     };
     // Tasks are in topological order.
     for task in &pipeline.tasks {
         let mut source: Option<Described> = None;
-        for touch in task.action.touches() {
+        let mut lost = false;
+        for (number, touch) in task.action.touches().into_iter().enumerate() {
+            // Without what it asks about, each further question would fail for the same reason.
+            if lost && matches!(touch.deed, Deed::Question { .. }) {
+                continue;
+            }
+            stages.has_refused = false;
             source = stages.touch(touch, source).await;
+            lost |= number == 0 && stages.has_refused;
         }
     }
     for session in stages.sessions.values_mut() {
@@ -118,11 +136,9 @@ impl Stages<'_> {
         if !self.reached.is_there(touch.connection) {
             return None;
         }
-        if let Deed::Topic { name, place } = touch.deed {
-            if let Some(name) = name {
-                let found = reach::topic(self.project, touch.connection, name, place).await;
-                self.found.extend(found);
-            }
+        if let Deed::Topic { .. } | Deed::Declaration { .. } = touch.deed {
+            let found = self.topic(&touch).await;
+            self.found.extend(found);
             return None;
         }
         if let Err(message) = self.open(touch.connection).await {
@@ -132,7 +148,9 @@ impl Stages<'_> {
                 match &touch.deed {
                     Deed::Script { code, .. } => code.place(0..0),
                     Deed::Load(load) => load.place,
-                    Deed::Topic { place, .. } => *place,
+                    Deed::Question { place, .. }
+                    | Deed::Topic { place, .. }
+                    | Deed::Declaration { place, .. } => *place,
                 },
             ));
             return None;
@@ -143,8 +161,62 @@ impl Stages<'_> {
                 self.load(touch.connection, &load, source.as_ref()).await;
                 None
             }
-            Deed::Topic { .. } => None,
+            Deed::Question { text, place } => {
+                self.question(touch.connection, text, place).await;
+                None
+            }
+            Deed::Topic { .. } | Deed::Declaration { .. } => None,
         }
+    }
+
+    /// Looks at a topic whose name is known.
+    async fn topic(&mut self, touch: &Touch<'_>) -> Option<Diagnostic> {
+        let connection = touch.connection;
+        let cluster = self.project.settings.connections.kafka(connection)?;
+        Some(match touch.deed {
+            Deed::Declaration {
+                name,
+                partitions,
+                place,
+            } => {
+                let topics = &mut self.topics;
+                topics
+                    .declare(cluster, connection, name?, partitions, place)
+                    .await
+            }
+            Deed::Topic { name, place } => {
+                let others = (&self.known.topics, self.own);
+                self.topics
+                    .look(cluster, connection, name?, place, others)
+                    .await
+            }
+            _ => return None,
+        })
+    }
+
+    /// Has the database read a question of a task.
+    async fn question(&mut self, connection: &str, text: String, place: Span) {
+        let Some(session) = self.sessions.get_mut(connection) else {
+            return;
+        };
+        if let Err(refusal) = statement::ask(&mut **session, text, place).await {
+            self.refused(connection, refusal);
+        }
+    }
+
+    /// Tells of something that the database refuses.
+    fn refused(&mut self, connection: &str, refusal: Refusal) {
+        let is_missing = MISSING.contains(&refusal.code.as_str())
+            || refusal.message.starts_with("no such table");
+        let excuse = if is_missing {
+            let message = &refusal.message;
+            excuse(&self.gaps, self.known, self.own, connection, message)
+        } else {
+            None
+        };
+        self.has_refused = true;
+        // What it would have made is missing from now on.
+        self.found.push(refusal.into_diagnostic(excuse));
     }
 
     /// Opens a session with a transaction, at first use.
@@ -192,6 +264,7 @@ impl Stages<'_> {
         }
         let mut last = None;
         for part in &code.script.statements {
+            let session = self.sessions.get_mut(connection)?;
             match statement::look(&mut **session, code, part).await {
                 Outcome::Fine(described) => last = Some(described),
                 Outcome::Skipped(reason) => {
@@ -207,26 +280,11 @@ impl Stages<'_> {
                         .help(reason),
                     );
                 }
-                Outcome::Refused(refusal) => {
-                    let is_missing = MISSING.contains(&refusal.code.as_str())
-                        || refusal.message.starts_with("no such table");
-                    let excuse = is_missing
-                        .then(|| {
-                            excuse(
-                                &self.gaps,
-                                self.known,
-                                self.own,
-                                connection,
-                                &refusal.message,
-                            )
-                        })
-                        .flatten();
-                    // What it would have made is missing from now on.
-                    self.found.push(refusal.into_diagnostic(excuse));
-                }
+                Outcome::Refused(refusal) => self.refused(connection, refusal),
             }
         }
         if matches!(stage, Stage::Table(_)) {
+            let session = self.sessions.get_mut(connection)?;
             statement::send(&mut **session, "DROP TABLE IF EXISTS batch")
                 .await
                 .ok()?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::document::{Diagnostic, Span};
+use crate::document::Diagnostic;
 use crate::spec::{Pipeline, Project};
 
 /// The connections that were looked at, and whether they answered.
@@ -55,25 +55,4 @@ async fn probe(project: &Project, name: &str) -> Result<(), String> {
         return topics.map(drop).map_err(|error| error.to_string());
     }
     connection.probe().await
-}
-
-/// Looks a topic up. One that isn't there may be made by a task, or by the first message.
-pub(super) async fn topic(
-    project: &Project,
-    connection: &str,
-    name: &str,
-    place: Span,
-) -> Option<Diagnostic> {
-    let cluster = project.settings.connections.kafka(connection)?;
-    Some(match cluster.topic(name).await {
-        Ok(topic) => {
-            let partitions = match topic.partitions.len() {
-                1 => "1 partition".to_owned(),
-                many => format!("{many} partitions"),
-            };
-            Diagnostic::note("topic", format!("topic `{name}` has {partitions}"), place)
-        }
-        Err(error) => Diagnostic::warning("unknown-topic", error.to_string(), place)
-            .help("a `kafka` task declares topics before they are used"),
-    })
 }

@@ -88,6 +88,18 @@ pub(super) async fn look(
     }
 }
 
+/// Has a question described, whose text stands nowhere but in `place`.
+pub(super) async fn ask(
+    session: &mut dyn Session,
+    text: String,
+    place: Span,
+) -> Result<(), Refusal> {
+    match guarded(session, text, &Way::Describe).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Refusal::of(&error, place)),
+    }
+}
+
 fn refusal(error: &DatabaseError, code: &SqlCode, offset: usize) -> Refusal {
     let text = &code.script.text;
     let rest = text.get(offset..).unwrap_or_default();
@@ -98,25 +110,7 @@ fn refusal(error: &DatabaseError, code: &SqlCode, offset: usize) -> Refusal {
     } else {
         rest.chars().next().map_or(0, char::len_utf8)
     };
-    let mut refusal = Refusal {
-        message: error.to_string(),
-        place: code.place(offset..offset + length),
-        hint: None,
-        code: String::new(),
-    };
-    if let DatabaseError::Statement {
-        message,
-        code,
-        detail,
-        hint,
-        ..
-    } = error
-    {
-        refusal.message.clone_from(message);
-        refusal.hint = hint.as_ref().or(detail.as_ref()).map(ToString::to_string);
-        refusal.code = code.as_deref().map(str::to_owned).unwrap_or_default();
-    }
-    refusal
+    Refusal::of(error, code.place(offset..offset + length))
 }
 
 /// Does it so that the transaction goes on when it is refused.
@@ -175,6 +169,28 @@ fn way(text: &str, dialect: Dialect) -> Way {
 }
 
 impl Refusal {
+    fn of(error: &DatabaseError, place: Span) -> Self {
+        let mut refusal = Self {
+            message: error.to_string(),
+            place,
+            hint: None,
+            code: String::new(),
+        };
+        if let DatabaseError::Statement {
+            message,
+            code,
+            detail,
+            hint,
+            ..
+        } = error
+        {
+            refusal.message.clone_from(message);
+            refusal.hint = hint.as_ref().or(detail.as_ref()).map(ToString::to_string);
+            refusal.code = code.as_deref().map(str::to_owned).unwrap_or_default();
+        }
+        refusal
+    }
+
     /// As an error, or as a warning when something that would have mended it may be missing here
     /// only.
     pub(super) fn into_diagnostic(self, excuse: Option<String>) -> Diagnostic {

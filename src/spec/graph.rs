@@ -2,9 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use petgraph::algo::kosaraju_scc;
-use petgraph::graph::{DiGraph, NodeIndex};
-
+use super::circles::{circles, path_text};
 use super::task::TaskHead;
 use crate::document::{Diagnostic, Report};
 use crate::model::{TaskId, TriggerRule};
@@ -91,21 +89,8 @@ impl Graph {
     }
 
     fn refuse_cycles(&self, heads: &[TaskHead<'_>], report: &mut Report) {
-        let mut graph = DiGraph::<(), ()>::with_capacity(self.names.len(), 0);
-        let nodes: Vec<NodeIndex> = self.names.iter().map(|_| graph.add_node(())).collect();
-        for (at, own) in self.needs.iter().enumerate() {
-            for need in own {
-                graph.add_edge(nodes[*need], nodes[at], ());
-            }
-        }
-        let mut cycles: Vec<Vec<usize>> = kosaraju_scc(&graph)
-            .into_iter()
-            .filter(|component| component.len() > 1)
-            .map(|component| component.into_iter().map(NodeIndex::index).collect())
-            .collect();
-        cycles.sort_by_key(|component| component.iter().min().copied());
-        for component in cycles {
-            report_cycle(heads, &self.cycle_within(&component), report);
+        for path in circles(&self.needs) {
+            report_cycle(heads, &path, report);
         }
     }
 
@@ -140,34 +125,6 @@ impl Graph {
                 );
             }
         }
-    }
-
-    /// A circle among the tasks of a strongly connected component, in the order they would run:
-    /// it begins and ends with the task that stands first in the document.
-    fn cycle_within(&self, component: &[usize]) -> Vec<usize> {
-        let members: HashSet<usize> = component.iter().copied().collect();
-        let start = component.iter().copied().min().unwrap_or_default();
-        // Breadth first along `needs`, until the start is needed again: a shortest circle.
-        let mut came_from: HashMap<usize, usize> = HashMap::new();
-        let mut queue = std::collections::VecDeque::from([start]);
-        while let Some(at) = queue.pop_front() {
-            for need in self.needs[at].iter().filter(|need| members.contains(need)) {
-                if *need == start {
-                    let mut path = vec![start, at];
-                    let mut here = at;
-                    while here != start {
-                        here = came_from[&here];
-                        path.push(here);
-                    }
-                    return path;
-                }
-                if !came_from.contains_key(need) {
-                    came_from.insert(*need, at);
-                    queue.push_back(*need);
-                }
-            }
-        }
-        component.to_vec()
     }
 
     /// The tasks so that each comes after what it needs, otherwise as in the document.
@@ -249,13 +206,7 @@ fn report_cycle(heads: &[TaskHead<'_>], path: &[usize], report: &mut Report) {
     let Some(last) = edges.pop().and_then(need) else {
         return;
     };
-    let names: Vec<&str> = path.iter().map(|at| name(*at)).collect();
-    let shown = if names.len() <= 20 {
-        names.join(" → ")
-    } else {
-        let (first, rest) = (&names[..10], &names[names.len() - 9..]);
-        format!("{} → … → {}", first.join(" → "), rest.join(" → "))
-    };
+    let shown = path_text(path.iter().map(|at| name(*at)).collect());
     let mut diagnostic = Diagnostic::error(
         "cycle",
         format!("these tasks wait for each other: {shown}"),

@@ -1,5 +1,7 @@
 //! From YAML text to a checked [`Project`]. Only this room knows that the language is YAML.
 
+mod after;
+mod circles;
 mod connections;
 mod files;
 mod graph;
@@ -7,6 +9,7 @@ mod hooks;
 mod include;
 mod interpolate;
 mod names;
+mod notifications;
 mod params;
 mod pipeline;
 mod placement;
@@ -28,6 +31,7 @@ mod unused;
 mod version;
 mod yaml;
 
+pub use notifications::{MessageLimit, Notifications};
 pub use params::{Param, ParamType, Params, Rules};
 pub use pipeline::{Ending, Foreach, Hook, Pipeline, TaskSpec};
 pub use project::{Loaded, PIPELINES_FOLDER, Project, SETTINGS_FILE, load};

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::notifications::{DagNotificationsRecord, Notifications};
 use super::params::Params;
 use super::task::DefaultsRecord;
 use crate::document::{Diagnostic, FromNode, Map, Node, OneOrMany, Report, Span, Spanned, Value};
-use crate::model::{Dag, DagId, Schedule, TaskId, TaskIndex};
+use crate::model::{After, Dag, DagId, DatasetId, OverlapPolicy, Schedule, TaskId, TaskIndex};
 use crate::store::DagVersion;
 use crate::task::Task as Action;
 use crate::template::{Template, TemplateValue};
@@ -26,6 +27,16 @@ crate::record! {
         tags: OneOrMany<String>,
         /// When it runs by itself.
         schedule: Option<ScheduleNode>,
+        /// What starts it instead of a schedule: other DAGs, and datasets that tasks `writes`. It
+        /// runs when all the DAGs have succeeded for the same data interval, and all the datasets
+        /// are newer than its last start.
+        after: OneOrMany<Spanned<String>>,
+        /// What becomes of a start while a run goes on: `skip` it, `queue` it, `allow` it beside, or
+        /// `cancel_running`. Without it a tick of the schedule is skipped, and every other start
+        /// waits.
+        overlap: Option<Spanned<OverlapPolicy>>,
+        /// A run that begins by itself waits until the one before it has succeeded.
+        depends_on_past: Option<Spanned<bool>>,
         /// Parameters and their defaults: `name: default`, or spelled out with `type`, `default`,
         /// `enum`, `minimum`, `maximum`, `description`.
         params: Map<Node>,
@@ -40,7 +51,9 @@ crate::record! {
         /// Most runs at a time.
         max_runs: Option<NonZeroU32>,
         /// When a run should be over, counted from its scheduled time.
-        deadline: Option<Duration>,
+        deadline: Option<Spanned<Duration>>,
+        /// Who is told about its runs by itself, beside what runner.yaml says.
+        notifications: Option<DagNotificationsRecord>,
         /// What is done when the run fails, when all its tasks have ended: one kind of task, such as
         /// `notify`. Its templates may read `task.id` and `task.error` of the first that failed, and
         /// all of them as `failed`. How the run ends doesn't depend on it.
@@ -125,9 +138,16 @@ pub struct Pipeline {
     pub owner: Option<String>,
     pub tags: Vec<String>,
     pub schedule: Option<Schedule>,
+    /// What it comes after. Empty in a kept version: only today's definition starts runs.
+    pub after: After,
+    /// What becomes of a start that no clock makes while a run goes on.
+    pub overlap: OverlapPolicy,
+    pub depends_on_past: bool,
     pub params: Params,
     pub max_runs: Option<u32>,
     pub deadline: Option<Duration>,
+    /// Who is told about its runs; what it doesn't say is as in runner.yaml.
+    pub notifications: Notifications,
     /// What the engine sees of it.
     pub dag: Arc<Dag>,
     /// What the tasks do, by index.
@@ -149,6 +169,8 @@ pub struct TaskSpec {
     pub action: Arc<dyn Action>,
     pub condition: Option<Template>,
     pub foreach: Option<Foreach>,
+    /// The datasets that are newer when it has succeeded.
+    pub writes: Vec<DatasetId>,
     /// Environment variables that its templates may read.
     pub env: Vec<String>,
     /// The tasks whose outputs or datasets it reads.

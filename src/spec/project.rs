@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::after::{Links, resolve};
 use super::connections::Around;
 use super::files::{Files, Origin};
 use super::pipeline::Pipeline;
@@ -92,7 +93,9 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
     let environment = Arc::new(with_dotenv(environment, &mut files, &mut report));
     let settings = load_settings(places, profile, &environment, &mut files, &mut report);
     let mut broken = Vec::new();
-    let mut pipelines: BTreeMap<DagId, Arc<Pipeline>> = BTreeMap::new();
+    let mut read_pipelines: BTreeMap<DagId, Pipeline> = BTreeMap::new();
+    let mut links: Vec<Links> = Vec::new();
+    let mut all_there = true;
     let paths = pipeline_paths(&places.root);
     if paths.is_empty() && settings.is_some() {
         let source = files.sources.add(Path::new(PIPELINES_FOLDER), "");
@@ -119,16 +122,32 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
         };
         let read = read_pipeline(path, &mut files, &context, &mut report);
         let name = read.name.as_ref().map(|name| name.value.clone());
+        match &read.name {
+            Some(dag) => links.push(Links {
+                dag: dag.clone(),
+                after: read.after,
+                writes: read.writes,
+            }),
+            None => all_there = false,
+        }
         let unique = read
             .name
             .is_none_or(|name| is_new(name, &mut names, &mut report));
         match read.pipeline {
             Some(pipeline) if unique => {
-                pipelines.insert(pipeline.id.clone(), Arc::new(pipeline));
+                read_pipelines.insert(pipeline.id.clone(), pipeline);
             }
             _ => broken.push((path.clone(), name)),
         }
     }
+    for dag in resolve(&links, all_there, &mut read_pipelines, &mut report) {
+        if let Some(pipeline) = read_pipelines.remove(dag.as_str()) {
+            broken.push((pipeline.path, Some(dag)));
+        }
+    }
+    let shared = |(dag, pipeline)| (dag, Arc::new(pipeline));
+    let mut pipelines: BTreeMap<DagId, Arc<Pipeline>> =
+        read_pipelines.into_iter().map(shared).collect();
     for (dag, misfit) in tables::misfits(&pipelines) {
         report.push(misfit);
         if let Some(pipeline) = pipelines.remove(&dag) {
@@ -237,6 +256,7 @@ impl Project {
         let settings = kept.map(|(kept, _)| Settings {
             connections: self.settings.connections.clone(),
             limits: self.settings.limits.clone(),
+            notifications: self.settings.notifications.clone(),
             ..kept
         });
         let mut report = Report::default();
@@ -363,9 +383,9 @@ fn load_settings(
     let settings = if exists {
         let (source, text) = files.read_or_report(path, report)?;
         let node = read_yaml(source, &text, report)?;
-        read_settings(Some(&node), profile, &around, report)
+        read_settings(Some(&node), profile, &around, files, report)
     } else {
-        read_settings(None, profile, &around, report)
+        read_settings(None, profile, &around, files, report)
     };
     let fine = report.diagnostics()[before..]
         .iter()

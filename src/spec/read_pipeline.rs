@@ -6,11 +6,12 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::files::Files;
+use super::files::{Files, Origin, View};
 use super::graph::Graph;
 use super::hooks::with_hooks;
 use super::include::with_includes;
 use super::names::invalid_name;
+use super::notifications::{Notifications, read_dag_notifications};
 use super::params::Params;
 use super::pipeline::{Pipeline, PipelineRecord, TaskSpec};
 use super::placement::point_at_keys;
@@ -25,7 +26,7 @@ use super::yaml::read_yaml;
 use crate::document::{
     Diagnostic, Entry, Node, Report, Severity, Span, Spanned, Value, refuse_unknown_keys,
 };
-use crate::model::{Dag, DagId, Task, TaskIndex};
+use crate::model::{After, Dag, DagId, OverlapPolicy, Schedule, Task, TaskIndex};
 use crate::secret::Environment;
 
 /// What a pipeline is read in.
@@ -39,7 +40,10 @@ pub struct Context<'a> {
 pub struct ReadPipeline {
     /// The name of the DAG, where that much could be read.
     pub name: Option<Spanned<String>>,
-    /// `None` when the file has errors.
+    /// The names that it comes after, and those that its tasks write.
+    pub after: Vec<Spanned<String>>,
+    pub writes: Vec<Spanned<String>>,
+    /// `None` when the file has errors. What it comes after isn't resolved yet.
     pub pipeline: Option<Pipeline>,
 }
 
@@ -79,9 +83,15 @@ pub fn read_pipeline(
         tasks: tasks.unwrap_or_default(),
         before,
     };
-    let pipeline = read_dag(&own, files, context, report);
+    let mut writes = Vec::new();
+    let pipeline = read_dag(&own, files, context, &mut writes, report);
     point_at_keys(&node, before, report);
-    ReadPipeline { name, pipeline }
+    ReadPipeline {
+        name,
+        after: record.after.0,
+        writes,
+        pipeline,
+    }
 }
 
 /// A pipeline's own file.
@@ -119,6 +129,7 @@ fn read_dag(
     own: &OwnFile<'_>,
     files: &mut Files<'_>,
     context: &Context<'_>,
+    writes: &mut Vec<Spanned<String>>,
     report: &mut Report,
 ) -> Option<Pipeline> {
     let record = own.record;
@@ -138,7 +149,8 @@ fn read_dag(
     let schedule = record
         .schedule
         .as_ref()
-        .and_then(|node| super::schedule::read_schedule(&node.0, report));
+        .and_then(|node| super::schedule::read_schedule(&node.0, record.overlap, report));
+    check_starts(record, schedule.as_ref(), report);
     let levels: Vec<&DefaultsRecord> = record
         .defaults
         .iter()
@@ -169,6 +181,7 @@ fn read_dag(
         .iter()
         .filter_map(|(name, node)| read_head(name, node, report))
         .collect();
+    writes.extend(heads.iter().flat_map(|head| head.record.writes.0.clone()));
     let graph = Graph::build(&heads, report);
     let scope = base_scope(&params, &record.env.0);
     let mut read = Reading {
@@ -187,6 +200,7 @@ fn read_dag(
         .enumerate()
         .map(|(at, head)| read.task(head, at))
         .collect();
+    let notifications = own_notifications(record, &params, read.files, context, read.report);
     let broken = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
     if report.diagnostics()[own.before..].iter().any(broken) {
         return None;
@@ -230,14 +244,83 @@ fn read_dag(
         owner: record.owner.clone(),
         tags: record.tags.0.clone(),
         schedule,
+        after: After::default(),
+        overlap: record
+            .overlap
+            .map_or(OverlapPolicy::Queue, |overlap| overlap.value),
+        depends_on_past: record.depends_on_past.is_some_and(|depends| depends.value),
         params,
         max_runs: record.max_runs.map(NonZeroU32::get),
-        deadline: record.deadline,
+        deadline: record.deadline.map(|deadline| deadline.value),
+        notifications,
         dag: Arc::new(dag),
         has_hooks: !hooks.is_empty(),
         tasks: task_specs,
         version,
     })
+}
+
+/// What starts it, and what holds for these starts, fit together.
+fn check_starts(record: &PipelineRecord, schedule: Option<&Schedule>, report: &mut Report) {
+    if let (Some(node), Some(first)) = (&record.schedule, record.after.0.first()) {
+        report.push(
+            Diagnostic::error(
+                "conflicting-keys",
+                "`schedule` and `after` exclude each other",
+                first.span,
+            )
+            .related(node.0.span, "begins by the clock")
+            .help("leave `schedule` out: what the DAG comes after has one"),
+        );
+    }
+    if schedule != Some(&Schedule::Always) {
+        return;
+    }
+    let set = [
+        ("deadline", record.deadline.map(|set| set.span)),
+        (
+            "depends_on_past",
+            record.depends_on_past.map(|set| set.span),
+        ),
+        ("overlap", record.overlap.map(|set| set.span)),
+    ];
+    for (key, span) in set {
+        if let Some(span) = span {
+            report.push(
+                Diagnostic::warning(
+                    "no-effect",
+                    format!("`{key}` has no effect on a stream"),
+                    span,
+                )
+                .help("with `schedule: always` one run goes on without end"),
+            );
+        }
+    }
+}
+
+/// What a DAG says about messages. Of a kept version mistakes don't count: its connections may be of
+/// the past, and what can't be told hinders no run.
+fn own_notifications(
+    record: &PipelineRecord,
+    params: &Params,
+    files: &mut Files<'_>,
+    context: &Context<'_>,
+    report: &mut Report,
+) -> Notifications {
+    let Some(record) = &record.notifications else {
+        return Notifications::default();
+    };
+    let mut ignored = Report::default();
+    let report = match files.origin {
+        Origin::Kept(_) => &mut ignored,
+        Origin::Disk(_) => report,
+    };
+    let mut view = View {
+        files,
+        connections: &context.settings.connections,
+        broken_connections: &context.settings.broken_connections,
+    };
+    read_dag_notifications(record, &params.names(), &mut view, report)
 }
 
 fn dag_id(name: &Spanned<String>, report: &mut Report) -> Option<DagId> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::files::{Files, View};
 use super::graph::Graph;
 use super::hooks::Hooks;
+use super::names::invalid_name;
 use super::params::Params;
 use super::pipeline::{Foreach, TaskSpec};
 use super::read_pipeline::Context;
@@ -14,7 +15,7 @@ use super::retry::{check_retry, retry_policy};
 use super::settings::check_pool;
 use super::task::{Condition, DefaultsRecord, TaskHead, TaskRecord};
 use crate::document::{Diagnostic, FromNode, Node, Report, Spanned, Value};
-use crate::model::{PoolId, Task};
+use crate::model::{DatasetId, PoolId, Task};
 use crate::secret::Environment;
 use crate::task::{EMPTY, Surroundings, Task as Action};
 use crate::template::{Shape, Template, TemplateValue};
@@ -118,6 +119,16 @@ impl Reading<'_, '_> {
             .priority
             .or_else(|| self.levels.iter().find_map(|level| level.priority))
             .unwrap_or_default();
+        let writes = record.writes.0.iter();
+        let writes = writes
+            .filter_map(|name| match DatasetId::new(name) {
+                Ok(dataset) => Some(dataset),
+                Err(error) => {
+                    self.report.push(invalid_name("a dataset", name, error));
+                    None
+                }
+            })
+            .collect();
         let task = Task {
             id: head.id.clone(),
             needs: Vec::new(),
@@ -143,6 +154,7 @@ impl Reading<'_, '_> {
             action: Arc::from(action),
             condition,
             foreach,
+            writes,
             env: self
                 .env
                 .iter()

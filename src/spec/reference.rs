@@ -43,6 +43,7 @@ pub fn reference() -> String {
         text.push('\n');
         text.push_str(&table(shape, &[]));
     }
+    text.push_str(&notifications(&project));
     text.push_str("\n## Kinds of connections\n");
     for kind in connection::KINDS {
         text.push_str(&kind_text(
@@ -54,6 +55,34 @@ pub fn reference() -> String {
     }
     text
 }
+
+/// What people are told by itself.
+fn notifications(project: &Json) -> String {
+    let mut text = String::from(
+        "\n### `notifications`\n\nIn runner.yaml for every DAG, in a pipeline for its own (without \
+         `link`; what it names replaces what runner.yaml says):\n\n",
+    );
+    let schema = &project["properties"]["notifications"];
+    text.push_str(&table(schema, &[]));
+    text.push_str("\nA receiver is the name of a connection, or:\n\n");
+    let receiver = shapes(&schema["properties"]["failure"])
+        .into_iter()
+        .find(|shape| shape["properties"].is_object());
+    if let Some(receiver) = receiver {
+        text.push_str(&table(receiver, &[]));
+    }
+    text.push_str("\n```yaml\n");
+    text.push_str(NOTIFICATIONS);
+    text.push_str("```\n");
+    text
+}
+
+const NOTIFICATIONS: &str = "\
+notifications:
+  failure: [ops, { connection: mail, to: \"data@example.com\", title: \"{{ run.dag }}: {{ task.error }}\" }]
+  recovery: ops
+  limit: 10/h
+";
 
 /// One kind: what it is, its keys, an example.
 fn kind_text(name: &str, doc: &str, example: &str, schema: &Json) -> String {

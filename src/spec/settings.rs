@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::connections::{Around, Broken, ReadConnections, read_connections};
+use super::files::{Files, View};
 use super::names::invalid_name;
+use super::notifications::{Notifications, NotificationsRecord, read_notifications};
 use super::placement::point_at_keys;
 use super::retry::check_retry;
 use super::task::DefaultsRecord;
@@ -35,6 +37,8 @@ crate::record! {
         max_active_tasks: Option<NonZeroU32>,
         /// Most bytes of one attempt's log.
         log_limit: ByteSize = "16MiB" => ByteSize(16 << 20),
+        /// What people are told by itself.
+        notifications: Option<NotificationsRecord>,
     }
 }
 
@@ -61,6 +65,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Most bytes of one attempt's log.
     pub log_limit: u64,
+    /// What people are told by itself.
+    pub notifications: Notifications,
     /// The chosen profile.
     pub profile: Option<String>,
     /// The chosen profile's defaults of params.
@@ -75,6 +81,7 @@ pub fn read_settings(
     node: Option<&Node>,
     profile: Option<&str>,
     around: &Around<'_>,
+    files: &mut Files<'_>,
     report: &mut Report,
 ) -> Option<Settings> {
     let empty = Node {
@@ -117,8 +124,17 @@ pub fn read_settings(
         }
         check_pool(level.pool.as_ref(), &pools, report);
     }
+    let notifications = record.notifications.as_ref().map(|record| {
+        let mut view = View {
+            files,
+            connections: &connections,
+            broken_connections: &broken_connections,
+        };
+        read_notifications(record, &mut view, report)
+    });
     point_at_keys(node, before, report);
     Some(Settings {
+        notifications: notifications.unwrap_or_default(),
         connections: Arc::new(connections),
         broken_connections,
         secrets,

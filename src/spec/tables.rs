@@ -46,7 +46,7 @@ pub(super) fn misfits(pipelines: &BTreeMap<DagId, Arc<Pipeline>>) -> Vec<(DagId,
                     }
                 }
                 Deed::Load(load) => loads.push((dag, touch.connection, load)),
-                Deed::Topic { .. } => {}
+                Deed::Question { .. } | Deed::Topic { .. } | Deed::Declaration { .. } => {}
             }
         }
     }

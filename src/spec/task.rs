@@ -26,6 +26,9 @@ crate::record! {
         /// One run of the task for each item: a list, an expression that gives one, or
         /// `{ dataset: task }`.
         foreach: Option<Node>,
+        /// Datasets that are newer when it has succeeded: names of your choice, which DAGs come
+        /// `after`.
+        writes: OneOrMany<Spanned<String>>,
         /// Most items of `foreach` at a time.
         concurrency: Option<Spanned<NonZeroU32>>,
         /// The pool it takes a slot from; pools are in `runner.yaml`.

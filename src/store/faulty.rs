@@ -9,8 +9,9 @@ use crate::model::{
 };
 
 use super::{
-    AttemptRow, Command, CommandKind, DagVersion, Decided, NewRun, Owner, RunFilter, RunRow,
-    RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow,
+    Admission, AttemptRow, Command, CommandKind, DagVersion, Decided, Failing, NewRun, Notice,
+    NoticeLimit, Owner, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks, StoreError,
+    StoredRun, TaskRunRow,
 };
 
 /// How often calls fail, in thousandths of all calls.
@@ -109,14 +110,43 @@ impl<S: RunStore> RunStore for Faulty<S> {
         self.call(self.inner.create_runs(runs)).await
     }
 
-    async fn commit_heard(
+    async fn commit_all(
         &self,
         owner: &Owner,
         transitions: &[Transition],
         heard: &[Command],
+        notices: &[Notice],
     ) -> Result<(), StoreError> {
-        let call = self.inner.commit_heard(owner, transitions, heard);
+        let call = self.inner.commit_all(owner, transitions, heard, notices);
         self.call(call).await
+    }
+
+    async fn notices(&self) -> Result<Vec<Notice>, StoreError> {
+        self.call(self.inner.notices()).await
+    }
+
+    async fn take_notice(&self, notice: &Notice, to: &Owner) -> Result<bool, StoreError> {
+        self.call(self.inner.take_notice(notice, to)).await
+    }
+
+    async fn admit_notice(
+        &self,
+        notice: &Notice,
+        limit: NoticeLimit,
+    ) -> Result<Admission, StoreError> {
+        self.call(self.inner.admit_notice(notice, limit)).await
+    }
+
+    async fn try_notice(&self, notice: &Notice, tries: u32) -> Result<(), StoreError> {
+        self.call(self.inner.try_notice(notice, tries)).await
+    }
+
+    async fn settle_notice(&self, notice: &Notice) -> Result<(), StoreError> {
+        self.call(self.inner.settle_notice(notice)).await
+    }
+
+    async fn failing(&self, dag: &DagId) -> Result<Option<Failing>, StoreError> {
+        self.call(self.inner.failing(dag)).await
     }
 
     async fn adopt(

@@ -3,6 +3,7 @@
 mod change;
 mod faulty;
 mod memory;
+mod notice;
 mod precision;
 mod run_store;
 mod sqlite;
@@ -10,6 +11,7 @@ mod words;
 
 pub use faulty::{Faults, Faulty};
 pub use memory::MemoryStore;
+pub use notice::{Admission, Failing, Notice, NoticeLimit};
 pub use run_store::{
     AttemptRow, Command, CommandKind, DagVersion, Decided, NewRun, Owner, RunFilter, RunRow,
     RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow,

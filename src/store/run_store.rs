@@ -11,6 +11,8 @@ use crate::model::{
     TaskRunSnapshot, TaskState, Timestamp, Transition, TriggerKind,
 };
 
+use super::{Admission, Failing, Notice, NoticeLimit};
+
 /// The process that carries a run out. A store takes a run's transitions from its owner only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -69,7 +71,38 @@ pub trait RunStore: Send + Sync {
         owner: &Owner,
         transitions: &[Transition],
         heard: &[Command],
+    ) -> Result<(), StoreError> {
+        self.commit_all(owner, transitions, heard, &[]).await
+    }
+
+    /// [`commit_heard`](Self::commit_heard), and what is to be told of it is kept in the same
+    /// transaction. A failure makes its DAG a failing one; a recovery is kept only where its DAG is
+    /// failing by a run that was begun with this one or before, and ends that. A notice that is
+    /// there stays as it is.
+    async fn commit_all(
+        &self,
+        owner: &Owner,
+        transitions: &[Transition],
+        heard: &[Command],
+        notices: &[Notice],
     ) -> Result<(), StoreError>;
+
+    /// What is to be told, oldest first, whoever tells it.
+    async fn notices(&self) -> Result<Vec<Notice>, StoreError>;
+    /// Makes another owner tell a notice. `false`: it is told, or somebody else does.
+    async fn take_notice(&self, notice: &Notice, to: &Owner) -> Result<bool, StoreError>;
+    /// Whether a notice may be told now. It is counted once, however often it is asked.
+    async fn admit_notice(
+        &self,
+        notice: &Notice,
+        limit: NoticeLimit,
+    ) -> Result<Admission, StoreError>;
+    /// Keeps how often it was tried to tell a notice.
+    async fn try_notice(&self, notice: &Notice, tries: u32) -> Result<(), StoreError>;
+    /// Forgets a notice: it was told, or is given up.
+    async fn settle_notice(&self, notice: &Notice) -> Result<(), StoreError>;
+    /// Whether a DAG is failing.
+    async fn failing(&self, dag: &DagId) -> Result<Option<Failing>, StoreError>;
 
     /// Takes runs from an owner that ended, all that it had unfinished or, with `run`, one of any
     /// state. Gives what was taken; a run that has another owner meanwhile is left out. After

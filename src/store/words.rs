@@ -231,6 +231,7 @@ pub(super) fn trigger_words(trigger: &TriggerKind) -> (&'static str, Option<&str
         TriggerKind::Manual => ("manual", None),
         TriggerKind::Schedule => ("schedule", None),
         TriggerKind::Backfill => ("backfill", None),
+        TriggerKind::After { what } => ("after", Some(what)),
         TriggerKind::Dag { run } => ("dag", Some(run.as_str())),
         TriggerKind::Event { source } => ("event", Some(source)),
     }
@@ -242,6 +243,9 @@ pub(super) fn trigger(word: &str, source: Option<&str>) -> Option<TriggerKind> {
         "manual" => Some(TriggerKind::Manual),
         "schedule" => Some(TriggerKind::Schedule),
         "backfill" => Some(TriggerKind::Backfill),
+        "after" => Some(TriggerKind::After {
+            what: source?.to_owned(),
+        }),
         "dag" => Some(TriggerKind::Dag {
             run: RunId::new(source?).ok()?,
         }),

@@ -6,11 +6,12 @@ mod report;
 mod rule;
 mod run;
 mod sql;
+mod touches;
 
 use async_trait::async_trait;
 
 use self::read::Check;
-use super::{AttemptContext, Surroundings, Task, TaskKind, TaskResult};
+use super::{AttemptContext, Surroundings, Task, TaskKind, TaskResult, Touch};
 use crate::document::Node;
 
 pub(super) const KIND: TaskKind = TaskKind {
@@ -68,5 +69,9 @@ impl Task for Check {
 
     fn connections(&self) -> Vec<&str> {
         vec![self.connection.as_str()]
+    }
+
+    fn touches(&self) -> Vec<Touch<'_>> {
+        touches::of(self)
     }
 }

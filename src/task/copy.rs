@@ -1,39 +1,8 @@
 //! Moves records from a source to a sink, without holding them in memory.
 
-mod cell_type;
-mod columns;
-mod end;
-mod files;
-mod flow;
-mod keep;
-mod mapped;
-mod path;
-mod pieces;
-mod records;
-mod sink;
-mod source;
-mod stage;
-mod stream;
-mod target;
-#[cfg(test)]
-mod tests;
-mod values;
-
-use async_trait::async_trait;
-
-use self::columns::{Mapping, RawColumns};
-pub(super) use self::flow::Consumer;
-use self::flow::Flow;
-pub(super) use self::records::{Records, RecordsFrom};
-pub(super) use self::sink::topic_schema;
-use self::sink::{Sink, To, own_dataset};
-use self::source::From;
-use super::messages::Feed;
-use super::{
-    AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskResult, Touch,
-};
-use crate::connection::Database;
-use crate::document::{Diagnostic, FromNode, Node, Spanned, read_map, refuse_unknown_keys};
+use super::transfer::{From, OnError, Plan, RawColumns, To, Transfer};
+use super::{Surroundings, Task, TaskKind};
+use crate::document::{Diagnostic, FromNode as _, Node, Spanned, read_map, refuse_unknown_keys};
 
 pub(super) const KIND: TaskKind = TaskKind {
     name: "copy",
@@ -64,184 +33,31 @@ crate::record! {
     }
 }
 
-crate::choice! {
-    /// What becomes of a bad record.
-    enum OnError as "way to handle an error" {
-        /// The task fails at the first one, and nothing is copied.
-        Fail = "fail",
-        /// It is left out, and counted.
-        Skip = "skip",
-    }
-}
-
-/// A checked copy.
-#[derive(Debug)]
-struct CopyTask {
-    flow: Flow,
-    to: Box<dyn Sink>,
-}
-
 fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Task>> {
     let entries = read_map(node, surroundings.report)?;
     let entries = refuse_unknown_keys(entries, Copy::KEYS, "a copy", surroundings.report);
     let copy = Copy::from_entries(&entries, node.span, surroundings.report)?;
-    let from = copy.from.read(surroundings);
-    let to = match &copy.to {
-        Some(to) => to.read(surroundings),
-        None => Some(own_dataset()),
-    };
-    let mapping = Mapping::read(copy.columns.as_ref(), copy.r#where.as_ref(), surroundings);
-    let rejects = match &copy.rejects {
-        Some(path) => {
-            let said = node.get("on_error").and_then(Node::as_text);
-            if said.is_none_or(|word| word == OnError::Fail.word()) {
-                surroundings.report.push(
-                    Diagnostic::error(
-                        "conflicting-keys",
-                        "`rejects` needs `on_error: skip`: otherwise the first bad record fails the task",
-                        path.span,
-                    )
-                    .help("add `on_error: skip`"),
-                );
-            }
-            Some(surroundings.template(path)?)
-        }
-        None => None,
-    };
-    if let (Some(to), Some(mapping)) = (&to, &mapping) {
-        check_reads(&**to, mapping, surroundings);
-    }
-    let (from, to) = (from?, to?);
-    if let Some(feed) = from.as_feed() {
-        refuse_for_topics(&copy, feed, &*to, surroundings);
-    }
-    Some(Box::new(CopyTask {
-        flow: Flow {
-            from,
-            mapping: mapping?,
-            on_error: copy.on_error,
-            rejects,
-        },
-        to,
-    }))
-}
-
-/// What can't be done with the messages of a topic.
-fn refuse_for_topics(copy: &Copy, feed: &Feed, to: &dyn Sink, surroundings: &mut Surroundings<'_>) {
-    let mut refuse = |message: &str, help: &str| {
-        let wrong = Diagnostic::error("conflicting-keys", message, copy.span);
-        surroundings.report.push(wrong.help(help));
-    };
-    if copy.rejects.is_some() {
-        refuse(
-            "a topic has no file of `rejects`",
-            "name a topic for them: `dead_letter: …` under `from`",
+    let said = node.get("on_error").and_then(Node::as_text);
+    if let Some(path) = &copy.rejects
+        && said.is_none_or(|word| word == OnError::Fail.word())
+    {
+        surroundings.report.push(
+            Diagnostic::error(
+                "conflicting-keys",
+                "`rejects` needs `on_error: skip`: otherwise the first bad record fails the task",
+                path.span,
+            )
+            .help("add `on_error: skip`"),
         );
     }
-    let Some(sink) = to.as_database() else {
-        if feed.is_endless() {
-            refuse(
-                "a stream that goes on until it is stopped can't be written there",
-                "say `until: caught_up`, a number or a duration, or load it into a table",
-            );
-        }
-        return;
+    let plan = Plan {
+        from: &copy.from,
+        to: copy.to.as_ref(),
+        columns: copy.columns.as_ref(),
+        filter: copy.r#where.as_ref(),
+        on_error: copy.on_error,
+        rejects: copy.rejects.as_ref(),
+        span: copy.span,
     };
-    if sink.replaces() {
-        refuse(
-            "each batch of a topic would replace the one before",
-            "leave `mode: replace` out",
-        );
-    }
-    if surroundings.project.connection_kind(sink.database()) != Some("postgres") {
-        refuse(
-            "a topic can be loaded into PostgreSQL only, which keeps its offsets",
-            "copy it into the task's own dataset first",
-        );
-    }
-}
-
-/// What the sink reads of the records has to be among their columns, where these are written down.
-fn check_reads(to: &dyn Sink, mapping: &Mapping, surroundings: &mut Surroundings<'_>) {
-    let Some(fields) = &mapping.fields else {
-        return;
-    };
-    for column in to.reads() {
-        if fields.iter().all(|field| field.target != column.value) {
-            surroundings.report.push(
-                Diagnostic::error(
-                    "unknown-column",
-                    format!("the records have no column `{}`", column.value),
-                    column.span,
-                )
-                .suggest(
-                    &column.value,
-                    fields.iter().map(|field| field.target.as_str()),
-                    "column",
-                ),
-            );
-        }
-    }
-}
-
-#[async_trait]
-impl Task for CopyTask {
-    async fn run(&self, attempt: &AttemptContext) -> TaskResult {
-        if let (Some(feed), Some(sink)) = (self.flow.from.as_feed(), self.to.as_database()) {
-            return stream::run(&self.flow, feed, sink, attempt).await;
-        }
-        self.to.run(&self.flow, attempt).await
-    }
-
-    fn guarantee(&self) -> Guarantee {
-        match self.flow.from.guarantee() {
-            Guarantee::ExactlyOnce => self.to.guarantee(),
-            weaker @ Guarantee::AtLeastOnce { .. } => weaker,
-        }
-    }
-
-    fn connections(&self) -> Vec<&str> {
-        let ends = [self.flow.from.connection(), self.to.connection()];
-        ends.into_iter().flatten().collect()
-    }
-
-    fn touches(&self) -> Vec<Touch<'_>> {
-        let from = self.flow.from.touch();
-        let to = self.to.touch(&self.flow);
-        from.into_iter().chain(to).collect()
-    }
-}
-
-/// A copy of the records of `from` into the topic `to`, for the kind of tasks that sends messages.
-pub(super) fn into_topic(
-    from: &Node,
-    to: &Node,
-    surroundings: &mut Surroundings<'_>,
-) -> Option<Box<dyn Task>> {
-    let (from, to) = (
-        From::of(from).read(surroundings),
-        To::of(to).read(surroundings),
-    );
-    Some(Box::new(CopyTask {
-        flow: Flow {
-            from: from?,
-            mapping: Mapping::default(),
-            on_error: OnError::Fail,
-            rejects: None,
-        },
-        to: to?,
-    }))
-}
-
-/// The shape of what records are taken from.
-pub(super) fn records_schema() -> schemars::Schema {
-    <From as FromNode>::schema()
-}
-
-/// The database behind a name that was checked.
-fn database<'a>(attempt: &'a AttemptContext, name: &str) -> Result<&'a dyn Database, TaskFailure> {
-    attempt
-        .connections
-        .database(name)
-        .ok_or_else(|| TaskFailure::permanent(format!("connection `{name}` is no database")))
+    Some(Box::new(Transfer::read(&plan, surroundings)?))
 }

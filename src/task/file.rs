@@ -2,6 +2,7 @@
 
 mod act;
 mod between;
+mod bytes;
 mod list;
 mod packing;
 mod place;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use schemars::Schema;
 
+use self::bytes::Coding;
 use self::place::{Place, RawPlace};
 use super::{AttemptContext, Surroundings, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 use crate::data::Compression;
@@ -214,9 +216,11 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
             FileTask::Pack(packing::Packing {
                 from: Place::read(&pack.from, surroundings)?,
                 to,
-                format: pack.format,
+                coding: Coding {
+                    format: pack.format,
+                    unpack: verb == "decompress",
+                },
                 keep: pack.keep,
-                unpack: verb == "decompress",
             })
         }
         "write" => {
@@ -290,17 +294,17 @@ impl Task for FileTask {
                     Some(to) => Some(to.find(attempt)?),
                     None => None,
                 };
-                let (format, keep, unpack) = (packing.format, packing.keep, packing.unpack);
+                let (coding, keep) = (packing.coding, packing.keep);
                 let outside = [Some(&from), to.as_ref()]
                     .into_iter()
                     .flatten()
                     .any(|place| place.connection.is_some());
                 blocking(attempt, move |work| {
                     if outside {
-                        return work.pack_in(&from, to.as_ref(), format, keep, unpack);
+                        return work.pack_in(&from, to.as_ref(), coding, keep);
                     }
                     let to = to.as_ref().map(|to| to.path.as_str());
-                    work.pack(&from.path, to, format, keep, unpack)
+                    work.pack(&from.path, to, coding, keep)
                 })
                 .await
             }

@@ -10,9 +10,10 @@ use serde_json::Value as Json;
 use self::consume::Consume;
 use self::topics::{Declaration, RawTopic};
 use super::messages::{Feed, FeedSettings};
+use super::transfer::{From, OnError, Plan, To, Transfer, topic_schema};
 use super::{
-    AttemptContext, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskOutput, TaskResult,
-    into_topic,
+    AttemptContext, Deed, Guarantee, Surroundings, Task, TaskFailure, TaskKind, TaskOutput,
+    TaskResult, Touch,
 };
 use crate::connection::kafka::KafkaCluster;
 use crate::document::{
@@ -63,7 +64,7 @@ const PRODUCE: &[&str] = &[
 
 fn schema() -> Schema {
     let mut schema = FeedSettings::beside(RawKafka::schema());
-    let produce = super::topic_schema();
+    let produce = topic_schema();
     if let (Some(Json::Object(own)), Some(Json::Object(keys))) = (
         schema.ensure_object().get_mut("properties"),
         produce.get("properties"),
@@ -73,7 +74,7 @@ fn schema() -> Schema {
                 own.insert((*key).to_owned(), shape.clone());
             }
         }
-        own.insert("from".to_owned(), super::records_schema().to_value());
+        own.insert("from".to_owned(), From::schema().to_value());
         own.insert(
             "values".to_owned(),
             serde_json::json!({
@@ -104,7 +105,7 @@ struct KafkaTask {
 #[derive(Debug)]
 enum Work {
     Nothing,
-    Produce(Box<dyn Task>),
+    Produce(Box<Transfer>),
     Consume(Box<Consume>),
 }
 
@@ -167,7 +168,17 @@ fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Box<dyn Tas
     let work = match (&raw.produce, &raw.consume) {
         (Some(_), _) => {
             let from = records(&entries, node, surroundings)?;
-            into_topic(&from, &sink(&entries, node), surroundings).map(Work::Produce)
+            let (from, to) = (From::of(&from), To::of(&sink(&entries, node)));
+            let plan = Plan {
+                from: &from,
+                to: Some(&to),
+                columns: None,
+                filter: None,
+                on_error: OnError::Fail,
+                rejects: None,
+                span: node.span,
+            };
+            Transfer::read(&plan, surroundings).map(|work| Work::Produce(Box::new(work)))
         }
         (_, Some(topic)) => {
             let settings = FeedSettings::from_entries(&entries, node.span, surroundings.report)?;
@@ -266,9 +277,27 @@ impl Task for KafkaTask {
         }
         names
     }
+
+    fn touches(&self) -> Vec<Touch<'_>> {
+        let declared = self.topics.iter().map(|topic| self.touch(topic.deed()));
+        let mut touches: Vec<Touch<'_>> = declared.collect();
+        match &self.work {
+            Work::Nothing => {}
+            Work::Produce(task) => touches.extend(task.touches()),
+            Work::Consume(consume) => touches.extend(consume.feed.touches()),
+        }
+        touches
+    }
 }
 
 impl KafkaTask {
+    fn touch<'a>(&'a self, deed: Deed<'a>) -> Touch<'a> {
+        Touch {
+            connection: self.connection.as_str(),
+            deed,
+        }
+    }
+
     async fn declare(
         &self,
         cluster: &KafkaCluster,

@@ -11,6 +11,7 @@ mod http_request;
 mod kafka;
 mod kind;
 mod log;
+pub mod message;
 mod messages;
 mod notify;
 mod plot;
@@ -19,9 +20,9 @@ pub mod shell;
 mod sql;
 mod surroundings;
 mod touch;
+mod transfer;
 
 pub use context::{AttemptContext, Clock, Progress};
-use copy::{Consumer, Records, RecordsFrom, into_topic, records_schema, topic_schema};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path};

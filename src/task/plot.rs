@@ -20,9 +20,9 @@ use self::collect::Collector;
 use self::layer::{BarRecord, CandlestickRecord, Layer, LineRecord};
 use self::place::{Target, ToRecord};
 use self::size::Size;
+use super::transfer::{Records, RecordsFrom};
 use super::{
-    AttemptContext, Metrics, Records, RecordsFrom, Surroundings, Task, TaskFailure, TaskKind,
-    TaskOutput, TaskResult,
+    AttemptContext, Metrics, Surroundings, Task, TaskFailure, TaskKind, TaskOutput, TaskResult,
 };
 use crate::document::{Diagnostic, FromNode, Node, OneOrMany, Spanned};
 use crate::picture::{Chart, LegendPlace, ThemeName};

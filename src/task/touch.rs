@@ -25,10 +25,26 @@ pub enum Deed<'a> {
     },
     /// It loads records into a table.
     Load(Load<'a>),
+    /// It asks something that isn't written down as a statement.
+    Question {
+        /// One query, its values as `$1`, `$2` ….
+        text: String,
+        /// What it is asked for.
+        place: Span,
+    },
     /// It reads or writes a topic.
     Topic {
         /// Its name; `None` when a template says it.
         name: Option<&'a str>,
+        /// Where its name stands.
+        place: Span,
+    },
+    /// It makes a topic, or sees that it is there.
+    Declaration {
+        /// Its name; `None` when a template says it.
+        name: Option<&'a str>,
+        /// The partitions that it has at least.
+        partitions: u32,
         /// Where its name stands.
         place: Span,
     },

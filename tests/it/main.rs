@@ -13,6 +13,7 @@ mod check_task;
 mod cli;
 mod compose;
 mod copy;
+mod daemon;
 mod edited;
 mod embedded;
 mod engine;

@@ -73,6 +73,15 @@ impl Cloud {
         }
     }
 
+    /// The library's name for the address of a store that isn't the cloud's own.
+    fn endpoint(self) -> &'static str {
+        match self {
+            Self::S3 => "aws_endpoint_url",
+            Self::Google => "google_base_url",
+            Self::Azure => "azure_storage_endpoint",
+        }
+    }
+
     /// How the variables that its own tools read begin.
     fn variables(self) -> &'static str {
         match self {
@@ -101,6 +110,14 @@ pub(super) struct CloudAddress {
     /// the connection says in place of it.
     pub(super) options: BTreeMap<String, Secret<String>>,
     pub(super) secrets: Vec<Secret<String>>,
+}
+
+impl CloudAddress {
+    /// Where the store is, when it isn't the cloud's own.
+    pub(super) fn endpoint(&self) -> Option<&str> {
+        let endpoint = self.options.get(self.cloud.endpoint());
+        endpoint.map(|endpoint| endpoint.reveal().as_str())
+    }
 }
 
 /// Settings that nobody may see, by their names in the library.
@@ -171,11 +188,7 @@ pub(super) fn read(
     }
     for (name, value) in given(settings) {
         let key = match name {
-            "endpoint" => match cloud {
-                Cloud::S3 => "aws_endpoint_url",
-                Cloud::Google => "google_base_url",
-                Cloud::Azure => "azure_storage_endpoint",
-            },
+            "endpoint" => cloud.endpoint(),
             "region" => "aws_region",
             "access_key" => "aws_access_key_id",
             "secret_key" => "aws_secret_access_key",
@@ -209,13 +222,41 @@ pub(super) fn read(
     let secret = |(name, value): (&String, &Secret<String>)| {
         SECRETS.contains(&name.as_str()).then(|| value.clone())
     };
-    Some(Address::Cloud(CloudAddress {
+    let address = CloudAddress {
         cloud,
         bucket: bucket.to_owned(),
         prefix: prefix.to_owned(),
         secrets: options.iter().filter_map(secret).collect(),
         options,
-    }))
+    };
+    refuse_without_tls(&address, settings, report)?;
+    Some(Address::Cloud(address))
+}
+
+/// The library refuses such an endpoint too, but only when it is used.
+fn refuse_without_tls(
+    address: &CloudAddress,
+    settings: &Settings,
+    report: &mut Report,
+) -> Option<()> {
+    let allowed = format!(
+        "{}allow_http",
+        address.cloud.variables().to_ascii_lowercase()
+    );
+    let plain = |endpoint: &str| endpoint.starts_with("http://");
+    if address.options.contains_key(&allowed) || !address.endpoint().is_some_and(plain) {
+        return Some(());
+    }
+    let place = settings.endpoint.as_ref().unwrap_or(&settings.url);
+    report.push(
+        Diagnostic::error(
+            "endpoint-without-tls",
+            "the bucket's endpoint is without TLS (`http://`)",
+            place.span,
+        )
+        .help("add `allow_http: true` if that will do, as on a network of your own"),
+    );
+    None
 }
 
 fn folder(settings: &Settings, root: PathBuf, shown: &str, report: &mut Report) -> Option<Address> {

@@ -22,6 +22,7 @@ use super::address::{Cloud, CloudAddress};
 use super::condition::{Condition, Connector};
 use super::stream::ObjectReader;
 use super::upload::{ObjectWriter, put_file};
+use crate::connection::unreachable::advised;
 use crate::connection::{Bucket, StoredFile};
 use crate::data::{DataError, FileMode, FileStore, NewFile, Revised, Revision, is_pattern};
 use crate::failpoint::{self, Point};
@@ -83,7 +84,8 @@ impl CloudBucket {
 
     fn failed(&self, path: &str) -> impl Fn(Error) -> DataError + Send + use<> {
         let shown = self.shown(path);
-        move |error| failure(&shown, &error)
+        let endpoint = self.address.endpoint().map(str::to_owned);
+        move |error| failure(&shown, endpoint.as_deref(), &error)
     }
 
     /// What the path of an object is within the bucket.
@@ -405,7 +407,7 @@ fn short(load: &str) -> String {
     hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn failure(shown: &str, error: &Error) -> DataError {
+fn failure(shown: &str, endpoint: Option<&str>, error: &Error) -> DataError {
     let (message, retryable) = match error {
         Error::NotFound { .. } => (format!("`{shown}` doesn't exist"), true),
         Error::PermissionDenied { .. } => (
@@ -425,7 +427,10 @@ fn failure(shown: &str, error: &Error) -> DataError {
         Error::NotImplemented { .. } | Error::NotSupported { .. } | Error::InvalidPath { .. } => {
             (format!("`{shown}`: {}", said(error)), false)
         }
-        error => (format!("`{shown}`: {}", said(error)), true),
+        error => {
+            let at = endpoint.map_or(String::new(), |endpoint| format!(" at {endpoint}"));
+            (advised(format!("`{shown}`{at}: {}", said(error))), true)
+        }
     };
     DataError::Source { message, retryable }
 }

@@ -13,6 +13,7 @@ use super::cause::Failure;
 use super::settings::Place;
 use super::tries::Budget;
 use super::{HttpApi, HttpBody, HttpLimits, HttpMethod, HttpRequest, Sending};
+use crate::connection::form::{encoded, form_encoded};
 use crate::secret::Secret;
 
 /// What a connection shows of itself, to its own origin only.
@@ -159,7 +160,6 @@ type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Token, Failure>> + Send +
 impl Grant {
     /// How requests for a token are signed.
     pub(super) fn signature(&self) -> Option<Signature> {
-        let encoded = |text: &str| form_encoded(&[("", text)])[1..].to_owned();
         (self.send_in == Place::Header).then(|| Signature::Basic {
             username: encoded(&self.client_id),
             password: Secret::new(encoded(self.client_secret.reveal())),
@@ -217,15 +217,6 @@ fn read(answer: &[u8]) -> Result<Token, String> {
         text: Secret::new(granted.access_token),
         expires,
     })
-}
-
-/// `application/x-www-form-urlencoded`.
-fn form_encoded(pairs: &[(&str, &str)]) -> String {
-    let Ok(mut url) = Url::parse("http://localhost") else {
-        return String::new();
-    };
-    url.query_pairs_mut().extend_pairs(pairs);
-    url.query().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::HttpApi;
+use crate::connection::unreachable::no_connection;
 
 /// How long the name server and the server itself may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,12 +30,17 @@ async fn reach(base: &Url) -> Result<(), String> {
     let looked_up = timeout(PATIENCE, lookup_host((host, port))).await;
     let addresses: Vec<_> = match looked_up {
         Ok(Ok(addresses)) => addresses.collect(),
-        Ok(Err(error)) => return Err(format!("host `{host}` can't be resolved: {error}")),
-        Err(_) => return Err(format!("host `{host}` can't be resolved in time")),
+        Ok(Err(error)) => return Err(no_connection(&format!("{host}:{port}"), &error.to_string())),
+        Err(_) => {
+            return Err(no_connection(
+                &format!("{host}:{port}"),
+                "the look-up of the name timed out",
+            ));
+        }
     };
     match timeout(PATIENCE, TcpStream::connect(addresses.as_slice())).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(format!("`{host}:{port}` can't be reached: {error}")),
-        Err(_) => Err(format!("`{host}:{port}` doesn't answer in time")),
+        Ok(Err(error)) => Err(no_connection(&format!("{host}:{port}"), &error.to_string())),
+        Err(_) => Err(no_connection(&format!("{host}:{port}"), "timed out")),
     }
 }

@@ -12,6 +12,7 @@ use super::body::too_long;
 use super::call::Call;
 use super::cause::Failure;
 use super::{HttpError, HttpHead, HttpRequest, HttpResponse, Sending};
+use crate::connection::unreachable::advised;
 use crate::document::units::format_duration;
 
 /// The wait before the second try, doubled for each one after it.
@@ -129,6 +130,9 @@ fn told(
     let mut message = format!("{name}: {}", failure.reason);
     if number > 1 {
         message.push_str(&format!(", at the last of {number} tries"));
+    }
+    if failure.unsent {
+        message = advised(message);
     }
     let repeatable = request.may_repeat() || failure.unsent;
     if failure.transient && !repeatable {

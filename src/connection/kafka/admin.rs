@@ -10,7 +10,8 @@ use rdkafka::admin::{
 use rdkafka::error::{KafkaError as Library, KafkaResult, RDKafkaErrorCode as Code};
 
 use super::KafkaCluster;
-use super::cluster::{DroppedAside, PATIENCE, Reached, of_client, off_thread};
+use super::client::{DroppedAside, of_client};
+use super::cluster::{PATIENCE, Reached, off_thread};
 use super::context::Told;
 use super::error::{KafkaError, describe};
 use super::topics::{Declared, TOPIC_SETTINGS, Topic, TopicSpec};

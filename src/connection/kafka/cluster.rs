@@ -1,16 +1,16 @@
 //! A cluster, and how clients of it are made.
 
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError as Library, RDKafkaErrorCode as Code};
+use rdkafka::error::KafkaError as Library;
 use rdkafka::metadata::Metadata;
 use tokio::sync::Mutex;
 
+use super::client::of_client;
 use super::consumer::{self, ConsumerOptions, KafkaConsumer};
 use super::context::Told;
 use super::error::KafkaError;
@@ -232,58 +232,6 @@ impl Looker {
     pub(super) fn error(&self, action: &str, error: &Library) -> KafkaError {
         self.listen();
         of_client(action, error, &self.reached.brokers, self.client.context())
-    }
-}
-
-/// An error of a client, with the reason that was told before if that says more.
-pub(super) fn of_client(action: &str, error: &Library, brokers: &str, told: &Told) -> KafkaError {
-    let vague = error.rdkafka_error_code().is_some_and(|code| {
-        matches!(
-            code,
-            Code::BrokerTransportFailure | Code::OperationTimedOut | Code::AllBrokersDown
-        )
-    });
-    match told.trouble().filter(|_| vague) {
-        Some(trouble) => {
-            let error = Library::Global(trouble.code);
-            KafkaError::of_library(action, &error, brokers, Some(trouble.reason))
-        }
-        None => KafkaError::of_library(action, error, brokers, None),
-    }
-}
-
-/// What is dropped by a thread of its own: a client that ends waits for its threads, and a consumer
-/// for its group.
-#[derive(Debug)]
-pub(super) struct DroppedAside<T: Send + 'static>(Option<T>);
-
-impl<T: Send + 'static> DroppedAside<T> {
-    pub(super) fn new(value: T) -> Self {
-        Self(Some(value))
-    }
-
-    /// Drops it here and now.
-    pub(super) fn drop_now(mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl<T: Send + 'static> Deref for DroppedAside<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        let Some(value) = &self.0 else {
-            unreachable!("it is only taken out at the end of its life")
-        };
-        value
-    }
-}
-
-impl<T: Send + 'static> Drop for DroppedAside<T> {
-    fn drop(&mut self) {
-        if let Some(value) = self.0.take() {
-            std::thread::spawn(move || drop(value));
-        }
     }
 }
 

@@ -1,26 +1,18 @@
 //! Reading messages.
 
-use std::error::Error;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::ClientContext;
-use rdkafka::TopicPartitionList;
-use rdkafka::client::OAuthToken;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{
-    BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata,
-    RebalanceProtocol,
-};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError as Library, RDKafkaErrorCode as Code};
-use rdkafka::types::RDKafkaRespErr;
 
-use super::cluster::{DroppedAside, PATIENCE, Reached, of_client};
-use super::context::Told;
+use super::client::Client;
+use super::cluster::{PATIENCE, Reached};
+use super::context::Context;
 use super::error::KafkaError;
 use super::message::Message;
 use super::partitions::{self, Bounds, Partition, Position};
+use super::rebalance::{Assignment, Rebalancing};
 use super::settings::Settings;
 
 /// What a consumer shall be.
@@ -46,20 +38,6 @@ pub enum Start {
     Offset(i64),
 }
 
-/// Whoever decides where the partitions begin that a consumer of a group gets. Called by the thread
-/// that polls.
-pub trait Assignment: Send + Sync {
-    /// Where to begin in each of these, in their order.
-    ///
-    /// # Errors
-    /// It can't be said; the next poll gives this text as its error.
-    fn assigned(&self, partitions: &[Partition]) -> Result<Vec<Start>, String>;
-
-    /// These go to another consumer. What was read of them and isn't finished must not be committed
-    /// any more after this. `lost`: they have gone already.
-    fn revoked(&self, partitions: &[Partition], lost: bool);
-}
-
 /// What a poll brings.
 #[derive(Debug)]
 pub enum Polled<'a> {
@@ -73,16 +51,9 @@ pub enum Polled<'a> {
 
 /// A client that reads. Its methods block, for as long as they are told or for half a minute, so it
 /// needs a thread. Dropping it leaves the group in the background; [`close`](Self::close) waits for it.
+#[derive(Debug)]
 pub struct KafkaConsumer {
-    // Before the server that it uses.
-    client: DroppedAside<BaseConsumer<Context>>,
-    reached: Reached,
-}
-
-impl fmt::Debug for KafkaConsumer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KafkaConsumer({})", self.reached.brokers)
-    }
+    client: Client<BaseConsumer<Context<Rebalancing>>>,
 }
 
 /// 16 MiB are enough for what a broker gives in a tenth of a second; the library would take 64 MiB
@@ -128,14 +99,9 @@ pub(super) fn open(
         true => [DEFAULTS, SOON_AT_THE_END].concat(),
         false => DEFAULTS.to_vec(),
     };
-    let config = settings.config(&reached.brokers, &defaults, &fixed);
-    let client = config
-        .create_with_context(Context::new(reached.told()))
-        .map_err(|error| KafkaError::of_library("connect", &error, &reached.brokers, None))?;
-    Ok(KafkaConsumer {
-        client: DroppedAside::new(client),
-        reached,
-    })
+    let own = Rebalancing::default();
+    let client = Client::open(settings, reached, &defaults, &fixed, own)?;
+    Ok(KafkaConsumer { client })
 }
 
 impl KafkaConsumer {
@@ -149,7 +115,7 @@ impl KafkaConsumer {
         topics: &[&str],
         assignment: Arc<dyn Assignment>,
     ) -> Result<(), KafkaError> {
-        *self.client.context().assignment() = Some(assignment);
+        *self.client.context().own.assignment() = Some(assignment);
         let subscribed = self.client.subscribe(topics);
         subscribed.map_err(|error| self.error("subscribe", &error))
     }
@@ -172,7 +138,7 @@ impl KafkaConsumer {
     /// What can't be mended by waiting. Brokers that are away come back by themselves.
     pub fn poll(&self, patience: Duration) -> Result<Polled<'_>, KafkaError> {
         let polled = self.client.poll(patience);
-        if let Some(text) = self.client.context().failure() {
+        if let Some(text) = self.client.context().own.failure() {
             return Err(KafkaError::Assignment(text));
         }
         match polled {
@@ -289,7 +255,7 @@ impl KafkaConsumer {
 
     /// Leaves the group and ends, and waits for both.
     pub fn close(self) {
-        self.client.drop_now();
+        self.client.close();
     }
 
     /// Who it is in its group, for a producer's transaction.
@@ -297,17 +263,13 @@ impl KafkaConsumer {
         self.client.group_metadata()
     }
 
-    pub(super) fn library(&self) -> &BaseConsumer<Context> {
+    pub(super) fn library(&self) -> &BaseConsumer<Context<Rebalancing>> {
         &self.client
     }
 
     pub(super) fn error(&self, action: &str, error: &Library) -> KafkaError {
-        of_client(
-            action,
-            error,
-            &self.reached.brokers,
-            &self.client.context().told,
-        )
+        self.client
+            .error(action, error, &self.client.context().told)
     }
 }
 
@@ -329,112 +291,4 @@ fn is_passing(error: &Library) -> bool {
                 | Code::RequestTimedOut
         )
     })
-}
-
-/// What the library calls back.
-pub(super) struct Context {
-    told: Told,
-    assignment: Mutex<Option<Arc<dyn Assignment>>>,
-    failure: Mutex<Option<String>>,
-}
-
-impl Context {
-    fn new(told: Told) -> Self {
-        Self {
-            told,
-            assignment: Mutex::default(),
-            failure: Mutex::default(),
-        }
-    }
-
-    fn assignment(&self) -> std::sync::MutexGuard<'_, Option<Arc<dyn Assignment>>> {
-        self.assignment
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn failure(&self) -> Option<String> {
-        self.failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-    }
-
-    fn fail(&self, text: String) {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
-    }
-
-    fn give(&self, client: &BaseConsumer<Self>, list: &TopicPartitionList) {
-        let given: Vec<Partition> = partitions_of(list);
-        let handler = self.assignment().clone();
-        let starts = match handler {
-            Some(handler) => handler.assigned(&given),
-            None => Ok(vec![Start::Stored; given.len()]),
-        };
-        let starts = match starts {
-            Ok(starts) => starts,
-            Err(text) => {
-                self.fail(text);
-                // Nothing is read before the poller has heard of it.
-                Vec::new()
-            }
-        };
-        let list = partitions::list_of_starts(given.iter().zip(starts));
-        let assigned = match client.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => client.incremental_assign(&list),
-            RebalanceProtocol::Eager | RebalanceProtocol::None => client.assign(&list),
-        };
-        if let Err(error) = assigned {
-            self.fail(format!("the partitions can't be read: {error}"));
-        }
-    }
-
-    fn take(&self, client: &BaseConsumer<Self>, list: &TopicPartitionList) {
-        let handler = self.assignment().clone();
-        if let Some(handler) = handler {
-            handler.revoked(&partitions_of(list), client.assignment_lost());
-        }
-        let taken = match client.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => client.incremental_unassign(list),
-            RebalanceProtocol::Eager | RebalanceProtocol::None => client.unassign(),
-        };
-        if let Err(error) = taken {
-            self.fail(format!("the partitions can't be given back: {error}"));
-        }
-    }
-}
-
-fn partitions_of(list: &TopicPartitionList) -> Vec<Partition> {
-    let all = partitions::read_list(list).into_iter();
-    all.map(|(partition, _)| partition).collect()
-}
-
-impl ClientContext for Context {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        self.told.generate_oauth_token(config)
-    }
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.told.log(level, facility, message);
-    }
-
-    fn error(&self, error: Library, reason: &str) {
-        self.told.error(error, reason);
-    }
-}
-
-impl ConsumerContext for Context {
-    fn rebalance(
-        &self,
-        client: &BaseConsumer<Self>,
-        what: RDKafkaRespErr,
-        list: &mut TopicPartitionList,
-    ) {
-        match what {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.give(client, list),
-            _ => self.take(client, list),
-        }
-    }
 }

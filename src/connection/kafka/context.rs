@@ -88,6 +88,34 @@ impl ClientContext for Told {
     }
 }
 
+/// What the library calls back of a client: what every one hears, and what it has of its own.
+pub(super) struct Context<T> {
+    pub(super) told: Told,
+    pub(super) own: T,
+}
+
+impl<T> Context<T> {
+    pub(super) fn new(told: Told, own: T) -> Self {
+        Self { told, own }
+    }
+}
+
+impl<T: Send + Sync> ClientContext for Context<T> {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.told.generate_oauth_token(config)
+    }
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.told.log(level, facility, message);
+    }
+
+    fn error(&self, error: Library, reason: &str) {
+        self.told.error(error, reason);
+    }
+}
+
 /// Without "(after 0ms in state CONNECT, 3 identical error(s) suppressed)".
 fn shortened(reason: &str) -> &str {
     reason

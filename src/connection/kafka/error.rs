@@ -3,6 +3,7 @@
 use rdkafka::error::{KafkaError as Library, RDKafkaErrorCode as Code};
 use thiserror::Error;
 
+use crate::connection::unreachable::advised;
 use crate::embedded::EmbeddedError;
 
 /// Why something of a Kafka cluster failed.
@@ -140,7 +141,7 @@ impl KafkaError {
             Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve => {
                 Self::Unreachable {
                     brokers: brokers.to_owned(),
-                    reason,
+                    reason: advised(reason),
                 }
             }
             Code::Fatal

@@ -4,6 +4,7 @@
 //! library speaks the protocol.
 
 mod admin;
+mod client;
 mod cluster;
 mod consumer;
 mod context;
@@ -16,18 +17,20 @@ mod notes;
 mod partitions;
 mod producer;
 mod properties;
+mod rebalance;
 mod settings;
 mod token;
 mod topics;
 
 pub use cluster::KafkaCluster;
-pub use consumer::{Assignment, ConsumerOptions, KafkaConsumer, Polled, Start};
+pub use consumer::{ConsumerOptions, KafkaConsumer, Polled, Start};
 pub use error::KafkaError;
 pub use groups::{Group, GroupOffset};
 pub use message::{Message, Record};
 pub use notes::{NoteKeeper, NotePlace, Stored};
 pub use partitions::{Bounds, Partition, Position};
 pub use producer::{KafkaProducer, ProducerOptions};
+pub use rebalance::Assignment;
 pub use topics::{Declared, TOPIC_SETTINGS, Topic, TopicSpec};
 
 pub(super) use kind::KIND;

@@ -1,20 +1,16 @@
 //! Sending messages.
 
-use std::error::Error;
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
-use rdkafka::client::OAuthToken;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as Library, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 
 use super::KafkaConsumer;
-use super::cluster::{DroppedAside, PATIENCE, Reached, of_client};
-use super::context::Told;
+use super::client::Client;
+use super::cluster::{PATIENCE, Reached};
+use super::context::Context;
 use super::error::KafkaError;
 use super::message::Record;
 use super::partitions::{self, Position};
@@ -29,16 +25,9 @@ pub struct ProducerOptions {
 
 /// A client that sends. Nothing is doubled or reordered by its own retries, and every message is
 /// acknowledged by all replicas. Its methods may block, so it needs a thread.
+#[derive(Debug)]
 pub struct KafkaProducer {
-    // Before the server that it uses.
-    client: DroppedAside<ThreadedProducer<Context>>,
-    reached: Reached,
-}
-
-impl fmt::Debug for KafkaProducer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KafkaProducer({})", self.reached.brokers)
-    }
+    client: Client<ThreadedProducer<Context<Deliveries>>>,
 }
 
 /// The library would hold a gigabyte of messages.
@@ -66,14 +55,9 @@ pub(super) fn open(
         // messages wait so long at most for a transaction whose producer was killed.
         fixed.push(("transaction.timeout.ms", "300000".to_owned()));
     }
-    let config = settings.config(&reached.brokers, DEFAULTS, &fixed);
-    let client = config
-        .create_with_context(Context::new(reached.told()))
-        .map_err(|error| KafkaError::of_library("connect", &error, &reached.brokers, None))?;
-    Ok(KafkaProducer {
-        client: DroppedAside::new(client),
-        reached,
-    })
+    let own = Deliveries::default();
+    let client = Client::open(settings, reached, DEFAULTS, &fixed, own)?;
+    Ok(KafkaProducer { client })
 }
 
 impl KafkaProducer {
@@ -183,7 +167,7 @@ impl KafkaProducer {
     pub fn abort(&self) -> Result<(), KafkaError> {
         let aborted = self.client.abort_transaction(PATIENCE);
         // Messages of an aborted transaction are reported as not delivered.
-        self.client.context().take();
+        self.client.context().own.take();
         aborted.map_err(|error| match self.error("abort", &error) {
             KafkaError::Refused { action, reason, .. } => {
                 KafkaError::ProducerLost { action, reason }
@@ -194,27 +178,23 @@ impl KafkaProducer {
 
     /// Ends, and waits for it. What isn't acknowledged yet is given up.
     pub fn close(self) {
-        self.client.drop_now();
+        self.client.close();
     }
 
     fn first_failure(&self) -> Result<(), KafkaError> {
-        let Some((topic, error)) = self.client.context().take() else {
+        let Some((topic, error)) = self.client.context().own.take() else {
             return Ok(());
         };
         Err(self.error(&format!("send to topic `{topic}`"), &error))
     }
 
-    pub(super) fn library(&self) -> &ThreadedProducer<Context> {
+    pub(super) fn library(&self) -> &ThreadedProducer<Context<Deliveries>> {
         &self.client
     }
 
     pub(super) fn error(&self, action: &str, error: &Library) -> KafkaError {
-        of_client(
-            action,
-            error,
-            &self.reached.brokers,
-            &self.client.context().told,
-        )
+        self.client
+            .error(action, error, &self.client.context().told)
     }
 }
 
@@ -240,21 +220,14 @@ fn prepared<'a>(record: &Record<'a>) -> BaseRecord<'a, [u8], [u8]> {
     prepared
 }
 
-/// What the library calls back.
-pub(super) struct Context {
-    told: Told,
+/// What a producer's context has of its own.
+#[derive(Default)]
+pub(super) struct Deliveries {
     /// The first message that couldn't be delivered: its topic, and why.
     failed: Mutex<Option<(String, Library)>>,
 }
 
-impl Context {
-    fn new(told: Told) -> Self {
-        Self {
-            told,
-            failed: Mutex::default(),
-        }
-    }
-
+impl Deliveries {
     fn take(&self) -> Option<(String, Library)> {
         self.failed
             .lock()
@@ -263,28 +236,16 @@ impl Context {
     }
 }
 
-impl ClientContext for Context {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        self.told.generate_oauth_token(config)
-    }
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.told.log(level, facility, message);
-    }
-
-    fn error(&self, error: Library, reason: &str) {
-        self.told.error(error, reason);
-    }
-}
-
-impl ProducerContext for Context {
+impl ProducerContext for Context<Deliveries> {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, message)) = result {
-            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut failed = self
+                .own
+                .failed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             failed.get_or_insert_with(|| (message.topic().to_owned(), error.clone()));
         }
     }

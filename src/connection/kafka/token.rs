@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::Told;
 use super::error::KafkaError;
 use super::settings::{Login, OauthClient};
-use crate::connection::{HttpApi, HttpBody, HttpMethod, HttpRequest, Sending};
+use crate::connection::{HttpApi, HttpBody, HttpMethod, HttpRequest, Sending, form_encoded};
 use crate::secret::Masker;
 
 /// What fetches tokens (RFC 6749, section 4.4), shared by all clients of a cluster.
@@ -186,35 +186,4 @@ fn milliseconds_now() -> i64 {
 
 fn milliseconds_as_time(milliseconds: i64) -> crate::model::Timestamp {
     chrono::DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
-}
-
-/// `application/x-www-form-urlencoded`.
-fn form_encoded(pairs: &[(&str, &str)]) -> String {
-    let encoded = |text: &str| -> String {
-        text.bytes()
-            .map(|byte| match byte {
-                b' ' => "+".to_owned(),
-                byte if byte.is_ascii_alphanumeric() || b"*-._".contains(&byte) => {
-                    char::from(byte).to_string()
-                }
-                byte => format!("%{byte:02X}"),
-            })
-            .collect()
-    };
-    let pairs = pairs.iter();
-    let pairs: Vec<String> = pairs
-        .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
-        .collect();
-    pairs.join("&")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn forms_are_encoded() {
-        let form = form_encoded(&[("a", "b c&d=é"), ("x", "1-2.3_4*5")]);
-        assert_eq!(form, "a=b+c%26d%3D%C3%A9&x=1-2.3_4*5");
-    }
 }

@@ -1,7 +1,8 @@
 //! What the server's errors mean.
 
-use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgErrorPosition};
 
+use crate::connection::unreachable::no_connection;
 use crate::connection::{DatabaseError, ErrorPlace};
 
 /// `query_canceled`: by a person, by us, or by `statement_timeout`.
@@ -12,14 +13,15 @@ pub(super) const NO_TABLE: [&str; 2] = ["42P01", "3F000"];
 pub(super) const NOT_ALLOWED: &str = "42501";
 
 /// An error of a statement whose text was `sql`; `origin` leads from its byte offsets to those of
-/// the text as the caller knows it.
+/// the text as the caller knows it. `place` is where the server is.
 pub(super) fn of_statement(
     error: sqlx::Error,
     sql: &str,
     origin: impl FnOnce(usize) -> usize,
+    place: &str,
 ) -> DatabaseError {
     let sqlx::Error::Database(error) = error else {
-        return of_connection(&error);
+        return of_connection(&error, place);
     };
     let message = error.message().to_owned();
     let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else {
@@ -56,14 +58,48 @@ pub(super) fn of_statement(
     }
 }
 
-/// An error that no statement made.
-pub(super) fn of_connection(error: &sqlx::Error) -> DatabaseError {
+/// An error of a connection that was there. `place` is where the server is.
+pub(super) fn of_connection(error: &sqlx::Error, place: &str) -> DatabaseError {
     let message = match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
-        sqlx::Error::Io(error) => format!("the connection failed: {error}"),
-        other => other.to_string(),
+        sqlx::Error::Io(error) => format!("the connection to {place} was lost: {error}"),
+        other => format!("the connection to {place} failed: {other}"),
     };
     DatabaseError::Connection { message }
+}
+
+/// Why there is no connection to a server.
+pub(super) fn of_opening(error: &sqlx::Error, place: &str) -> DatabaseError {
+    let message = match error {
+        sqlx::Error::Database(error) => refused(error.message(), error.code().as_deref(), place),
+        sqlx::Error::Io(error) => no_connection(place, &error.to_string()),
+        other => no_connection(place, &other.to_string()),
+    };
+    DatabaseError::Connection { message }
+}
+
+/// What a server says to whom it lets not in, with what helps.
+fn refused(message: &str, code: Option<&str>, place: &str) -> String {
+    let advice = match code {
+        // `invalid_password`, `invalid_authorization_specification`.
+        Some("28P01" | "28000") => "; mend the user or the password of the connection",
+        // `invalid_catalog_name`
+        Some("3D000") => "; create it, or mend the name in the connection",
+        _ => "",
+    };
+    format!("{place} refuses the connection: {message}{advice}")
+}
+
+/// Where a server is: `host:port`, or the path of its socket.
+pub(super) fn place_of(options: &PgConnectOptions) -> String {
+    let port = options.get_port();
+    match options.get_socket() {
+        Some(folder) => format!("{}/.s.PGSQL.{port}", folder.display()),
+        None if options.get_host().starts_with('/') => {
+            format!("{}/.s.PGSQL.{port}", options.get_host())
+        }
+        None => format!("{}:{port}", options.get_host()),
+    }
 }
 
 /// The code of an error that the server sent.

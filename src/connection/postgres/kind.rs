@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::address::{self, Address};
-use super::error::of_connection;
+use super::error::{of_opening, place_of};
 use super::ledger::Ledger;
 use super::reach::Reach;
 use super::session::PostgresSession;
@@ -172,7 +172,7 @@ impl PostgresConnection {
             }
             Err(error) => {
                 let away = self.reach.lost(&reached, &error).await;
-                let error = of_connection(&error);
+                let error = of_opening(&error, &place_of(&reached.reveal().options));
                 Err(if away {
                     Unopened::Away(error)
                 } else {

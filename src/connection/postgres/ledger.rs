@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection as _, Row as _};
 
-use super::error::{NO_TABLE, NOT_ALLOWED, code, of_statement};
+use super::error::{NO_TABLE, NOT_ALLOWED, code, of_statement, place_of};
 use super::session::PostgresSession;
 use crate::connection::{Claim, DatabaseError, LedgerKey};
 
@@ -221,7 +221,7 @@ async fn create(options: &PgConnectOptions, made: &Made) -> Result<(), DatabaseE
     let Err(error) = done else {
         return Ok(());
     };
-    let error = of_statement(error, "", |offset| offset);
+    let error = of_statement(error, "", |offset| offset, &place_of(options));
     match error {
         DatabaseError::Statement { message, code, .. } if code.as_deref() == Some(NOT_ALLOWED) => {
             let user = options.get_username();

@@ -12,7 +12,7 @@ use sqlx::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::error::{CANCELLED, code, of_connection, of_statement};
+use super::error::{CANCELLED, code, of_connection, of_statement, place_of};
 use super::ledger::Ledger;
 use super::notices::Notices;
 use super::rows::{self, Rows};
@@ -30,6 +30,8 @@ use crate::sqltext::Rewritten;
 pub(super) struct PostgresSession {
     pub(super) connection: PgConnection,
     pub(super) options: PgConnectOptions,
+    /// Where the server is, for errors.
+    place: Arc<str>,
     backend: Backend,
     flag: StopFlag,
     pub(super) notices: Notices,
@@ -50,6 +52,7 @@ impl PostgresSession {
         let (connection, backend) = notices.during(connect(&options)).await?;
         notices.take();
         Ok(Self {
+            place: place_of(&options).into(),
             connection,
             options,
             backend,
@@ -78,7 +81,7 @@ impl PostgresSession {
         origin: impl FnOnce(usize) -> usize,
     ) -> DatabaseError {
         self.broken = true;
-        explain(&self.flag, error, sql, origin)
+        explain(&self.flag, &self.place, error, sql, origin)
     }
 
     /// Asks the server what a statement needs and gives.
@@ -98,21 +101,27 @@ impl PostgresSession {
         described.map_err(|error| self.failed(error, sql, |offset| offset))
     }
 
+    /// The types of a statement's parameters, by name.
+    async fn parameter_types(
+        &mut self,
+        described: &PgStatement,
+    ) -> Result<Vec<String>, DatabaseError> {
+        let types = match described.parameters() {
+            Some(Either::Left(types)) => types,
+            _ => &[],
+        };
+        let names = values::type_names(&mut self.connection, types);
+        let names = self.notices.during(names).await;
+        names.map_err(|error| of_connection(&error, &self.place))
+    }
+
     /// The statement as it is sent, and what to bind.
     async fn bound(
         &mut self,
         statement: &Statement,
         described: &PgStatement,
     ) -> Result<(Rewritten, PgArguments), DatabaseError> {
-        let types = match described.parameters() {
-            Some(Either::Left(types)) => types,
-            _ => &[],
-        };
-        let names = self
-            .notices
-            .during(values::type_names(&mut self.connection, types))
-            .await
-            .map_err(|error| of_connection(&error))?;
+        let names = self.parameter_types(described).await?;
         let arguments = values::arguments(&statement.values, &names)?;
         Ok((values::with_casts(&statement.text, &names)?, arguments))
     }
@@ -188,11 +197,12 @@ async fn connect(options: &PgConnectOptions) -> Result<(PgConnection, Backend), 
 
 fn explain(
     flag: &StopFlag,
+    place: &str,
     error: sqlx::Error,
     sql: &str,
     origin: impl FnOnce(usize) -> usize,
 ) -> DatabaseError {
-    let error = of_statement(error, sql, origin);
+    let error = of_statement(error, sql, origin, place);
     if code(&error) == Some(CANCELLED) && flag.is_raised() {
         return DatabaseError::Stopped;
     }
@@ -281,15 +291,7 @@ impl Session for PostgresSession {
 
     async fn describe(&mut self, statement: &str) -> Result<Described, DatabaseError> {
         let described = Self::describe(self, statement).await?;
-        let types = match described.parameters() {
-            Some(Either::Left(types)) => types,
-            _ => &[],
-        };
-        let names = self
-            .notices
-            .during(values::type_names(&mut self.connection, types))
-            .await
-            .map_err(|error| of_connection(&error))?;
+        let names = self.parameter_types(&described).await?;
         let column = |column: &PgColumn| {
             let r#type = column.type_info().name().to_lowercase();
             (column.name().to_owned(), r#type)
@@ -340,9 +342,12 @@ impl Session for PostgresSession {
                 .map_ok(Either::Right)
                 .boxed(),
         };
-        let flag = self.flag.clone();
-        let explain =
-            Box::new(move |error| explain(&flag, error, sent.text(), |offset| sent.origin(offset)));
+        let (flag, place) = (self.flag.clone(), Arc::clone(&self.place));
+        let explain = Box::new(move |error| {
+            explain(&flag, &place, error, sent.text(), |offset| {
+                sent.origin(offset)
+            })
+        });
         let notices = self.notices.clone();
         let mut rows = Rows::new(columns, answers, notices, explain, &mut self.broken);
         // A statement that fails at once is an error here, not in the middle of a stream.

@@ -26,6 +26,21 @@ impl Host {
             {
                 held.values.ended(*task, outcome.clone());
             }
+            if let Transition::Task {
+                task_run: TaskRunId { task, item: None },
+                state:
+                    TaskState::Finished {
+                        outcome: Outcome::Success,
+                        at,
+                    },
+                ..
+            } = &transition
+            {
+                let spec = &held.spec;
+                let wrote = held.pipeline.tasks[task.get()].writes.iter();
+                let wrote = wrote.map(|dataset| (spec.clone(), dataset.clone(), *at));
+                self.told.wrote.extend(wrote);
+            }
             match &transition {
                 Transition::Expanded { task, items, .. } => {
                     held.values.forget(*task);
@@ -41,10 +56,10 @@ impl Host {
                     ended: Some(ended),
                     ..
                 } => held.values.finished(*task_run, ended.result.clone()),
-                Transition::Run { run, state, .. } if state.is_finished() => {
+                Transition::Run { run, state, at } if state.is_finished() => {
                     let run = run.clone();
                     if let Some(held) = self.runs.remove(&run) {
-                        self.told.ended.push((held.spec, *state));
+                        self.told.ended.push((held.spec, *state, *at));
                         if held.taken_up {
                             self.clear_away(run);
                         }

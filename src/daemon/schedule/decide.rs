@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::Scheduler;
 use crate::daemon::clock::random;
 use crate::engine::Event;
-use crate::engine::plan::{Decision, Occurrence, PlanEvent};
+use crate::engine::plan::{Cause, Decision, Occurrence, PlanEvent};
 use crate::model::{Json as JsonText, RunId, RunSpec, Timestamp, TriggerKind};
 use crate::spec::Pipeline;
 use crate::store::{Decided, NewRun, SkippedTicks, StoreError};
@@ -21,9 +21,7 @@ impl Scheduler {
         let now = self.host.now();
         for decision in decisions {
             match decision {
-                Decision::Start {
-                    dag, occurrence, ..
-                } => {
+                Decision::Start { dag, occurrence } => {
                     let Some(pipeline) = self.pipelines.get(&dag) else {
                         self.found.push(PlanEvent::NotBegun { dag });
                         continue;
@@ -47,7 +45,13 @@ impl Scheduler {
                     count,
                     reason,
                 } => {
-                    tracing::info!(%dag, %first, %last, count, "skipped: {}", reason.words());
+                    let (words, time) = (reason.words(), "%Y-%m-%dT%H:%M:%SZ");
+                    if count == 1 {
+                        tracing::info!(%dag, "skipped {}: {words}", first.format(time));
+                    } else {
+                        let (first, last) = (first.format(time), last.format(time));
+                        tracing::info!(%dag, "skipped {count} ticks, {first} to {last}: {words}");
+                    }
                     decided.skipped.push(SkippedTicks {
                         dag,
                         first,
@@ -57,6 +61,15 @@ impl Scheduler {
                     });
                 }
                 Decision::Cancel { run, .. } => cancelled.push(run),
+                Decision::DeadlineMissed {
+                    dag,
+                    run,
+                    scheduled,
+                    deadline,
+                } => {
+                    let run = run.map_or_else(String::new, |run| run.to_string());
+                    tracing::warn!(%dag, %run, %scheduled, %deadline, "isn't over in time");
+                }
                 Decision::Remember { dag, memory } => decided.memories.push((dag, memory)),
             }
         }
@@ -70,15 +83,19 @@ impl Scheduler {
     }
 }
 
-/// A run that begins by itself, with the defaults of its parameters.
+/// A run that begins by itself. Parameters that nobody gave have their defaults.
 fn run_spec(
     pipeline: &Pipeline,
     occurrence: Occurrence,
     now: Timestamp,
 ) -> Result<RunSpec, String> {
+    let given = match &occurrence.cause {
+        Cause::Fired(firing) => params_of(&firing.params)?,
+        _ => Vec::new(),
+    };
     let params = pipeline
         .params
-        .bind(&[])
+        .bind(&given)
         .map_err(|errors| errors.join("; "))?;
     let chance = random();
     #[expect(
@@ -86,17 +103,40 @@ fn run_spec(
         reason = "20 bits of chance are used"
     )]
     let id = RunId::generate(now, chance as u32);
+    let interval = occurrence.interval();
     Ok(RunSpec {
         id,
         dag: pipeline.id.clone(),
         version: pipeline.version.hash.clone(),
         params: JsonText(Json::Object(params).to_string().into()),
-        interval: occurrence.interval(),
+        interval,
         logical_time: occurrence.tick,
-        trigger: TriggerKind::Schedule,
+        trigger: match occurrence.cause {
+            Cause::Tick | Cause::Stream => TriggerKind::Schedule,
+            Cause::After => TriggerKind::After {
+                what: pipeline.after.names().collect::<Vec<_>>().join(", "),
+            },
+            Cause::Fired(firing) => TriggerKind::Event {
+                source: firing.source,
+            },
+        },
         seed: chance.rotate_left(32),
         priority: 0,
         only: None,
         created: now,
     })
+}
+
+/// Parameters of a firing as texts, which are read as those of the command line are.
+fn params_of(params: &JsonText) -> Result<Vec<(String, String)>, String> {
+    let values: serde_json::Map<String, Json> =
+        serde_json::from_str(&params.0).map_err(|error| error.to_string())?;
+    let text = |value: Json| match value {
+        Json::String(text) => text,
+        other => other.to_string(),
+    };
+    Ok(values
+        .into_iter()
+        .map(|(name, value)| (name, text(value)))
+        .collect())
 }

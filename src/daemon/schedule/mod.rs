@@ -1,6 +1,7 @@
 //! The daemon: runs begin by themselves, and the project's files may change meanwhile.
 
 mod decide;
+mod known;
 mod lock;
 mod reload;
 mod scheduler;

@@ -1,25 +1,15 @@
 //! Edits of the project while the daemon runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Scheduler;
-use crate::engine::plan::{DagPlan, PlanEvent};
+use super::known::{self, Found, plan_of};
+use crate::engine::plan::PlanEvent;
 use crate::model::DagId;
 use crate::spec::{Loaded, Pipeline, Project, render_text};
 use crate::store::StoreError;
-
-/// What the planner sees of a pipeline.
-pub(super) fn plan_of(pipeline: &Pipeline) -> DagPlan {
-    DagPlan {
-        dag: pipeline.id.clone(),
-        version: pipeline.version.hash.clone(),
-        schedule: pipeline.schedule.clone(),
-        max_runs: pipeline.max_runs,
-        depends_on_past: false,
-        after: BTreeSet::new(),
-    }
-}
 
 impl Scheduler {
     /// Says what is wrong with the project when that is something else than the last time.
@@ -54,20 +44,33 @@ impl Scheduler {
         let Some(project) = loaded.project.take() else {
             return Ok(Vec::new());
         };
-        let broken: BTreeSet<&str> = loaded
+        let named: BTreeSet<&str> = loaded
             .broken
             .iter()
             .filter_map(|(_, dag)| dag.as_deref())
             .collect();
-        // A file that can't even say its name may be any of those that are missing.
-        let nameless = loaded.broken.iter().any(|(_, dag)| dag.is_none());
+        let paths: BTreeSet<&Path> = loaded
+            .broken
+            .iter()
+            .map(|(path, _)| path.as_path())
+            .collect();
+        let known: BTreeSet<&Path> = self
+            .pipelines
+            .values()
+            .map(|old| old.path.as_path())
+            .collect();
+        // A new file that can't even say its name may be any of those that are missing.
+        let nameless = loaded
+            .broken
+            .iter()
+            .any(|(path, dag)| dag.is_none() && !known.contains(path.as_path()));
         let mut pipelines: BTreeMap<DagId, Arc<Pipeline>> = project.pipelines.clone();
         let mut events = Vec::new();
         for (dag, old) in &self.pipelines {
             if pipelines.contains_key(dag) {
                 continue;
             }
-            if nameless || broken.contains(dag.as_str()) {
+            if nameless || named.contains(dag.as_str()) || paths.contains(old.path.as_path()) {
                 pipelines.insert(dag.clone(), old.clone());
             } else {
                 tracing::info!(%dag, "is gone");
@@ -83,20 +86,21 @@ impl Scheduler {
             }
         }
         for (dag, pipeline) in &pipelines {
-            let same = |old: &Arc<Pipeline>| old.version.hash == pipeline.version.hash;
+            // What it comes after may be another thing without an edit of its own file.
+            let same = |old: &Arc<Pipeline>| plan_of(old) == plan_of(pipeline);
             if self.pipelines.get(dag).is_some_and(same) {
                 continue;
             }
             let what = if is_new(dag) { "is new" } else { "has changed" };
             tracing::info!(%dag, "{what}");
             let running = self.host.runs().filter(|spec| spec.dag == *dag);
-            events.push(PlanEvent::Known {
-                plan: plan_of(pipeline),
+            let found = Found {
                 memory: memories.remove(dag).unwrap_or_default(),
                 paused: self.paused.contains(dag),
-                running: running.map(|spec| spec.id.clone()).collect(),
-                last: None,
-            });
+                running: running.map(|spec| known::active(spec)).collect(),
+            };
+            let store = self.host.store().as_ref();
+            events.push(known::known(store, &pipelines, pipeline, found).await?);
         }
         self.pipelines.clone_from(&pipelines);
         self.host.change_project(Arc::new(Project {

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::DaemonLock;
+use super::known::{self, Found};
 use crate::daemon::{Alarm, Host};
 use crate::engine::Event;
-use crate::engine::plan::{PlanEvent, Planner, Waiting};
-use crate::model::{DagId, RunId, Schedule, Timestamp, TriggerKind};
+use crate::engine::plan::{Active, PlanEvent, Planner, Waiting};
+use crate::model::{DagId, RunId, RunState, Schedule, Timestamp};
 use crate::spec::{Loaded, Pipeline};
 use crate::store::StoreError;
+
+/// How long messages may take at the end. What isn't told then is told at the next start.
+const TELLING: Duration = Duration::from_secs(3);
 
 /// When the daemon ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,17 +102,14 @@ impl Scheduler {
             for spec in told.began {
                 events.push(PlanEvent::Began {
                     dag: spec.dag.clone(),
-                    run: spec.id.clone(),
+                    active: known::active(&spec),
                 });
             }
-            for (spec, state) in told.ended {
-                events.push(PlanEvent::Ended {
-                    dag: spec.dag.clone(),
-                    run: spec.id.clone(),
-                    state,
-                    interval: spec.interval,
-                    scheduled: spec.trigger == TriggerKind::Schedule,
-                });
+            for (spec, dataset, at) in told.wrote {
+                events.push(known::wrote(&spec, dataset, at));
+            }
+            for (spec, state, at) in told.ended {
+                events.push(known::ended(&spec, state, at));
             }
             if told.belled {
                 self.take_up_runs().await?;
@@ -127,6 +128,7 @@ impl Scheduler {
                 self.carry_out(decisions).await?;
             }
             if self.ends(now).await {
+                self.host.finish_telling(TELLING).await;
                 return Ok(());
             }
             let next = self.next_look();
@@ -209,13 +211,15 @@ impl Scheduler {
                 if stored.state.is_finished() {
                     continue;
                 }
+                let is_new = stored.state == RunState::Queued;
                 match self.host.resume(stored).await {
-                    Ok(()) => tracing::info!(%run, %dag, "goes on"),
+                    Ok(()) if is_new => {}
+                    Ok(()) => tracing::info!(%run, %dag, "goes on after an interruption"),
                     Err(reason) => tracing::error!(%run, %dag, %reason, "can't go on"),
                 }
             }
         }
-        Ok(())
+        self.host.take_notices().await
     }
 
     /// Tells the planner of every DAG, with what is remembered.
@@ -228,9 +232,18 @@ impl Scheduler {
             }
             memories.insert(row.dag, row.memory);
         }
-        let mut running: BTreeMap<DagId, Vec<RunId>> = BTreeMap::new();
-        for (_, run, dag) in self.host.store().owners().await? {
-            running.entry(dag).or_default().push(run);
+        let store = self.host.store().clone();
+        let here: BTreeMap<RunId, Active> = self
+            .host
+            .runs()
+            .map(|spec| (spec.id.clone(), known::active(spec)))
+            .collect();
+        let mut running: BTreeMap<DagId, Vec<Active>> = BTreeMap::new();
+        for (_, run, dag) in store.owners().await? {
+            // Its own process looks after the deadline of a run that isn't here.
+            let elsewhere = Active { run, since: None };
+            let active = here.get(&elsewhere.run).cloned().unwrap_or(elsewhere);
+            running.entry(dag).or_default().push(active);
         }
         // What was taken up is among them.
         self.host.take_told();
@@ -240,16 +253,29 @@ impl Scheduler {
                 tracing::info!(%dag, "left out: a stream has no end to wait for");
                 continue;
             }
-            events.push(PlanEvent::Known {
-                plan: super::reload::plan_of(pipeline),
+            let found = Found {
                 memory: memories.remove(dag).unwrap_or_default(),
                 paused: self.paused.contains(dag),
                 running: running.remove(dag).unwrap_or_default(),
-                last: None,
-            });
+            };
+            events.push(known::known(store.as_ref(), &self.pipelines, pipeline, found).await?);
         }
         let now = self.host.now();
+        let dags = events.len();
         let decisions = self.planner.handle(now, events);
+        let paused = self
+            .pipelines
+            .keys()
+            .filter(|dag| self.paused.contains(*dag));
+        let paused = match paused.count() {
+            0 => String::new(),
+            count => format!(", {count} of them paused"),
+        };
+        let next = self.planner.next_wakeup().map_or_else(String::new, |next| {
+            format!("; next at {}", next.format("%Y-%m-%dT%H:%M:%SZ"))
+        });
+        let s = if dags == 1 { "" } else { "s" };
+        tracing::info!("scheduling {dags} DAG{s}{paused}{next}");
         self.carry_out(decisions).await
     }
 

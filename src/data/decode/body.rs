@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::{Buf as _, Bytes};
 
 use super::document::{Decoder, DocumentEnd, GONE, Incoming};
-use super::message::hexadecimal;
+use super::hexadecimal::hexadecimal;
 use crate::data::csv::{Records, Trouble as CsvTrouble, fields_text, read_header};
 use crate::data::input::{Decoded, LONGEST_RECORD};
 use crate::data::json::{Chunks, Outline, Trouble, Walk, checked};

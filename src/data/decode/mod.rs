@@ -2,6 +2,7 @@
 
 mod body;
 mod document;
+mod hexadecimal;
 mod message;
 mod notation;
 mod row;
@@ -11,6 +12,6 @@ mod tests;
 mod valid;
 
 pub use document::{Document, DocumentEnd};
-pub use message::MessageDecoder;
+pub use message::{MessageDecoder, MessageFormat, Segment};
 pub use notation::{Decoding, Notation};
 pub use source::{Decoded, Feed};

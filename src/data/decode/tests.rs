@@ -6,11 +6,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::{Decoded, Decoding, Document, DocumentEnd, MessageDecoder, Notation};
-use crate::data::csv::CsvDialect;
+use super::{Decoded, Decoding, Document, DocumentEnd, Notation};
 use crate::data::json::RecordsPath;
 use crate::data::ndjson::Wanted;
-use crate::data::{Batch, BatchBuilder, Column, ColumnKind, Columns, DataError, RecordSource};
+use crate::data::{Batch, Column, ColumnKind, DataError, RecordSource};
 
 fn path(text: &str) -> RecordsPath {
     match text {
@@ -322,60 +321,6 @@ async fn mistakes_name_document_and_record() {
             "two:3: key `b` is new, no earlier record has it: name the keys to take under `columns:`"
         )
     );
-}
-
-#[test]
-fn messages_become_rows() {
-    let wanted = || Wanted::Keys {
-        keys: vec!["pair".to_owned(), "bid".to_owned()],
-        perhaps: Vec::new(),
-    };
-    let extra: Columns = [Column {
-        name: "offset".into(),
-        kind: ColumnKind::Number,
-    }]
-    .into();
-    let csv = CsvDialect {
-        columns: Some(vec!["bid".to_owned(), "pair".to_owned()]),
-        ..CsvDialect::default()
-    };
-    for (notation, message, expected) in [
-        (
-            Notation::Json,
-            r#" {"bid": 1.10, "more": 1, "pair": "BTC-USD"} "#,
-            Ok(json!({"pair": "BTC-USD", "bid": "1.10", "offset": 7})),
-        ),
-        (
-            Notation::Json,
-            "nonsense",
-            Err("malformed JSON at offset 1 (line 1, column 2): expected `null`: `n⟶onsense`"),
-        ),
-        (Notation::Json, "null", Err("it is `null`, not a record")),
-        (
-            Notation::Json,
-            "{\"bid\": 1",
-            Err(
-                "the document ends too early, at offset 9 (line 1, column 10): expected `,` or `}`",
-            ),
-        ),
-        (
-            Notation::Csv,
-            "1.10,\"BTC,USD\"",
-            Ok(json!({"pair": "BTC,USD", "bid": "1.10", "offset": 7})),
-        ),
-        (Notation::Csv, "1.10", Err("1 field, expected 2")),
-    ] {
-        let mut decoder = MessageDecoder::new(notation, wanted(), csv.clone(), extra.clone());
-        decoder.observe(br#"{"pair": "x", "bid": "1"}"#);
-        let mut builder = BatchBuilder::new(decoder.columns());
-        let made = decoder.decode(message.as_bytes(), &[Some(b"7".to_vec())], &mut builder);
-        let made = made.map(|()| rows(&builder.take()).remove(0));
-        assert_eq!(made, expected.map_err(str::to_owned), "{message}");
-    }
-    let mut raw = MessageDecoder::new(Notation::Raw, Wanted::All, csv, Columns::default());
-    let mut builder = BatchBuilder::new(raw.columns());
-    raw.decode(&[0, 255], &[], &mut builder).unwrap();
-    assert_eq!(rows(&builder.take()), [json!({"value": "\\x00ff"})]);
 }
 
 /// A record as the oracle has it: the last of doubled keys, numbers as they are written.

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::embedded::lease::Request;
-use crate::embedded::{EmbeddedError, Lease, Lifetime};
+use crate::embedded::client::Client;
+use crate::embedded::{EmbeddedError, Lifetime};
 
 use super::KIND;
 
@@ -15,15 +15,11 @@ static TABLE_ROW: crate::embedded::kind::Kind = KIND;
 pub const APIS: &[&str] = &["bitso", "coinbase", "coingecko", "kraken"];
 
 /// A running private exchange. It stays up at least as long as this value lives.
-#[derive(Debug)]
-pub struct ExchangeServer {
-    lease: Lease,
-    facts: Facts,
-}
+pub type ExchangeServer = Client<Facts>;
 
 /// What the supervisor tells about the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Facts {
+pub struct Facts {
     pub(super) url: String,
 }
 
@@ -50,34 +46,12 @@ pub async fn acquire_with(
     supervisor: &Path,
     lifetime: Lifetime,
 ) -> Result<ExchangeServer, EmbeddedError> {
-    let request = Request {
-        kind: &TABLE_ROW,
-        dir: runner_dir.join(TABLE_ROW.name),
-        supervisor: supervisor.to_path_buf(),
-        lifetime,
-    };
-    let (lease, facts) = request.acquire().await?;
-    let facts = serde_json::from_value(facts).map_err(|error| EmbeddedError::Refused {
-        text: format!(
-            "the running supervisor is of another version of runner ({error}): let the other runs end first"
-        ),
-    })?;
-    Ok(ExchangeServer { lease, facts })
+    Client::acquire(&TABLE_ROW, runner_dir, supervisor, lifetime).await
 }
 
-impl ExchangeServer {
-    /// What keeps the server up.
-    pub fn lease(&self) -> &Lease {
-        &self.lease
-    }
-
-    /// Whether its supervisor is still there: without it there is no server.
-    pub fn is_up(&self) -> bool {
-        self.lease.is_held()
-    }
-
+impl Facts {
     /// What the paths of an API are below: `http://127.0.0.1:40001/coingecko`.
     pub fn base_url(&self, api: &str) -> String {
-        format!("{}/{api}", self.facts.url)
+        format!("{}/{api}", self.url)
     }
 }

@@ -4,23 +4,19 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::embedded::lease::Request;
-use crate::embedded::{EmbeddedError, Lease, Lifetime};
+use crate::embedded::client::Client;
+use crate::embedded::{EmbeddedError, Lifetime};
 
 use super::KIND;
 
 static TABLE_ROW: crate::embedded::kind::Kind = KIND;
 
 /// A running private broker. It stays up at least as long as this value lives.
-#[derive(Debug)]
-pub struct KafkaServer {
-    lease: Lease,
-    facts: Facts,
-}
+pub type KafkaServer = Client<Facts>;
 
 /// What the supervisor tells about the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Facts {
+pub struct Facts {
     /// `127.0.0.1:port`
     pub(super) brokers: String,
 }
@@ -46,29 +42,12 @@ pub async fn acquire_with(
     supervisor: &Path,
     lifetime: Lifetime,
 ) -> Result<KafkaServer, EmbeddedError> {
-    let request = Request {
-        kind: &TABLE_ROW,
-        dir: runner_dir.join(TABLE_ROW.name),
-        supervisor: supervisor.to_path_buf(),
-        lifetime,
-    };
-    let (lease, facts) = request.acquire().await?;
-    let facts = serde_json::from_value(facts).map_err(|error| EmbeddedError::Refused {
-        text: format!(
-            "the running supervisor is of another version of runner ({error}): let the other runs end first"
-        ),
-    })?;
-    Ok(KafkaServer { lease, facts })
+    Client::acquire(&TABLE_ROW, runner_dir, supervisor, lifetime).await
 }
 
-impl KafkaServer {
-    /// What keeps the broker up.
-    pub fn lease(&self) -> &Lease {
-        &self.lease
-    }
-
+impl Facts {
     /// Where it listens, `127.0.0.1:port`: the bootstrap servers of any client. There is no login.
     pub fn brokers(&self) -> &str {
-        &self.facts.brokers
+        &self.brokers
     }
 }

@@ -7,8 +7,8 @@ use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection};
 
-use crate::embedded::lease::Request;
-use crate::embedded::{EmbeddedError, Lease, Lifetime};
+use crate::embedded::client::Client;
+use crate::embedded::{EmbeddedError, Lifetime};
 
 use super::KIND;
 
@@ -24,15 +24,11 @@ const MAX_NAME: usize = 63;
 static TABLE_ROW: crate::embedded::kind::Kind = KIND;
 
 /// A running private cluster. It stays up at least as long as this value lives.
-#[derive(Debug)]
-pub struct PostgresServer {
-    lease: Lease,
-    facts: Facts,
-}
+pub type PostgresServer = Client<Facts>;
 
 /// What the supervisor tells about the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Facts {
+pub struct Facts {
     pub(super) socket_dir: PathBuf,
     pub(super) port: u16,
     pub(super) user: String,
@@ -62,48 +58,31 @@ pub async fn acquire_with(
     supervisor: &Path,
     lifetime: Lifetime,
 ) -> Result<PostgresServer, EmbeddedError> {
-    let request = Request {
-        kind: &TABLE_ROW,
-        dir: runner_dir.join(TABLE_ROW.name),
-        supervisor: supervisor.to_path_buf(),
-        lifetime,
-    };
-    let (lease, facts) = request.acquire().await?;
-    let facts = serde_json::from_value(facts).map_err(|error| EmbeddedError::Refused {
-        text: format!(
-            "the running supervisor is of another version of runner ({error}): let the other runs end first"
-        ),
-    })?;
-    Ok(PostgresServer { lease, facts })
+    Client::acquire(&TABLE_ROW, runner_dir, supervisor, lifetime).await
 }
 
-impl PostgresServer {
-    /// What keeps the server up.
-    pub fn lease(&self) -> &Lease {
-        &self.lease
-    }
-
+impl Facts {
     /// The folder of the server's socket: libpq's `host`.
     pub fn socket_dir(&self) -> &Path {
-        &self.facts.socket_dir
+        &self.socket_dir
     }
 
     /// libpq's `port`, which is a part of the socket's name.
     pub fn port(&self) -> u16 {
-        self.facts.port
+        self.port
     }
 
     /// The superuser. There is no password: only the owner of the project reaches the socket.
     pub fn user(&self) -> &str {
-        &self.facts.user
+        &self.user
     }
 
     /// How sqlx connects to a database of this server.
     pub fn options(&self, database: &str) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
-            .socket(&self.facts.socket_dir)
-            .port(self.facts.port)
-            .username(&self.facts.user)
+            .socket(&self.socket_dir)
+            .port(self.port)
+            .username(&self.user)
             .database(database)
             .ssl_mode(PgSslMode::Disable)
     }
@@ -113,9 +92,9 @@ impl PostgresServer {
         format!(
             "postgresql:///{}?host={}&port={}&user={}",
             percent_encoded(database).replace('/', "%2F"),
-            percent_encoded(&self.facts.socket_dir.to_string_lossy()),
-            self.facts.port,
-            percent_encoded(&self.facts.user),
+            percent_encoded(&self.socket_dir.to_string_lossy()),
+            self.port,
+            percent_encoded(&self.user),
         )
     }
 }

@@ -1,10 +1,14 @@
 //! What goes into the planner and what comes out of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DagId, DataInterval, RunId, RunState, Schedule, Timestamp};
+use crate::model::{
+    After, DagId, DataInterval, DatasetId, Json, OverlapPolicy, RunId, RunState, Schedule,
+    Timestamp,
+};
 
 /// What the planner sees of a DAG.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,35 +16,89 @@ pub struct DagPlan {
     pub dag: DagId,
     /// Tells versions apart: a stream is begun anew when it changes.
     pub version: String,
-    /// `None`: only people and other DAGs start it.
+    /// `None`: only people and what it comes after start it.
     pub schedule: Option<Schedule>,
+    /// What becomes of a start that no clock makes while a run goes on.
+    pub overlap: OverlapPolicy,
     /// Most runs at a time; `None`: one, or any number with `overlap: allow`.
     pub max_runs: Option<u32>,
     /// A scheduled run waits until the one before it has succeeded.
     pub depends_on_past: bool,
-    /// It starts when all of these have succeeded for the same data interval.
-    pub after: BTreeSet<DagId>,
+    /// What starts it, where no clock does.
+    pub after: After,
+    /// When a run should be over, counted from its scheduled time.
+    pub deadline: Option<Duration>,
 }
 
 /// What is known of a DAG from before, kept in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
-    /// Ticks up to here are decided. `None`: the DAG is new.
+    /// Ticks up to here are decided, and what it comes after was heard of up to here. `None`: the
+    /// DAG is new.
     pub decided: Option<Timestamp>,
-    /// Ticks that wait for their run, oldest first.
+    /// What waits for its run, oldest first.
     pub waiting: Vec<Occurrence>,
     /// Which of `after` have succeeded for intervals that aren't complete yet.
     pub arrived: Vec<(DataInterval, BTreeSet<DagId>)>,
+    /// The datasets of `after` that are newer than the last start, and what was written to them
+    /// since: the span of the intervals.
+    pub written: BTreeMap<DatasetId, DataInterval>,
+    /// The keys of the last firings, oldest first: one that comes again starts nothing.
+    pub fired: Vec<String>,
+    /// The scheduled times of runs that have missed their deadline and haven't ended.
+    pub late: BTreeSet<Timestamp>,
 }
 
 /// A run that is to begin by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occurrence {
-    /// The scheduled time.
+    /// The scheduled time; without a clock the moment that called for it.
     pub tick: Timestamp,
     pub interval_start: Timestamp,
     pub interval_end: Timestamp,
+    #[serde(default, skip_serializing_if = "Cause::is_tick")]
+    pub cause: Cause,
+}
+
+/// What calls for a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A tick of the schedule.
+    #[default]
+    Tick,
+    /// A stream always runs.
+    Stream,
+    /// All that the DAG comes after is there.
+    After,
+    /// Something happened outside.
+    Fired(Firing),
+}
+
+impl Cause {
+    pub(super) fn is_tick(&self) -> bool {
+        *self == Self::Tick
+    }
+}
+
+/// Something that happened outside and calls for one run: a file, a row, a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firing {
+    /// Tells it apart from every other of the same DAG: the same key starts one run once.
+    pub key: String,
+    /// What happened, for people: `file in/prices.csv`.
+    pub source: String,
+    /// Parameters of the run as a JSON object; what it lacks has its default.
+    pub params: Json,
+}
+
+/// A run that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Active {
+    pub run: RunId,
+    /// From when its deadline counts. `None`: it has none, as a backfill's.
+    pub since: Option<Timestamp>,
 }
 
 impl Occurrence {
@@ -54,6 +112,23 @@ impl Occurrence {
     }
 }
 
+/// Something that a DAG comes after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// A whole run of a DAG has succeeded.
+    Dag {
+        dag: DagId,
+        at: Timestamp,
+        interval: DataInterval,
+    },
+    /// A dataset is newer.
+    Dataset {
+        dataset: DatasetId,
+        at: Timestamp,
+        interval: DataInterval,
+    },
+}
+
 /// Something that happened.
 #[derive(Debug, Clone)]
 pub enum PlanEvent {
@@ -64,15 +139,17 @@ pub enum PlanEvent {
         plan: DagPlan,
         memory: Memory,
         paused: bool,
-        running: Vec<RunId>,
+        running: Vec<Active>,
         last: Option<RunState>,
+        /// What it comes after that happened while nobody listened, in its order.
+        heard: Vec<Heard>,
     },
     /// Its file is gone. Runs go on.
     Gone { dag: DagId },
     /// A person has paused a DAG, or lets it go on.
     Paused { dag: DagId, paused: bool },
     /// A run of a DAG has begun, whoever started it.
-    Began { dag: DagId, run: RunId },
+    Began { dag: DagId, active: Active },
     /// A run that was decided on can't begin: its tick is over.
     NotBegun { dag: DagId },
     /// A run has ended.
@@ -80,10 +157,21 @@ pub enum PlanEvent {
         dag: DagId,
         run: RunId,
         state: RunState,
+        at: Timestamp,
         interval: DataInterval,
-        /// Whether the schedule started it.
+        /// Whether it began by itself.
         scheduled: bool,
+        /// Whether all tasks were in it: a part of a DAG starts no other.
+        whole: bool,
     },
+    /// A task that writes a dataset has succeeded, in a run of whichever DAG.
+    Wrote {
+        dataset: DatasetId,
+        at: Timestamp,
+        interval: DataInterval,
+    },
+    /// Something outside calls for a run.
+    Fired { dag: DagId, firing: Firing },
     /// The time that [`Planner::next_wakeup`](super::Planner::next_wakeup) named has come.
     Wakeup,
 }
@@ -92,12 +180,7 @@ pub enum PlanEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// Begin a run. The store refuses a second one of the same DAG and tick.
-    Start {
-        dag: DagId,
-        occurrence: Occurrence,
-        /// A stream's run has no tick of its own.
-        stream: bool,
-    },
+    Start { dag: DagId, occurrence: Occurrence },
     /// Record ticks that don't run: from the first to the last, that many.
     Skip {
         dag: DagId,
@@ -108,6 +191,15 @@ pub enum Decision {
     },
     /// End a run to make room.
     Cancel { dag: DagId, run: RunId },
+    /// A run isn't over in time; said once. `run` is `None` while it hasn't even begun.
+    DeadlineMissed {
+        dag: DagId,
+        run: Option<RunId>,
+        /// The scheduled time.
+        scheduled: Timestamp,
+        /// When it should have been over.
+        deadline: Timestamp,
+    },
     /// Remember this of a DAG.
     Remember { dag: DagId, memory: Memory },
 }
@@ -124,6 +216,8 @@ pub enum SkipReason {
     Replaced,
     /// The DAG was paused.
     Paused,
+    /// Too many were waiting already.
+    Crowded,
 }
 
 impl SkipReason {
@@ -135,24 +229,7 @@ impl SkipReason {
             Self::Overlap => "a run was going on",
             Self::Replaced => "a later tick took its place",
             Self::Paused => "paused",
+            Self::Crowded => "too many were waiting already",
         }
     }
-}
-
-/// Why a DAG doesn't run now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Waiting {
-    /// Nothing starts it by itself.
-    NoSchedule,
-    Paused,
-    /// Its next tick.
-    Until(Timestamp),
-    /// Its runs must end first.
-    Running(Vec<RunId>),
-    /// The run before has not succeeded.
-    Past,
-    /// Other DAGs have to succeed for the interval first.
-    Others(DataInterval, Vec<DagId>),
-    /// A stream that has ended is begun again then.
-    Restart(Timestamp),
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::Occurrence;
+use super::{Cause, Occurrence};
 use crate::model::{Catchup, DagId, Schedule, Timestamp};
 
 /// A tick that is due for longer was missed: nothing was there to start it. Shorter delays are a
@@ -18,6 +18,7 @@ pub(super) fn occurrence(schedule: &Schedule, tick: Timestamp) -> Occurrence {
         tick,
         interval_start: interval.start,
         interval_end: interval.end,
+        cause: Cause::Tick,
     }
 }
 

@@ -5,12 +5,18 @@
 //! reason. What has been decided is durable before it is acted on, together with the moment up to
 //! which ticks are decided, so that after a crash nothing is decided twice and nothing is left out.
 
+mod after;
 mod api;
 mod clockwork;
+mod deadline;
 mod planner;
 #[cfg(test)]
 mod tests;
 mod track;
+mod waiting;
 
-pub use api::{DagPlan, Decision, Memory, Occurrence, PlanEvent, SkipReason, Waiting};
+pub use api::{
+    Active, Cause, DagPlan, Decision, Firing, Heard, Memory, Occurrence, PlanEvent, SkipReason,
+};
 pub use planner::Planner;
+pub use waiting::Waiting;

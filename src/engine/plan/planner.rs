@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::track::Track;
-use super::{DagPlan, Decision, PlanEvent, Waiting};
-use crate::model::{DagId, RunState, Timestamp};
+use super::{DagPlan, Decision, Heard, PlanEvent, Waiting};
+use crate::model::{DagId, DatasetId, RunState, Timestamp};
 
 /// Decides when runs begin by themselves.
 ///
@@ -14,8 +14,10 @@ pub struct Planner {
     tracks: BTreeMap<DagId, Track>,
     /// When a DAG has to be looked at although nothing happens.
     timers: BTreeSet<(Timestamp, DagId)>,
-    /// Which DAGs wait for the runs of another.
+    /// Which DAGs come after another.
     listeners: BTreeMap<DagId, BTreeSet<DagId>>,
+    /// Which DAGs come after a dataset.
+    readers: BTreeMap<DatasetId, BTreeSet<DagId>>,
 }
 
 impl Planner {
@@ -51,7 +53,7 @@ impl Planner {
                     self.timers.remove(&(at, dag.clone()));
                 }
                 track.decide(now, &mut decisions);
-                track.timer = track.next_wakeup(now);
+                track.timer = track.next_wakeup();
                 if let Some(at) = track.timer {
                     self.timers.insert((at, dag));
                 }
@@ -92,25 +94,33 @@ impl Planner {
                 paused,
                 running,
                 last,
+                heard,
             } => {
                 let dag = plan.dag.clone();
-                self.forget_listener(&dag);
-                for other in &plan.after {
+                self.forget_links(&dag);
+                for other in &plan.after.dags {
                     let listeners = self.listeners.entry(other.clone()).or_default();
                     listeners.insert(dag.clone());
+                }
+                for dataset in &plan.after.datasets {
+                    let readers = self.readers.entry(dataset.clone()).or_default();
+                    readers.insert(dag.clone());
                 }
                 match self.tracks.get_mut(&dag) {
                     Some(track) => track.change(now, plan, decisions),
                     None => {
                         let mut track = Track::new(now, plan, memory, running, last);
                         track.paused = paused;
+                        for heard in &heard {
+                            track.hear(now, heard, decisions);
+                        }
                         self.tracks.insert(dag.clone(), track);
                     }
                 }
                 touched.insert(dag);
             }
             PlanEvent::Gone { dag } => {
-                self.forget_listener(&dag);
+                self.forget_links(&dag);
                 if let Some(track) = self.tracks.remove(&dag)
                     && let Some(at) = track.timer
                 {
@@ -123,9 +133,10 @@ impl Planner {
                     touched.insert(dag);
                 }
             }
-            PlanEvent::Began { dag, run } => {
+            PlanEvent::Began { dag, active } => {
                 if let Some(track) = self.tracks.get_mut(&dag) {
-                    track.began(run);
+                    track.began(active);
+                    touched.insert(dag);
                 }
             }
             PlanEvent::NotBegun { dag } => {
@@ -138,31 +149,69 @@ impl Planner {
                 dag,
                 run,
                 state,
+                at,
                 interval,
                 scheduled,
+                whole,
             } => {
                 if let Some(track) = self.tracks.get_mut(&dag) {
-                    track.ended(now, &run, state, scheduled);
+                    track.ended(now, &run, (state, scheduled), decisions);
                     touched.insert(dag.clone());
                 }
-                if state != RunState::Success {
+                if state != RunState::Success || !whole {
                     return;
                 }
-                for listener in self.listeners.get(&dag).cloned().unwrap_or_default() {
-                    if let Some(track) = self.tracks.get_mut(&listener) {
-                        track.arrived(&dag, interval);
-                        touched.insert(listener);
-                    }
+                let listeners = self.listeners.get(&dag).cloned().unwrap_or_default();
+                let heard = Heard::Dag { dag, at, interval };
+                self.tell(now, &heard, listeners, touched, decisions);
+            }
+            PlanEvent::Wrote {
+                dataset,
+                at,
+                interval,
+            } => {
+                let readers = self.readers.get(&dataset).cloned().unwrap_or_default();
+                let heard = Heard::Dataset {
+                    dataset,
+                    at,
+                    interval,
+                };
+                self.tell(now, &heard, readers, touched, decisions);
+            }
+            PlanEvent::Fired { dag, firing } => {
+                if let Some(track) = self.tracks.get_mut(&dag) {
+                    track.fired(now, firing, decisions);
+                    touched.insert(dag);
                 }
             }
             PlanEvent::Wakeup => {}
         }
     }
 
-    fn forget_listener(&mut self, dag: &DagId) {
+    fn tell(
+        &mut self,
+        now: Timestamp,
+        heard: &Heard,
+        listeners: BTreeSet<DagId>,
+        touched: &mut BTreeSet<DagId>,
+        decisions: &mut Vec<Decision>,
+    ) {
+        for listener in listeners {
+            if let Some(track) = self.tracks.get_mut(&listener) {
+                track.hear(now, heard, decisions);
+                touched.insert(listener);
+            }
+        }
+    }
+
+    fn forget_links(&mut self, dag: &DagId) {
         self.listeners.retain(|_, listeners| {
             listeners.remove(dag);
             !listeners.is_empty()
+        });
+        self.readers.retain(|_, readers| {
+            readers.remove(dag);
+            !readers.is_empty()
         });
     }
 }

@@ -1,15 +1,17 @@
 //! The planner in virtual time: what it decides, and that every tick is decided once.
 
+mod starts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::DateTime;
 use proptest::prelude::*;
 
-use super::{DagPlan, Decision, Memory, PlanEvent, Planner, Waiting};
+use super::{Active, DagPlan, Decision, Memory, Occurrence, PlanEvent, Planner, Waiting};
 use crate::model::{
-    Catchup, Clock, DagId, DataInterval, Every, OverlapPolicy, Rule, RunId, RunState, Schedule,
-    Timestamp, Timetable,
+    After, Catchup, Clock, DagId, DataInterval, Every, OverlapPolicy, Rule, RunId, RunState,
+    Schedule, Timestamp, Timetable,
 };
 
 fn at(seconds: i64) -> Timestamp {
@@ -38,14 +40,23 @@ fn every(seconds: u64, catchup: Catchup, overlap: OverlapPolicy) -> Schedule {
     })
 }
 
+fn active(run: &RunId, occurrence: &Occurrence) -> Active {
+    Active {
+        run: run.clone(),
+        since: Some(occurrence.tick),
+    }
+}
+
 fn plan(name: &str, schedule: Option<Schedule>) -> DagPlan {
     DagPlan {
         dag: dag(name),
         version: "1".to_owned(),
         schedule,
+        overlap: Queue,
         max_runs: None,
         depends_on_past: false,
-        after: BTreeSet::new(),
+        after: After::default(),
+        deadline: None,
     }
 }
 
@@ -55,7 +66,7 @@ struct World {
     plans: BTreeMap<DagId, DagPlan>,
     memories: BTreeMap<DagId, Memory>,
     paused: BTreeSet<DagId>,
-    running: BTreeMap<RunId, (DagId, DataInterval)>,
+    running: BTreeMap<RunId, (DagId, Occurrence)>,
     last: BTreeMap<DagId, RunState>,
     next_run: u32,
     said: Vec<String>,
@@ -99,9 +110,10 @@ impl World {
                     .running
                     .iter()
                     .filter(|(_, (dag, _))| *dag == plan.dag)
-                    .map(|(run, _)| run.clone())
+                    .map(|(run, (_, occurrence))| active(run, occurrence))
                     .collect(),
                 last: self.last.get(&plan.dag).copied(),
+                heard: Vec::new(),
             })
             .collect();
         self.tell(now, known);
@@ -124,17 +136,15 @@ impl World {
         let mut follow = Vec::new();
         for decision in decisions {
             match decision {
-                Decision::Start {
-                    dag, occurrence, ..
-                } => {
+                Decision::Start { dag, occurrence } => {
                     self.next_run += 1;
                     let run = RunId::new(&format!("{:0>13}", self.next_run)).unwrap();
                     let tick = seconds(occurrence.tick);
                     self.said.push(format!("{now}: {dag} starts {tick}"));
                     self.started.push(tick);
-                    self.running
-                        .insert(run.clone(), (dag.clone(), occurrence.interval()));
-                    follow.push(PlanEvent::Began { dag, run });
+                    let active = active(&run, &occurrence);
+                    self.running.insert(run, (dag.clone(), occurrence));
+                    follow.push(PlanEvent::Began { dag, active });
                 }
                 Decision::Skip {
                     dag,
@@ -153,8 +163,22 @@ impl World {
                 Decision::Cancel { dag, run } => {
                     self.said.push(format!("{now}: {dag} cancels"));
                     if self.running.contains_key(&run) {
-                        follow.extend(self.end(&run, RunState::Cancelled));
+                        follow.extend(self.end(now, &run, RunState::Cancelled));
                     }
+                }
+                Decision::DeadlineMissed {
+                    dag,
+                    run,
+                    scheduled,
+                    ..
+                } => {
+                    let what = if run.is_some() {
+                        "is late with"
+                    } else {
+                        "hasn't begun"
+                    };
+                    let scheduled = seconds(scheduled);
+                    self.said.push(format!("{now}: {dag} {what} {scheduled}"));
                 }
                 Decision::Remember { dag, memory } => {
                     self.memories.insert(dag, memory);
@@ -166,15 +190,17 @@ impl World {
         }
     }
 
-    fn end(&mut self, run: &RunId, state: RunState) -> Option<PlanEvent> {
-        let (dag, interval) = self.running.remove(run)?;
+    fn end(&mut self, now: i64, run: &RunId, state: RunState) -> Option<PlanEvent> {
+        let (dag, occurrence) = self.running.remove(run)?;
         self.last.insert(dag.clone(), state);
         Some(PlanEvent::Ended {
             dag,
             run: run.clone(),
             state,
-            interval,
+            at: at(now),
+            interval: occurrence.interval(),
             scheduled: true,
+            whole: true,
         })
     }
 
@@ -186,7 +212,7 @@ impl World {
             .map(|(run, _)| run.clone())
             .collect();
         for run in runs {
-            let event = self.end(&run, state);
+            let event = self.end(now, &run, state);
             self.tell(now, event.into_iter().collect());
         }
     }
@@ -416,7 +442,10 @@ fn a_run_may_depend_on_the_one_before() {
     world.end_all(70, "d", Failed);
     world.pass(70, 180);
     assert_eq!(world.said, ["60: d starts 60"]);
-    assert_eq!(world.planner.why(&dag("d")), Some(Waiting::Past));
+    assert_eq!(
+        world.planner.why(&dag("d")),
+        Some(Waiting::Past { waiting: 2 })
+    );
 }
 
 #[test]
@@ -458,6 +487,7 @@ fn a_stream_that_changes_is_begun_anew() {
         paused: false,
         running: Vec::new(),
         last: None,
+        heard: Vec::new(),
     };
     world.tell(5, vec![known]);
     world.pass(5, 20);
@@ -478,6 +508,7 @@ fn an_edit_decides_past_ticks_by_the_old_schedule() {
         paused: false,
         running: Vec::new(),
         last: None,
+        heard: Vec::new(),
     };
     world.tell(590, vec![known]);
     world.pass(590, 660);
@@ -494,7 +525,10 @@ fn an_edit_decides_past_ticks_by_the_old_schedule() {
 #[test]
 fn a_dag_waits_for_others_of_the_same_interval() {
     let after = DagPlan {
-        after: [dag("a"), dag("b")].into(),
+        after: After {
+            dags: [dag("a"), dag("b")].into(),
+            ..After::default()
+        },
         ..plan("c", None)
     };
     let mut world = World::new(
@@ -509,16 +543,16 @@ fn a_dag_waits_for_others_of_the_same_interval() {
     world.end_all(61, "a", Success);
     assert!(matches!(
         world.planner.why(&dag("c")),
-        Some(Waiting::Others(_, missing)) if missing == [dag("b")]
+        Some(Waiting::Others { interval: Some(_), dags, .. }) if dags == [dag("b")]
     ));
     world.restart(62);
     world.end_all(63, "b", Success);
-    assert_eq!(world.said.last().unwrap(), "63: c starts 60");
+    assert_eq!(world.said.last().unwrap(), "63: c starts 63");
     world.end_all(64, "c", Success);
     world.pass(64, 120);
     world.end_all(121, "a", Success);
     world.end_all(122, "b", Failed);
-    assert!(!world.said.iter().any(|said| said.contains("c starts 120")));
+    assert!(!world.said.iter().any(|said| said.contains("c starts 12")));
 }
 
 #[derive(Debug, Clone)]

@@ -3,18 +3,17 @@
 use chrono::TimeDelta;
 
 use super::clockwork::{Due, MISSED, delay, due, occurrence};
-use super::{DagPlan, Decision, Memory, Occurrence, SkipReason, Waiting};
-use crate::model::{
-    Catchup, DagId, DataInterval, OverlapPolicy, RunId, RunState, Schedule, Timestamp,
-};
+use super::{Active, Cause, DagPlan, Decision, Memory, Occurrence, SkipReason};
+use crate::model::{Catchup, OverlapPolicy, RunId, RunState, Schedule, Timestamp};
 
 /// A stream that ends is begun again after this, doubled with every end up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(1);
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);
 /// A stream that ran for so long was well: its next pause is the first again.
 const WELL: TimeDelta = TimeDelta::minutes(10);
-/// Incomplete intervals of `after` that are remembered; older ones will hardly be completed.
-const MOST_ARRIVED: usize = 1_000;
+/// Starts that wait; when more come, the oldest are recorded as skipped. What was caught up on
+/// purpose isn't.
+const MOST_WAITING: usize = 1_000;
 
 /// One DAG.
 #[derive(Debug)]
@@ -23,23 +22,23 @@ pub(super) struct Track {
     /// When it is to be looked at next.
     pub(super) timer: Option<Timestamp>,
     pub(super) paused: bool,
-    memory: Memory,
+    pub(super) memory: Memory,
     /// As the store has it.
     remembered: Memory,
-    running: Vec<RunId>,
+    pub(super) running: Vec<Active>,
     /// Runs that were decided on and have not begun yet.
     starting: u32,
     /// How the last scheduled run ended.
     last: Option<RunState>,
-    stream: Stream,
+    pub(super) stream: Stream,
 }
 
 #[derive(Debug, Default)]
-struct Stream {
+pub(super) struct Stream {
     /// Ends in a row that came too soon.
     ends: u32,
     began: Option<Timestamp>,
-    again: Option<Timestamp>,
+    pub(super) again: Option<Timestamp>,
 }
 
 impl Track {
@@ -47,7 +46,7 @@ impl Track {
         now: Timestamp,
         plan: DagPlan,
         memory: Memory,
-        running: Vec<RunId>,
+        running: Vec<Active>,
         last: Option<RunState>,
     ) -> Self {
         let mut track = Self {
@@ -91,13 +90,14 @@ impl Track {
         let begun_anew = is_stream(&self.plan) && self.plan.version != plan.version;
         if begun_anew || (is_stream(&self.plan) && !is_stream(&plan)) {
             let dag = self.plan.dag.clone();
-            decisions.extend(self.running.iter().map(|run| Decision::Cancel {
+            decisions.extend(self.running.iter().map(|active| Decision::Cancel {
                 dag: dag.clone(),
-                run: run.clone(),
+                run: active.run.clone(),
             }));
             self.stream = Stream::default();
         }
         self.plan = plan;
+        self.forget_others();
     }
 
     pub(super) fn pause(&mut self, now: Timestamp, paused: bool, decisions: &mut Vec<Decision>) {
@@ -113,15 +113,23 @@ impl Track {
         self.paused = paused;
     }
 
-    pub(super) fn began(&mut self, run: RunId) {
+    pub(super) fn began(&mut self, active: Active) {
         self.starting = self.starting.saturating_sub(1);
-        if !self.running.contains(&run) {
-            self.running.push(run);
+        if !self.running.iter().any(|known| known.run == active.run) {
+            self.running.push(active);
         }
     }
 
-    pub(super) fn ended(&mut self, now: Timestamp, run: &RunId, state: RunState, scheduled: bool) {
-        self.running.retain(|running| running != run);
+    pub(super) fn ended(
+        &mut self,
+        now: Timestamp,
+        run: &RunId,
+        (state, scheduled): (RunState, bool),
+        decisions: &mut Vec<Decision>,
+    ) {
+        // The moment of its deadline may have come together with its end.
+        self.tell_late(now, decisions);
+        self.running.retain(|active| active.run != *run);
         if scheduled {
             self.last = Some(state);
         }
@@ -143,30 +151,6 @@ impl Track {
         self.stream.again = Some(now + (FIRST_PAUSE * doubled).min(LONGEST_PAUSE));
     }
 
-    /// A DAG that this one waits for has succeeded for an interval.
-    pub(super) fn arrived(&mut self, other: &DagId, interval: DataInterval) {
-        let arrived = &mut self.memory.arrived;
-        match arrived.iter_mut().find(|(known, _)| *known == interval) {
-            Some((_, dags)) => {
-                dags.insert(other.clone());
-            }
-            None => arrived.push((interval, [other.clone()].into())),
-        }
-        if arrived.len() > MOST_ARRIVED {
-            arrived.remove(0);
-        }
-        let after = &self.plan.after;
-        let complete = arrived.iter().position(|(_, dags)| after.is_subset(dags));
-        if let Some(at) = complete {
-            let (interval, _) = arrived.remove(at);
-            self.memory.waiting.push(Occurrence {
-                tick: interval.end,
-                interval_start: interval.start,
-                interval_end: interval.end,
-            });
-        }
-    }
-
     /// Decides what can be decided now.
     pub(super) fn decide(&mut self, now: Timestamp, decisions: &mut Vec<Decision>) {
         if !self.paused {
@@ -179,6 +163,7 @@ impl Track {
             }
             self.start_waiting(decisions);
         }
+        self.tell_late(now, decisions);
         if self.memory != self.remembered {
             self.remembered = self.memory.clone();
             decisions.push(Decision::Remember {
@@ -202,8 +187,8 @@ impl Track {
                 tick: now,
                 interval_start: now,
                 interval_end: now,
+                cause: Cause::Stream,
             },
-            stream: true,
         });
     }
 
@@ -245,8 +230,19 @@ impl Track {
         }
     }
 
-    /// A tick meets the runs that go on.
-    fn meet(&mut self, occurrence: Occurrence, caught_up: bool, decisions: &mut Vec<Decision>) {
+    /// A start meets the runs that go on.
+    pub(super) fn meet(
+        &mut self,
+        occurrence: Occurrence,
+        caught_up: bool,
+        decisions: &mut Vec<Decision>,
+    ) {
+        if self.paused {
+            // It isn't a tick, which a pause skips, and so it isn't lost.
+            self.memory.waiting.push(occurrence);
+            return;
+        }
+
         let dag = self.plan.dag.clone();
         let skip = |tick: Timestamp, reason| Decision::Skip {
             dag: dag.clone(),
@@ -256,10 +252,10 @@ impl Track {
             reason,
         };
         let busy = !self.running.is_empty() || self.starting > 0 || !self.memory.waiting.is_empty();
-        match self.overlap() {
-            // What was caught up on purpose isn't skipped for the one before it.
-            OverlapPolicy::Skip if busy && !caught_up => {
-                // Unless something else holds it back: then there is no run to overlap with.
+        match self.overlap(&occurrence.cause) {
+            // What was caught up on purpose isn't skipped for the one before it; and where only a
+            // failure holds it back there is no run to overlap with.
+            OverlapPolicy::Skip if busy && !caught_up && !self.failed_before() => {
                 decisions.push(skip(occurrence.tick, SkipReason::Overlap));
                 return;
             }
@@ -267,12 +263,16 @@ impl Track {
                 for waiting in std::mem::take(&mut self.memory.waiting) {
                     decisions.push(skip(waiting.tick, SkipReason::Replaced));
                 }
-                decisions.extend(self.running.iter().map(|run| Decision::Cancel {
+                decisions.extend(self.running.iter().map(|active| Decision::Cancel {
                     dag: dag.clone(),
-                    run: run.clone(),
+                    run: active.run.clone(),
                 }));
             }
             _ => {}
+        }
+        if self.memory.waiting.len() >= MOST_WAITING && !caught_up {
+            let oldest = self.memory.waiting.remove(0);
+            decisions.push(skip(oldest.tick, SkipReason::Crowded));
         }
         self.memory.waiting.push(occurrence);
         // What has room begins at once, so that the next tick meets it.
@@ -280,7 +280,7 @@ impl Track {
     }
 
     fn start_waiting(&mut self, decisions: &mut Vec<Decision>) {
-        while let Some(first) = self.memory.waiting.first().copied() {
+        while let Some(first) = self.memory.waiting.first().cloned() {
             if !self.has_room() || self.past_hinders() {
                 return;
             }
@@ -289,13 +289,14 @@ impl Track {
             decisions.push(Decision::Start {
                 dag: self.plan.dag.clone(),
                 occurrence: first,
-                stream: false,
             });
         }
     }
 
-    fn has_room(&self) -> bool {
-        let most = self.plan.max_runs.unwrap_or(match self.overlap() {
+    pub(super) fn has_room(&self) -> bool {
+        let first = self.memory.waiting.first();
+        let cause = first.map_or(Cause::Tick, |first| first.cause.clone());
+        let most = self.plan.max_runs.unwrap_or(match self.overlap(&cause) {
             OverlapPolicy::Allow => u32::MAX,
             _ => 1,
         });
@@ -303,54 +304,37 @@ impl Track {
         active.saturating_add(self.starting) < most
     }
 
-    fn past_hinders(&self) -> bool {
-        self.plan.depends_on_past
-            && (self.starting > 0
-                || !self.running.is_empty()
-                || self.last.is_some_and(|last| last != RunState::Success))
+    pub(super) fn past_hinders(&self) -> bool {
+        let busy = self.starting > 0 || !self.running.is_empty();
+        let failed = self.last.is_some_and(|last| last != RunState::Success);
+        self.plan.depends_on_past && (busy || failed)
     }
 
-    fn overlap(&self) -> OverlapPolicy {
-        match &self.plan.schedule {
-            Some(Schedule::Ticks(timetable)) => timetable.overlap,
-            // What others start isn't lost.
-            _ => OverlapPolicy::Queue,
+    /// Whether nothing but the failure of the run before holds a start back.
+    fn failed_before(&self) -> bool {
+        self.running.is_empty() && self.starting == 0 && self.past_hinders()
+    }
+
+    fn overlap(&self, cause: &Cause) -> OverlapPolicy {
+        match (&self.plan.schedule, cause) {
+            (Some(Schedule::Ticks(timetable)), Cause::Tick) => timetable.overlap,
+            _ => self.plan.overlap,
         }
     }
 
-    pub(super) fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.paused {
-            return None;
-        }
+    pub(super) fn next_wakeup(&self) -> Option<Timestamp> {
+        let start = match &self.plan.schedule {
+            _ if self.paused => None,
+            Some(Schedule::Always) => self.stream.again.filter(|_| self.running.is_empty()),
+            _ => self.next_tick().map(|(_, start)| start),
+        };
+        [start, self.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// The next tick, and when its run begins.
+    pub(super) fn next_tick(&self) -> Option<(Timestamp, Timestamp)> {
         let schedule = self.plan.schedule.as_ref()?;
-        if *schedule == Schedule::Always {
-            return self.stream.again.filter(|_| self.running.is_empty());
-        }
-        let decided = self.memory.decided.unwrap_or(now);
-        Some(schedule.next_after(decided)? + delay(schedule, &self.plan.dag))
-    }
-
-    pub(super) fn why(&self) -> Waiting {
-        if self.paused {
-            return Waiting::Paused;
-        }
-        if !self.memory.waiting.is_empty() {
-            if !self.has_room() {
-                return Waiting::Running(self.running.clone());
-            }
-            if self.past_hinders() {
-                return Waiting::Past;
-            }
-        }
-        if let Some((interval, dags)) = self.memory.arrived.last() {
-            let missing = self.plan.after.difference(dags).cloned().collect();
-            return Waiting::Others(*interval, missing);
-        }
-        match (&self.plan.schedule, self.timer) {
-            (Some(Schedule::Always), Some(at)) => Waiting::Restart(at),
-            (Some(Schedule::Always), None) => Waiting::Running(self.running.clone()),
-            (Some(_), Some(at)) => Waiting::Until(at),
-            _ => Waiting::NoSchedule,
-        }
+        let tick = schedule.next_after(self.memory.decided?)?;
+        Some((tick, tick + delay(schedule, &self.plan.dag)))
     }
 }

@@ -18,8 +18,13 @@ use crate::model::{
 
 const EXPECTED: &str = "a schedule: a cron line, `always`, a map or a list of them";
 
-/// Reads a schedule, reporting every mistake in it.
-pub fn read_schedule(node: &Node, report: &mut Report) -> Option<Schedule> {
+/// Reads a schedule, reporting every mistake in it. `overlap` is what the DAG says for all its
+/// starts.
+pub fn read_schedule(
+    node: &Node,
+    overlap: Option<Spanned<OverlapPolicy>>,
+    report: &mut Report,
+) -> Option<Schedule> {
     if node.as_text().is_some_and(|text| text.trim() == "always") {
         return Some(Schedule::Always);
     }
@@ -35,7 +40,13 @@ pub fn read_schedule(node: &Node, report: &mut Report) -> Option<Schedule> {
         _ => vec![Part::read(node, report)],
     };
     // The policies are of the DAG: read them before a broken clock ends the reading.
-    let whole: Vec<&Part> = parts.iter().flatten().collect();
+    let dag = Part {
+        overlap,
+        ..Part::default()
+    };
+    let whole: Vec<&Part> = std::iter::once(&dag)
+        .chain(parts.iter().flatten())
+        .collect();
     let catchup = only_one(&whole, "catchup", |part| part.catchup, report);
     let overlap = only_one(&whole, "overlap", |part| part.overlap, report);
     let jitter = only_one(&whole, "jitter", |part| part.jitter, report);

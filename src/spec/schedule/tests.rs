@@ -8,7 +8,7 @@ use crate::spec::read_yaml;
 fn read(text: &str) -> (Option<Schedule>, Vec<Diagnostic>) {
     let mut report = Report::default();
     let document = read_yaml(SourceId(0), text, &mut report).unwrap();
-    let schedule = read_schedule(document.get("schedule").unwrap(), &mut report);
+    let schedule = read_schedule(document.get("schedule").unwrap(), None, &mut report);
     (schedule, report.into_diagnostics())
 }
 

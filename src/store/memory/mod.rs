@@ -1,5 +1,6 @@
 //! Run state that ends with the process.
 
+mod notices;
 mod run;
 mod state;
 

@@ -12,10 +12,12 @@ use crate::model::{
 };
 
 use crate::store::{
-    AttemptRow, Command, CommandKind, DagVersion, Decided, NewRun, Owner, RunFilter, RunRow,
-    RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow, precision,
+    Admission, AttemptRow, Command, CommandKind, DagVersion, Decided, Failing, NewRun, Notice,
+    NoticeLimit, Owner, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks, StoreError,
+    StoredRun, TaskRunRow, precision,
 };
 
+use super::notices::Notices;
 use super::run::{Run, TaskRun};
 
 /// Run state in plain maps, with the same answers as a database.
@@ -32,6 +34,7 @@ struct State {
     schedules: BTreeMap<DagId, ScheduleRow>,
     /// By DAG and first tick.
     skipped: BTreeMap<(DagId, Timestamp), SkippedTicks>,
+    notices: Notices,
 }
 
 impl MemoryStore {
@@ -199,11 +202,12 @@ impl RunStore for MemoryStore {
         Ok(())
     }
 
-    async fn commit_heard(
+    async fn commit_all(
         &self,
         owner: &Owner,
         transitions: &[Transition],
         heard: &[Command],
+        notices: &[Notice],
     ) -> Result<(), StoreError> {
         let mut state = self.state();
         let mut changed = state.applied(owner, transitions)?;
@@ -217,7 +221,40 @@ impl RunStore for MemoryStore {
             });
             !(named && own(&command.run))
         });
+        for notice in notices {
+            state.notices.add(notice);
+        }
         Ok(())
+    }
+
+    async fn notices(&self) -> Result<Vec<Notice>, StoreError> {
+        Ok(self.state().notices.all())
+    }
+
+    async fn take_notice(&self, notice: &Notice, to: &Owner) -> Result<bool, StoreError> {
+        Ok(self.state().notices.take(notice, to))
+    }
+
+    async fn admit_notice(
+        &self,
+        notice: &Notice,
+        limit: NoticeLimit,
+    ) -> Result<Admission, StoreError> {
+        Ok(self.state().notices.admit(notice, limit))
+    }
+
+    async fn try_notice(&self, notice: &Notice, tries: u32) -> Result<(), StoreError> {
+        self.state().notices.tried(notice, tries);
+        Ok(())
+    }
+
+    async fn settle_notice(&self, notice: &Notice) -> Result<(), StoreError> {
+        self.state().notices.settle(notice);
+        Ok(())
+    }
+
+    async fn failing(&self, dag: &DagId) -> Result<Option<Failing>, StoreError> {
+        Ok(self.state().notices.failing(dag))
     }
 
     async fn adopt(

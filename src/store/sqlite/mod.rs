@@ -2,6 +2,7 @@
 
 mod encode;
 mod error;
+mod notice;
 mod open;
 mod order;
 mod row;

@@ -17,6 +17,7 @@ use super::row::get;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
 ];
 
 /// Time between two attempts to take the lock that changing the journal mode needs: SQLite doesn't

@@ -9,11 +9,13 @@ use crate::model::{DagId, RunId, Timestamp, Transition, TriggerKind};
 use crate::store::change::Change;
 use crate::store::words::micros;
 use crate::store::{
-    Command, CommandKind, DagVersion, Decided, NewRun, Owner, StoreError, StoredRun, precision,
+    Admission, Command, CommandKind, DagVersion, Decided, NewRun, Notice, Owner, StoreError,
+    StoredRun, precision,
 };
 
 use super::encode::{Encoded, encode, json};
 use super::error::is_refusal;
+use super::notice::{self, Deed};
 use super::row;
 use super::statement::{self, Parts};
 
@@ -25,6 +27,8 @@ pub(super) enum Order {
         transitions: Vec<Transition>,
         /// To be forgotten with it.
         heard: Vec<Command>,
+        /// To be told.
+        notices: Vec<Notice>,
     },
     CreateRuns {
         runs: Vec<NewRun>,
@@ -35,6 +39,10 @@ pub(super) enum Order {
     SetPaused {
         dag: DagId,
         paused: bool,
+    },
+    OfNotice {
+        notice: Notice,
+        deed: Deed,
     },
     PutVersion {
         version: DagVersion,
@@ -56,6 +64,8 @@ pub(super) enum Order {
 pub(super) enum Reply {
     Done,
     Runs(Vec<StoredRun>),
+    Taken(bool),
+    Admitted(Admission),
 }
 
 /// Why an order isn't carried out.
@@ -129,11 +139,13 @@ pub(super) async fn carry_out(
             owner,
             transitions,
             heard,
+            notices,
         } => {
             if !transitions.is_empty() {
                 commit(connection, savepoints, owner, transitions).await?;
             }
             forget(connection, owner, heard).await?;
+            notice::add(connection, notices).await?;
             Ok(Reply::Done)
         }
         Order::CreateRuns { runs } => create_runs(connection, savepoints, runs).await,
@@ -146,6 +158,7 @@ pub(super) async fn carry_out(
                 .await?;
             Ok(Reply::Done)
         }
+        Order::OfNotice { notice, deed } => notice::carry_out(connection, notice, deed).await,
         Order::PutVersion { version } => {
             sqlx::query(statement::ADD_VERSION)
                 .bind(&version.hash)

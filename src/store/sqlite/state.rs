@@ -14,11 +14,13 @@ use crate::model::{
     AttemptResult, DagId, Json, RunId, TaskIndex, TaskRunId, Timestamp, Transition,
 };
 use crate::store::{
-    AttemptRow, Command, CommandKind, DagVersion, Decided, NewRun, Owner, RunFilter, RunRow,
-    RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow,
+    Admission, AttemptRow, Command, CommandKind, DagVersion, Decided, Failing, NewRun, Notice,
+    NoticeLimit, Owner, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks, StoreError,
+    StoredRun, TaskRunRow,
 };
 
 use super::error::Place;
+use super::notice::{self, Deed};
 use super::open::Settings;
 use super::order::{Order, Reply};
 use super::row;
@@ -99,6 +101,11 @@ impl SqliteStore {
         answer.await.map_err(|_| gone())?
     }
 
+    async fn of_notice(&self, notice: &Notice, deed: Deed) -> Result<Reply, StoreError> {
+        let notice = notice.clone();
+        self.write(Order::OfNotice { notice, deed }).await
+    }
+
     async fn rows(
         &self,
         query: Query<'_, Sqlite, SqliteArguments>,
@@ -143,21 +150,61 @@ impl RunStore for SqliteStore {
         self.write(Order::CreateRuns { runs }).await.map(|_| ())
     }
 
-    async fn commit_heard(
+    async fn commit_all(
         &self,
         owner: &Owner,
         transitions: &[Transition],
         heard: &[Command],
+        notices: &[Notice],
     ) -> Result<(), StoreError> {
-        if transitions.is_empty() && heard.is_empty() {
+        if transitions.is_empty() && heard.is_empty() && notices.is_empty() {
             return Ok(());
         }
         let order = Order::Commit {
             owner: owner.clone(),
             transitions: transitions.to_vec(),
             heard: heard.to_vec(),
+            notices: notices.to_vec(),
         };
         self.write(order).await.map(|_| ())
+    }
+
+    async fn notices(&self) -> Result<Vec<Notice>, StoreError> {
+        let rows = self.rows(sqlx::query(notice::ALL)).await?;
+        rows.iter().map(notice::notice).collect()
+    }
+
+    async fn take_notice(&self, notice: &Notice, to: &Owner) -> Result<bool, StoreError> {
+        let reply = self
+            .of_notice(notice, Deed::Take { to: to.clone() })
+            .await?;
+        Ok(matches!(reply, Reply::Taken(true)))
+    }
+
+    async fn admit_notice(
+        &self,
+        notice: &Notice,
+        limit: NoticeLimit,
+    ) -> Result<Admission, StoreError> {
+        match self.of_notice(notice, Deed::Admit { limit }).await? {
+            Reply::Admitted(admission) => Ok(admission),
+            _ => Ok(Admission::Gone),
+        }
+    }
+
+    async fn try_notice(&self, notice: &Notice, tries: u32) -> Result<(), StoreError> {
+        let reply = self.of_notice(notice, Deed::Try { tries }).await;
+        reply.map(|_| ())
+    }
+
+    async fn settle_notice(&self, notice: &Notice) -> Result<(), StoreError> {
+        self.of_notice(notice, Deed::Settle).await.map(|_| ())
+    }
+
+    async fn failing(&self, dag: &DagId) -> Result<Option<Failing>, StoreError> {
+        let query = sqlx::query(notice::FAILING).bind(dag.as_str());
+        let found = self.row(query).await?;
+        found.as_ref().map(notice::failing).transpose()
     }
 
     async fn adopt(
@@ -173,7 +220,7 @@ impl RunStore for SqliteStore {
         };
         match self.write(order).await? {
             Reply::Runs(runs) => Ok(runs),
-            Reply::Done => Ok(Vec::new()),
+            _ => Ok(Vec::new()),
         }
     }
 

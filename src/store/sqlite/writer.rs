@@ -158,7 +158,8 @@ fn merge(group: &[Request]) -> Option<Encoded> {
                 owner,
                 transitions,
                 heard,
-            } if heard.is_empty() => change.add(owner, transitions).ok()?,
+                notices,
+            } if heard.is_empty() && notices.is_empty() => change.add(owner, transitions).ok()?,
             Order::CreateRuns { runs } => new_runs.extend(runs),
             _ => return None,
         }

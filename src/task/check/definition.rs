@@ -47,7 +47,7 @@ crate::record! {
     /// Values that another table has.
     pub struct Relationship as "`relationship`" {
         /// The column that refers.
-        column: String,
+        column: Spanned<String>,
         /// What it refers to: `table.column` or `schema.table.column`.
         to: Spanned<String>,
     }
@@ -85,7 +85,7 @@ crate::record! {
     /// How old the newest row may be.
     pub struct Freshness as "`freshness`" {
         /// A column of times.
-        column: String,
+        column: Spanned<String>,
         /// Counted back from the end of the run's data interval.
         max_age: Duration,
     }

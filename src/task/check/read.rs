@@ -8,7 +8,7 @@ use super::definition::{
 use super::rule::{Bounds, Count, Rule, RuleKind};
 use super::sql::Query;
 use crate::connection::{Dialect, KINDS};
-use crate::document::{Diagnostic, FromNode as _, Node, OneOrMany, Report, Spanned, Value};
+use crate::document::{Diagnostic, FromNode as _, Node, OneOrMany, Report, Span, Spanned, Value};
 use crate::model::ConnectionId;
 use crate::task::Surroundings;
 
@@ -16,6 +16,7 @@ use crate::task::Surroundings;
 #[derive(Debug)]
 pub struct Check {
     pub(super) connection: ConnectionId,
+    pub(super) dialect: Dialect,
     pub(super) subject: Subject,
     pub(super) rules: Vec<Rule>,
 }
@@ -23,7 +24,7 @@ pub struct Check {
 /// What is checked.
 #[derive(Debug)]
 pub(super) enum Subject {
-    Table(String),
+    Table(Spanned<String>),
     Query(Query),
 }
 
@@ -54,7 +55,8 @@ pub(super) fn read(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<C
         .map(|rule| {
             let kinds = read_rule(rule, dialect, surroundings)?;
             let severity = rule.severity.unwrap_or(read.severity);
-            let named = kinds.into_iter().map(|(own, kind)| Rule {
+            let named = kinds.into_iter().map(|(own, place, kind)| Rule {
+                place,
                 name: match &rule.name {
                     Some(name) => name.clone(),
                     None => own,
@@ -68,6 +70,7 @@ pub(super) fn read(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<C
     let rules: Option<Vec<Vec<Rule>>> = rules.into_iter().collect();
     Some(Check {
         connection: connection?,
+        dialect,
         subject: subject?,
         rules: rules?.into_iter().flatten().collect(),
     })
@@ -79,8 +82,10 @@ fn read_subject(
     surroundings: &mut Surroundings<'_>,
 ) -> Option<Subject> {
     match (&read.table, &read.query) {
-        (Some(table), None) => Some(Subject::Table(table.value.clone())),
-        (None, Some(query)) => Query::read(query, dialect, surroundings).map(Subject::Query),
+        (Some(table), None) => Some(Subject::Table(table.clone())),
+        (None, Some(query)) => {
+            Query::read(query, "query", dialect, surroundings).map(Subject::Query)
+        }
         (Some(_), Some(query)) => {
             surroundings.report.push(
                 Diagnostic::error(
@@ -106,27 +111,33 @@ fn read_subject(
     }
 }
 
-/// The rules of one entry, each with the name it has by itself: columns are checked one by one.
+/// The rules of one entry, each with the name it has by itself and where it stands: columns are
+/// checked one by one.
 fn read_rule(
     rule: &RuleNode,
     dialect: Dialect,
     surroundings: &mut Surroundings<'_>,
-) -> Option<Vec<(String, RuleKind)>> {
+) -> Option<Vec<(String, Span, RuleKind)>> {
     let node = &rule.value;
     let report = &mut *surroundings.report;
     let own = |column: &str| format!("{} {column}", rule.kind);
     match rule.kind {
         "not_null" => {
             let columns = columns(OneOrMany::from_node(node, report)?, node, report)?;
-            let each = columns
-                .into_iter()
-                .map(|column| (own(&column), RuleKind::NotNull { column }));
+            let each = columns.into_iter().map(
+                |Spanned {
+                     value: column,
+                     span,
+                 }| { (own(&column), span, RuleKind::NotNull { column }) },
+            );
             Some(each.collect())
         }
         "unique" => {
             let columns = columns(OneOrMany::from_node(node, report)?, node, report)?;
+            let columns: Vec<String> = columns.into_iter().map(|column| column.value).collect();
             Some(vec![(
                 own(&columns.join(", ")),
+                node.span,
                 RuleKind::Unique { columns },
             )])
         }
@@ -139,10 +150,15 @@ fn read_rule(
                 .map(|value| surroundings.template_value(value))
                 .collect();
             let values: Vec<_> = values.into_iter().collect::<Option<_>>()?;
-            let each = columns.into_iter().map(|column| {
-                let values = values.clone();
-                (own(&column), RuleKind::Accepted { column, values })
-            });
+            let each = columns.into_iter().map(
+                |Spanned {
+                     value: column,
+                     span,
+                 }| {
+                    let values = values.clone();
+                    (own(&column), span, RuleKind::Accepted { column, values })
+                },
+            );
             Some(each.collect())
         }
         "relationship" => {
@@ -159,11 +175,11 @@ fn read_rule(
                 return None;
             };
             let kind = RuleKind::Relationship {
-                column: read.column.clone(),
+                column: read.column.value.clone(),
                 table: table.to_owned(),
                 key: key.to_owned(),
             };
-            Some(vec![(own(&read.column), kind)])
+            Some(vec![(own(&read.column), node.span, kind)])
         }
         "range" => {
             let read = Range::from_node(node, report)?;
@@ -186,29 +202,35 @@ fn read_rule(
                 above: bound(&read.above)?,
                 below: bound(&read.below)?,
             };
-            let each = columns.into_iter().map(|column| {
-                let bounds = bounds.clone();
-                (own(&column), RuleKind::Range { column, bounds })
-            });
+            let each = columns.into_iter().map(
+                |Spanned {
+                     value: column,
+                     span,
+                 }| {
+                    let bounds = bounds.clone();
+                    (own(&column), span, RuleKind::Range { column, bounds })
+                },
+            );
             Some(each.collect())
         }
         "row_count" => read_row_count(node, surroundings)
-            .map(|count| vec![("row_count".to_owned(), RuleKind::RowCount(count))]),
+            .map(|count| vec![("row_count".to_owned(), node.span, RuleKind::RowCount(count))]),
         "freshness" => {
             let read = Freshness::from_node(node, report)?;
             let kind = RuleKind::Freshness {
-                column: read.column.clone(),
+                column: read.column.value.clone(),
                 max_age: read.max_age,
             };
-            Some(vec![(own(&read.column), kind)])
+            Some(vec![(own(&read.column), read.column.span, kind)])
         }
         _ => {
             let text = Spanned::<String>::from_node(node, report)?;
             let shown = text.split_whitespace().collect::<Vec<_>>().join(" ");
             let shown: Arc<str> = shown.into();
-            let query = Query::read(&text, dialect, surroundings)?;
+            let query = Query::read(&text, "no_rows", dialect, surroundings)?;
             Some(vec![(
                 format!("no_rows `{shown}`"),
+                text.span,
                 RuleKind::NoRows(query),
             )])
         }
@@ -246,7 +268,7 @@ fn columns(
     read: OneOrMany<Spanned<String>>,
     node: &Node,
     report: &mut Report,
-) -> Option<Vec<String>> {
+) -> Option<Vec<Spanned<String>>> {
     if read.0.is_empty() {
         report.push(
             Diagnostic::error("missing-key", "a rule needs a column", node.span)
@@ -254,5 +276,5 @@ fn columns(
         );
         return None;
     }
-    Some(read.0.into_iter().map(|column| column.value).collect())
+    Some(read.0)
 }

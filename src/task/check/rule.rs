@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::definition::Severity;
 use super::sql::{Query, Relation, quoted_path};
 use crate::connection::Dialect;
+use crate::document::Span;
 use crate::model::Timestamp;
 use crate::sqltext::quoted_identifier;
 use crate::task::TaskFailure;
@@ -18,6 +19,8 @@ pub(super) struct Rule {
     pub(super) name: String,
     pub(super) severity: Severity,
     pub(super) kind: RuleKind,
+    /// Where it stands, or its column.
+    pub(super) place: Span,
 }
 
 /// What a rule says.
@@ -71,9 +74,31 @@ pub(super) struct Count {
 pub(super) struct Circumstances<'a> {
     pub(super) subject: &'a Relation,
     pub(super) dialect: Dialect,
-    pub(super) scope: &'a Scope,
+    /// What values are found in. Without it they are NULL: the statement is only looked at.
+    pub(super) scope: Option<&'a Scope>,
     /// What ages are counted back from.
     pub(super) time: Timestamp,
+}
+
+impl Circumstances<'_> {
+    fn value(&self, value: &TemplateValue) -> Result<Json, TaskFailure> {
+        match self.scope {
+            Some(scope) => Ok(value.evaluate(scope)?),
+            None => Ok(Json::Null),
+        }
+    }
+
+    fn all(&self, values: &[TemplateValue]) -> Result<Vec<Json>, TaskFailure> {
+        let mut found = Vec::new();
+        for value in values {
+            match self.value(value)? {
+                // `values: ["{{ params.states }}"]` with a list.
+                Json::Array(items) => found.extend(items),
+                value => found.push(value),
+            }
+        }
+        Ok(found)
+    }
 }
 
 impl RuleKind {
@@ -101,7 +126,7 @@ impl RuleKind {
             }
             Self::Accepted { column, values } => {
                 let column = own(column);
-                let values = evaluated(values, with.scope)?;
+                let values = with.all(values)?;
                 subject.select(|from, bind| {
                     let values: Vec<String> = values.into_iter().map(bind).collect();
                     let among = if values.is_empty() {
@@ -132,7 +157,7 @@ impl RuleKind {
                     (&bounds.below, ">="),
                 ] {
                     if let Some(bound) = bound {
-                        conditions.push((operator, bound.evaluate(with.scope)?));
+                        conditions.push((operator, with.value(bound)?));
                     }
                 }
                 subject.select(|from, bind| {
@@ -184,7 +209,7 @@ impl Count {
     pub(super) fn broken_by(
         &self,
         rows: u64,
-        scope: &Scope,
+        with: &Circumstances<'_>,
     ) -> Result<Option<String>, TaskFailure> {
         let rows = i128::from(rows);
         for (bound, word) in [
@@ -193,7 +218,7 @@ impl Count {
             (&self.equals, "exactly"),
         ] {
             let Some(bound) = bound else { continue };
-            let value = bound.evaluate(scope)?;
+            let value = with.value(bound)?;
             let wanted = match &value {
                 Json::Number(number) => number.to_string().parse::<i128>().ok(),
                 Json::String(text) => text.trim().parse().ok(),
@@ -218,16 +243,4 @@ impl Count {
 /// A column of what is checked. Without its table SQLite would take an unknown name for a text.
 fn own(column: &str) -> String {
     format!("checked.{}", quoted_identifier(column))
-}
-
-fn evaluated(values: &[TemplateValue], scope: &Scope) -> Result<Vec<Json>, TaskFailure> {
-    let mut found = Vec::new();
-    for value in values {
-        match value.evaluate(scope)? {
-            // `values: ["{{ params.states }}"]` with a list.
-            Json::Array(items) => found.extend(items),
-            value => found.push(value),
-        }
-    }
-    Ok(found)
 }

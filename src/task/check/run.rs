@@ -26,12 +26,12 @@ pub(super) async fn run(check: &Check, attempt: &AttemptContext) -> TaskResult {
     })?;
     let subject = match &check.subject {
         Subject::Table(name) => Relation::table(name),
-        Subject::Query(query) => Relation::query(query, &attempt.scope)?,
+        Subject::Query(query) => Relation::query(query, Some(&attempt.scope))?,
     };
     let circumstances = Circumstances {
         subject: &subject,
         dialect: database.dialect(),
-        scope: &attempt.scope,
+        scope: Some(&attempt.scope),
         time: run_time(attempt)?,
     };
     let cancelled = || TaskFailure::retryable("cancelled");
@@ -161,7 +161,7 @@ async fn look_at(
         sample: String::new(),
     };
     if let RuleKind::RowCount(bounds) = &rule.kind {
-        let reason = bounds.broken_by(rows, circumstances.scope)?;
+        let reason = bounds.broken_by(rows, circumstances)?;
         broken.reason = reason.map(|reason| format!("{}, {reason}", count(rows, "row")));
         return Ok(broken.reason.is_some().then_some((broken, None)));
     }

@@ -1,106 +1,58 @@
 //! Queries in rules, and putting SQL together.
 
-use std::sync::Arc;
-
 use serde_json::Value as Json;
 
 use crate::connection::{Dialect, Statement};
-use crate::document::{Diagnostic, Spanned};
-use crate::sqltext::{HoleKind, Mistake, Script, check_syntax, quoted_identifier};
+use crate::document::{Diagnostic, Map, Spanned};
+use crate::sqltext::quoted_identifier;
+use crate::task::script::{Checked, Frame, Given};
 use crate::task::{Surroundings, TaskFailure};
-use crate::template::{Scope, Template};
+use crate::template::Scope;
 
 /// A query with values to bind.
 #[derive(Debug)]
-pub(super) struct Query {
-    script: Script,
-    fillings: Vec<Template>,
-}
+pub(super) struct Query(pub(super) Checked);
 
 impl Query {
     /// Checks that it is one statement that gives rows, its syntax, and its names.
     pub(super) fn read(
         text: &Spanned<String>,
+        key: &'static str,
         dialect: Dialect,
         surroundings: &mut Surroundings<'_>,
     ) -> Option<Self> {
-        let before = surroundings.report.diagnostics().len();
-        let script = Script::parse(&Arc::from(text.value.as_str()), dialect);
-        let mut mistakes = script.mistakes.clone();
-        if mistakes.is_empty() {
-            mistakes = check_syntax(&script);
-        }
-        let one = |message: &str| Mistake {
-            code: "no-query",
-            message: message.to_owned(),
-            range: 0..text.value.len(),
-            help: None,
+        let given = Given {
+            file: None,
+            text: Some(text),
+            key,
+            span: text.span,
+            what: "a check task",
+            at: "check",
         };
-        match script.statements.as_slice() {
-            [only] if only.nature.gives_rows => {}
-            [_] => mistakes.push(one("expected a query: a statement that gives rows")),
-            _ => mistakes.push(one("expected one query")),
-        }
-        for mistake in mistakes {
-            let place = surroundings.place(text, mistake.range);
-            surroundings
-                .report
-                .push(Diagnostic::error(mistake.code, mistake.message, place));
-        }
-        let statement = script.statements.first()?;
-        let fillings: Vec<Option<Template>> = statement
-            .holes
-            .iter()
-            .map(|hole| {
-                let place = surroundings.place(text, hole.range.clone());
-                match &hole.kind {
-                    HoleKind::Expression(_) => {
-                        let own = script.text[hole.range.clone()].to_owned();
-                        surroundings.template(&Spanned::new(own, place))
-                    }
-                    HoleKind::Value(name) | HoleKind::Identifier(name) => {
-                        if surroundings.params.contains(name) {
-                            return Template::expression(&format!("params[{name:?}]")).ok();
-                        }
-                        let known = surroundings.params.iter().map(String::as_str);
-                        let message = format!("parameter `:{name}` doesn't exist");
-                        let diagnostic = Diagnostic::error("unknown-param", message, place)
-                            .suggest(name, known, "parameter");
-                        surroundings.report.push(diagnostic);
-                        None
-                    }
-                }
-            })
-            .collect();
-        let fillings = fillings.into_iter().collect::<Option<_>>()?;
-        let sound = surroundings.report.diagnostics().len() == before;
-        sound.then_some(Self { script, fillings })
+        let checked = given.check(&Map::default(), Some(dialect), Frame::None, surroundings)?;
+        let message = match checked.code.script.statements.as_slice() {
+            [only] if only.nature.gives_rows => return Some(Self(checked)),
+            [_] => "expected a query: a statement that gives rows",
+            _ => "expected one query",
+        };
+        let wrong = Diagnostic::error("no-query", message, text.span);
+        surroundings.report.push(wrong);
+        None
     }
 
-    fn filled(&self, scope: &Scope) -> Result<(String, Vec<Json>), TaskFailure> {
-        let Some(statement) = self.script.statements.first() else {
-            return Err(TaskFailure::permanent("the query has no statement"));
+    fn filled(&self, scope: Option<&Scope>) -> Result<(String, Vec<Json>), TaskFailure> {
+        let none = || TaskFailure::permanent("the query has no statement");
+        let Some(scope) = scope else {
+            let script = &self.0.code.script;
+            let statement = script.statements.first().ok_or_else(none)?;
+            let unknown = |_: &str| Err(TaskFailure::permanent("a name is known only in a run"));
+            let positional = script.positional(statement, unknown)?;
+            let values = vec![Json::Null; positional.bound.len()];
+            return Ok((positional.sql.into_text(), values));
         };
-        let values: Vec<Json> = self
-            .fillings
-            .iter()
-            .map(|template| template.evaluate(scope))
-            .collect::<Result<_, _>>()?;
-        let identifier = |name: &str| {
-            let at = statement.holes.iter().position(
-                |hole| matches!(&hole.kind, HoleKind::Identifier(other) if other == name),
-            );
-            match at.and_then(|at| values.get(at)) {
-                Some(Json::String(text)) => Ok(text.clone()),
-                _ => Err(TaskFailure::permanent(format!(
-                    "`:\"{name}\"` must be a name"
-                ))),
-            }
-        };
-        let positional = self.script.positional(statement, identifier)?;
-        let bound = positional.bound.iter().filter_map(|at| values.get(*at));
-        let bound = bound.cloned().collect();
-        Ok((positional.sql.into_text(), bound))
+        let prepared = self.0.prepare(scope)?;
+        let ready = prepared.statements.into_iter().next().ok_or_else(none)?;
+        Ok((ready.statement.text, ready.statement.values))
     }
 }
 
@@ -120,7 +72,8 @@ impl Relation {
         }
     }
 
-    pub(super) fn query(query: &Query, scope: &Scope) -> Result<Self, TaskFailure> {
+    /// `scope` is what the query's values are found in; they are NULL without it.
+    pub(super) fn query(query: &Query, scope: Option<&Scope>) -> Result<Self, TaskFailure> {
         let (text, values) = query.filled(scope)?;
         Ok(Self {
             from: format!("(\n{text}\n)"),

@@ -1,18 +1,16 @@
 //! The work itself, blocking.
 
-use std::io::{self, Read, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 
+use super::bytes::{Coding, pump};
 use crate::data::{
     AtomicFile, Compression, DataError, InputFile, PackedFile, find_files, is_pattern, sync_folder,
 };
 use crate::task::{AttemptContext, Metrics, TaskFailure};
-
-/// Bytes that are moved between two looks at the cancellation.
-pub(super) const CHUNK: usize = 256 * 1024;
 
 /// Work on files of a project.
 pub(super) struct Work {
@@ -105,36 +103,16 @@ impl Work {
         &mut self,
         from: &str,
         to: Option<&str>,
-        format: Option<Compression>,
+        coding: Coding,
         keep: bool,
-        unpack: bool,
     ) -> Result<(), TaskFailure> {
-        self.verb = if unpack { "unpacked" } else { "packed" };
+        self.verb = if coding.unpack { "unpacked" } else { "packed" };
         let files = find_files(&self.root, from).map_err(TaskFailure::permanent)?;
         self.expect(from, &files)?;
         for file in files {
-            let named =
-                |path: &Path| Some(Compression::of(path)).filter(|c| *c != Compression::None);
-            let format = if unpack {
-                format.or_else(|| named(&file.path)).ok_or_else(|| {
-                    TaskFailure::permanent(format!(
-                        "the extension of `{}` doesn't say how it is packed: add `format: gzip` or `format: zstd`",
-                        file.shown.display()
-                    ))
-                })?
-            } else {
-                format
-                    .or_else(|| named(Path::new(to.unwrap_or_default())))
-                    .unwrap_or(Compression::Gzip)
-            };
             let shown = file.shown.to_string_lossy().into_owned();
-            let beside = if unpack {
-                shown
-                    .strip_suffix(format.extension())
-                    .map_or_else(|| format!("{shown}.unpacked"), str::to_owned)
-            } else {
-                format!("{shown}{}", format.extension())
-            };
+            let format = coding.format(&shown, to)?;
+            let beside = coding.name(&shown, format);
             let target = match to {
                 Some(to) => self.target(&file, from, to, Path::new(&beside).file_name()),
                 None => beside,
@@ -147,7 +125,7 @@ impl Work {
                 }
                 return Err(missing(&file));
             }
-            self.pack_one(&file, &target, format, unpack)?;
+            self.pack_one(&file, &target, coding.ends(format))?;
             if !keep {
                 std::fs::remove_file(&file.path)
                     .map_err(|error| DataError::file(&file.shown, error))?;
@@ -160,20 +138,19 @@ impl Work {
         &mut self,
         file: &InputFile,
         target: &str,
-        format: Compression,
-        unpack: bool,
+        (reading, writing): (Compression, Compression),
     ) -> Result<(), TaskFailure> {
         let failed = |error| DataError::file(&file.shown, error);
-        let (reading, writing) = if unpack {
-            (format, Compression::None)
-        } else {
-            (Compression::None, format)
-        };
         let source = std::fs::File::open(&file.path).map_err(failed)?;
         let mut source = reading.reader(source).map_err(failed)?;
         let path = self.root.join(target);
         let mut sink = PackedFile::create(&path, writing)?;
-        let bytes = self.pump(&mut source, &mut sink, file, target)?;
+        let bytes = pump(
+            &mut source,
+            &mut sink,
+            (&file.shown, Path::new(target)),
+            &self.cancel,
+        )?;
         sink.finish()?;
         self.done(target.to_owned(), bytes);
         Ok(())
@@ -189,7 +166,12 @@ impl Work {
         let mut source =
             std::fs::File::open(&file.path).map_err(|error| DataError::file(&file.shown, error))?;
         let mut sink = AtomicFile::create(&path)?;
-        let bytes = self.pump(&mut source, &mut sink, file, target)?;
+        let bytes = pump(
+            &mut source,
+            &mut sink,
+            (&file.shown, Path::new(target)),
+            &self.cancel,
+        )?;
         sink.finish()?;
         self.done(target.to_owned(), bytes);
         Ok(())
@@ -216,31 +198,6 @@ impl Work {
             Err(error) => return Err(DataError::file(&file.shown, error).into()),
         }
         Ok(())
-    }
-
-    fn pump(
-        &self,
-        source: &mut impl Read,
-        sink: &mut impl io::Write,
-        file: &InputFile,
-        target: &str,
-    ) -> Result<u64, TaskFailure> {
-        let mut buffer = vec![0; CHUNK];
-        let mut bytes = 0;
-        loop {
-            if self.cancel.is_cancelled() {
-                return Err(TaskFailure::retryable("cancelled"));
-            }
-            let count = source
-                .read(&mut buffer)
-                .map_err(|error| DataError::file(&file.shown, error))?;
-            if count == 0 {
-                return Ok(bytes);
-            }
-            sink.write_all(&buffer[..count])
-                .map_err(|error| DataError::file(Path::new(target), error))?;
-            bytes += count as u64;
-        }
     }
 
     fn find(&self, path: &str) -> Result<Vec<InputFile>, TaskFailure> {

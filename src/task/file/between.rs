@@ -3,9 +3,10 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::act::{CHUNK, Work, nothing};
+use super::act::{Work, nothing};
+use super::bytes::{Coding, pump};
 use super::place::Found;
-use crate::data::{Compression, DataError, PackedFile, is_pattern};
+use crate::data::{DataError, PackedFile, is_pattern};
 use crate::task::TaskFailure;
 
 impl Work {
@@ -87,48 +88,24 @@ impl Work {
         &mut self,
         from: &Found,
         to: Option<&Found>,
-        format: Option<Compression>,
+        coding: Coding,
         keep: bool,
-        unpack: bool,
     ) -> Result<(), TaskFailure> {
-        self.verb = if unpack { "unpacked" } else { "packed" };
-        let named = |path: &str| {
-            Some(Compression::of(Path::new(path))).filter(|found| *found != Compression::None)
-        };
+        self.verb = if coding.unpack { "unpacked" } else { "packed" };
         let files = from.store.list(&from.path)?;
         if files.is_empty() && (keep || !self.again) {
             return Err(nothing(&from.shown()));
         }
         for file in files {
             let source = from.with(file.path);
-            let format = if unpack {
-                format.or_else(|| named(&source.path)).ok_or_else(|| {
-                    TaskFailure::permanent(format!(
-                        "the extension of `{}` doesn't say how it is packed: add `format: gzip` or `format: zstd`",
-                        source.shown()
-                    ))
-                })?
-            } else {
-                let said = to.and_then(|to| named(&to.path));
-                format.or(said).unwrap_or(Compression::Gzip)
-            };
-            let beside = if unpack {
-                source
-                    .path
-                    .strip_suffix(format.extension())
-                    .map_or_else(|| format!("{}.unpacked", source.path), str::to_owned)
-            } else {
-                format!("{}{}", source.path, format.extension())
-            };
+            let shown = source.shown();
+            let format = coding.format(&shown, to.map(|to| to.path.as_str()))?;
+            let beside = coding.name(&source.path, format);
             let target = match to {
                 Some(to) => to.with(new_path(from, to, &source.path, Some(&beside))),
                 None => from.with(beside),
             };
-            let (reading, writing) = if unpack {
-                (format, Compression::None)
-            } else {
-                (Compression::None, format)
-            };
+            let (reading, writing) = coding.ends(format);
             let mut reader = reading
                 .reader(open(&source)?)
                 .map_err(|error| failed(&source, error))?;
@@ -151,22 +128,13 @@ impl Work {
         from: &Found,
         to: &Found,
     ) -> Result<u64, TaskFailure> {
-        let mut buffer = vec![0; CHUNK];
-        let mut bytes = 0;
-        loop {
-            if self.cancel.is_cancelled() {
-                return Err(TaskFailure::retryable("cancelled"));
-            }
-            let count = source
-                .read(&mut buffer)
-                .map_err(|error| failed(from, error))?;
-            if count == 0 {
-                return Ok(bytes);
-            }
-            sink.write_all(&buffer[..count])
-                .map_err(|error| failed(to, error))?;
-            bytes += count as u64;
-        }
+        let (from, to) = (from.shown(), to.shown());
+        pump(
+            source,
+            sink,
+            (Path::new(&from), Path::new(&to)),
+            &self.cancel,
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! What packs and unpacks.
 
+use super::bytes::Coding;
 use super::place::Place;
-use crate::data::Compression;
 
 /// Files to pack or to unpack.
 #[derive(Debug)]
@@ -9,8 +9,7 @@ pub(super) struct Packing {
     pub(super) from: Place,
     /// Beside the old files when left out.
     pub(super) to: Option<Place>,
-    pub(super) format: Option<Compression>,
+    pub(super) coding: Coding,
     /// Whether the old files stay.
     pub(super) keep: bool,
-    pub(super) unpack: bool,
 }

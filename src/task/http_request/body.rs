@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::call::plain_text;
-use crate::connection::HttpBody;
+use crate::connection::{HttpBody, form_encoded};
 use crate::document::{Diagnostic, Map, Node, Spanned};
 use crate::model::TaskId;
 use crate::task::{AttemptContext, Surroundings, TaskFailure};
@@ -139,7 +139,7 @@ impl Body {
                 bytes(content_type, "application/json", json.into_bytes())
             }
             Self::Form(fields) => {
-                let mut pairs = Vec::new();
+                let mut pairs: Vec<(&String, String)> = Vec::new();
                 for (name, value) in fields {
                     match value.evaluate(scope)? {
                         Json::Null => {}
@@ -149,6 +149,10 @@ impl Body {
                         value => pairs.push((name, plain_text(&value))),
                     }
                 }
+                let pairs: Vec<(&str, &str)> = pairs
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_str()))
+                    .collect();
                 let form = form_encoded(&pairs);
                 bytes(
                     &None,
@@ -184,39 +188,5 @@ fn type_of(path: &Path) -> &'static str {
         Some("gz") => "application/gzip",
         Some("zst") => "application/zstd",
         _ => "application/octet-stream",
-    }
-}
-
-/// `application/x-www-form-urlencoded`, as the URL standard of WHATWG defines it.
-fn form_encoded(pairs: &[(&String, String)]) -> String {
-    let encoded = |text: &str| {
-        let mut out = String::new();
-        for byte in text.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => {
-                    out.push(char::from(byte));
-                }
-                b' ' => out.push('+'),
-                _ => out.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        out
-    };
-    let pairs: Vec<String> = pairs
-        .iter()
-        .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
-        .collect();
-    pairs.join("&")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn forms_are_encoded() {
-        let name = "a b".to_owned();
-        let pairs = [(&name, "é&=+*".to_owned()), (&name, String::new())];
-        assert_eq!(form_encoded(&pairs), "a+b=%C3%A9%26%3D%2B*&a+b=");
     }
 }

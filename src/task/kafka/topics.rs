@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use crate::connection::kafka::{KafkaCluster, TopicSpec};
-use crate::document::{Map, Node, Spanned, Value};
-use crate::task::{AttemptContext, Surroundings, TaskFailure};
+use crate::document::{Map, Node, Span, Spanned, Value};
+use crate::task::{AttemptContext, Deed, Surroundings, TaskFailure};
 use crate::template::Template;
 
 crate::record! {
@@ -23,6 +23,8 @@ crate::record! {
 #[derive(Debug)]
 pub(super) struct Declaration {
     name: Template,
+    /// Where the name stands.
+    place: Span,
     partitions: u32,
     replication: Option<u32>,
     config: Vec<(String, String)>,
@@ -55,10 +57,20 @@ impl Declaration {
             .collect();
         Some(Self {
             name: template?,
+            place: name.span,
             partitions: topic.partitions.get(),
             replication: topic.replication.map(NonZeroU32::get),
             config: config.into_iter().collect::<Option<_>>()?,
         })
+    }
+
+    /// What it does, for looking at it before a run.
+    pub(super) fn deed(&self) -> Deed<'_> {
+        Deed::Declaration {
+            name: self.name.is_literal().then(|| self.name.source()),
+            partitions: self.partitions,
+            place: self.place,
+        }
     }
 
     /// Sees that the topic is there.

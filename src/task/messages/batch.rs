@@ -15,10 +15,11 @@ use super::letters::{DeadLetters, Letter};
 use super::outbox::Progress;
 use super::reader::{Event, Reader};
 use crate::connection::kafka::{KafkaCluster, NotePlace, Partition, Position};
+use crate::data::decode::Segment;
 use crate::data::ndjson::Wanted;
 use crate::data::{
     Batch, BatchBuilder, Column, ColumnKind, Columns, DataError, Place, RecordSource, Reject,
-    Rejects, Segment,
+    Rejects,
 };
 use crate::task::{AttemptContext, TaskFailure};
 

@@ -7,13 +7,13 @@ use schemars::Schema;
 use serde_json::Value as Json;
 
 use crate::connection::kafka::KafkaCluster;
-use crate::data::MessageFormat;
 use crate::data::csv::CsvDialect;
+use crate::data::decode::MessageFormat;
 use crate::data::ndjson::Wanted;
 use crate::document::units::parse_duration;
-use crate::document::{Diagnostic, FromNode as _, Node, Spanned, nearest};
+use crate::document::{Diagnostic, FromNode as _, Node, Span, Spanned, nearest};
 use crate::model::{ConnectionId, Timestamp};
-use crate::task::{AttemptContext, Surroundings, TaskFailure};
+use crate::task::{AttemptContext, Deed, Surroundings, TaskFailure, Touch};
 use crate::template::{Template, TemplateValue};
 
 use super::gather::Gathering;
@@ -74,6 +74,8 @@ impl FeedSettings {
 pub(in crate::task) struct Feed {
     pub(in crate::task) connection: ConnectionId,
     topic: Template,
+    /// Where its name stands.
+    place: Span,
     group: Option<Template>,
     start: Option<Template>,
     until: Option<TemplateValue>,
@@ -84,6 +86,7 @@ pub(in crate::task) struct Feed {
     every: Duration,
     pub(in crate::task) truncated: Truncated,
     dead_letter: Option<Template>,
+    dead_letter_place: Option<Span>,
 }
 
 /// A topic that is read by an attempt.
@@ -121,9 +124,24 @@ const STARTS: [&str; 3] = ["earliest", "latest", "stored"];
 const UNTILS: [&str; 2] = ["caught_up", "stopped"];
 
 impl Feed {
-    /// Whether the name of the topic is known before a run.
-    pub(in crate::task) fn has_one_topic(&self) -> bool {
-        self.topic.is_literal()
+    /// The topics that it reads and writes, for looking at them before a run.
+    pub(in crate::task) fn touches(&self) -> Vec<Touch<'_>> {
+        let topics = [Some(&self.topic), self.dead_letter.as_ref()];
+        let places = [Some(self.place), self.dead_letter_place];
+        let topics = topics.into_iter().zip(places);
+        topics
+            .filter_map(|(topic, place)| Some(self.touch(topic?, place?)))
+            .collect()
+    }
+
+    fn touch<'a>(&'a self, topic: &'a Template, place: Span) -> Touch<'a> {
+        Touch {
+            connection: self.connection.as_str(),
+            deed: Deed::Topic {
+                name: topic.is_literal().then(|| topic.source()),
+                place,
+            },
+        }
     }
 
     /// Checks what was written; the connection is checked.
@@ -161,12 +179,14 @@ impl Feed {
             }
             None => None,
         };
+        let place = topic.span;
         let topic = surroundings.template(topic);
         let group = checked(settings.group.as_ref(), surroundings, |_| Ok(()));
         let dead_letter = checked(settings.dead_letter.as_ref(), surroundings, |_| Ok(()));
         Some(Self {
             connection,
             topic: topic?,
+            place,
             group: group?,
             start: start?,
             until,
@@ -181,6 +201,7 @@ impl Feed {
             every: settings.every,
             truncated: settings.truncated,
             dead_letter: dead_letter?,
+            dead_letter_place: settings.dead_letter.as_ref().map(|topic| topic.span),
         })
     }
 

@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::connection::kafka::Message;
 use crate::data::csv::CsvDialect;
+use crate::data::decode::{MessageDecoder, MessageFormat, Segment};
 use crate::data::ndjson::Wanted;
-use crate::data::{MessageDecoder, MessageFormat, Segment};
 
 /// What is read of messages.
 #[derive(Debug, Clone)]

@@ -9,7 +9,8 @@ use super::points::{AsX, X, number};
 use crate::data::{Batch, Columns, Place, RecordSource};
 use crate::document::nearest;
 use crate::picture::{Candle, Marks, Point, Series};
-use crate::task::{Consumer, TaskFailure};
+use crate::task::TaskFailure;
+use crate::task::transfer::Consumer;
 
 /// More values would take too much memory, and no picture shows them.
 const MOST_POINTS: usize = 1_000_000;

@@ -1,6 +1,9 @@
 //! A script as the YAML gives it: a file, or a text; and values for its names.
 
-use super::code::{Home, Unparsed};
+use schemars::Schema;
+
+use super::code::{Checked, Frame, Home, Unparsed};
+use crate::connection::Dialect;
 use crate::document::{Diagnostic, Map, Node, Span, Spanned};
 use crate::task::Surroundings;
 use crate::template::TemplateValue;
@@ -22,7 +25,7 @@ pub(in crate::task) struct Given<'a> {
 }
 
 /// Checks values for the names of a script, beside the DAG's parameters.
-pub(in crate::task) fn read_params(
+fn read_params(
     params: &Map<Node>,
     surroundings: &mut Surroundings<'_>,
 ) -> Option<Vec<(String, TemplateValue)>> {
@@ -34,9 +37,35 @@ pub(in crate::task) fn read_params(
     read.into_iter().collect()
 }
 
+/// The shape of a map that gives a script under one of two keys.
+pub(in crate::task) fn either(mut schema: Schema, key: &str) -> Schema {
+    let either = serde_json::json!([{ "required": ["file"] }, { "required": [key] }]);
+    schema.ensure_object().insert("oneOf".to_owned(), either);
+    schema
+}
+
 impl Given<'_> {
+    /// Where the script is given, for mistakes in it as a whole.
+    pub(in crate::task) fn place(&self) -> Span {
+        let given = self.text.or(self.file);
+        given.map_or(self.span, |text| text.span)
+    }
+
+    /// Reads the script and the values for its names, and checks them.
+    pub(in crate::task) fn check(
+        &self,
+        params: &Map<Node>,
+        dialect: Option<Dialect>,
+        frame: Frame,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Option<Checked> {
+        let code = self.read(surroundings);
+        let params = read_params(params, surroundings);
+        Checked::read(code?, dialect, &params?, frame, surroundings)
+    }
+
     /// The text of the script.
-    pub(in crate::task) fn read(&self, surroundings: &mut Surroundings<'_>) -> Option<Unparsed> {
+    fn read(&self, surroundings: &mut Surroundings<'_>) -> Option<Unparsed> {
         let key = self.key;
         match (self.file, self.text) {
             (Some(file), None) => {

@@ -6,7 +6,7 @@ use crate::connection::KINDS;
 use crate::document::{FromNode as _, Map, Node, Spanned};
 use crate::model::ConnectionId;
 use crate::task::Surroundings;
-use crate::task::script::{Checked, Frame, Given, read_params};
+use crate::task::script::{Checked, Frame, Given, either};
 
 crate::choice! {
     /// What is one transaction.
@@ -46,13 +46,7 @@ pub struct Sql {
 }
 
 pub(super) fn schema() -> Schema {
-    let mut schema = Definition::schema();
-    let object = schema.ensure_object();
-    object.insert(
-        "oneOf".to_owned(),
-        serde_json::json!([{ "required": ["file"] }, { "required": ["script"] }]),
-    );
-    schema
+    either(Definition::schema(), "script")
 }
 
 pub(super) fn read(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Sql> {
@@ -63,7 +57,6 @@ pub(super) fn read(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<S
         .filter(|name| matches!(*name, "postgres" | "sqlite"))
         .collect();
     let connection = surroundings.connection(&read.connection, &kinds);
-    let params = read_params(&read.params, surroundings);
     let given = Given {
         file: read.file.as_ref(),
         text: read.script.as_ref(),
@@ -72,7 +65,6 @@ pub(super) fn read(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<S
         what: "a sql task",
         at: "sql",
     };
-    let code = given.read(surroundings);
     let dialect = connection
         .as_ref()
         .and_then(|_| surroundings.project.dialect(&read.connection));
@@ -80,7 +72,7 @@ pub(super) fn read(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<S
         Transaction::One => Frame::OneByChoice,
         Transaction::None => Frame::None,
     };
-    let script = Checked::read(code?, dialect, &params?, frame, surroundings)?;
+    let script = given.check(&read.params, dialect, frame, surroundings)?;
     let reads_only = script
         .code
         .script

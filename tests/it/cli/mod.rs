@@ -3,6 +3,7 @@
 
 mod databases;
 mod live;
+mod live_topics;
 mod living;
 mod output;
 mod project;

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use chrono::{SecondsFormat, TimeDelta};
+use runner::daemon::clock::now;
+
 use super::compose;
 use crate::exchange::server::TestExchange;
 use crate::pipelines::runs::{project, rows, runner};
@@ -15,7 +18,7 @@ use crate::support::s3::S3;
 const RUNS: &[&str] = &[
     "ingest_data",
     "create_materialized_view",
-    "monitoring_system",
+    "monitoring_system --data-interval {interval}",
     "bitcoin_elt_pipeline",
     "crypto_pair_metrics",
     "etl_ticker -p ticks=20 -p period=500ms",
@@ -139,7 +142,12 @@ async fn all_ten_pipelines_run_with_its_environment() {
         !RUNS.iter().any(|run| run.split(' ').next() == Some(stem))
     });
     assert_eq!(known, [""; 0], "not run here");
+    // What the exchange says now is in it.
+    let (start, end) = (now() - TimeDelta::minutes(4), now() + TimeDelta::minutes(4));
+    let interval = [start, end].map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let interval = interval.join("/");
     for run in RUNS {
+        let run = run.replace("{interval}", &interval);
         let words: Vec<&str> = ["trigger"].into_iter().chain(run.split(' ')).collect();
         runner(folder.path(), &words, &environment);
     }

@@ -15,4 +15,5 @@ mod outage;
 pub(crate) mod project;
 pub(crate) mod stream;
 mod together;
+mod told;
 pub(crate) mod truth;

@@ -1,9 +1,12 @@
 //! The task kind `notify` and the connections that carry messages.
 
+mod by_itself;
 mod hooks;
 mod mail;
 mod mistakes;
 mod webhook;
+
+pub(crate) use webhook::Server;
 
 use runner::model::ConnectionId;
 use runner::task::{KINDS, TaskKind};

@@ -11,13 +11,13 @@ use super::{attempt, kind};
 
 /// A request as it came: its head's lines, and its body.
 #[derive(Debug, Clone)]
-pub(super) struct Request {
-    pub(super) head: Vec<String>,
-    pub(super) body: Json,
+pub(crate) struct Request {
+    pub(crate) head: Vec<String>,
+    pub(crate) body: Json,
 }
 
 impl Request {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.iter().find_map(|line| {
             let (key, value) = line.split_once(": ")?;
             key.eq_ignore_ascii_case(name).then_some(value)
@@ -26,15 +26,15 @@ impl Request {
 }
 
 /// A server that keeps what is posted to it. It ends when it is dropped.
-pub(super) struct Server {
-    pub(super) url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     requests: Arc<Mutex<Vec<Request>>>,
     serving: JoinHandle<()>,
 }
 
 impl Server {
     /// Answers with these statuses, one after the other, the last for ever.
-    pub(super) async fn start(statuses: &'static [u16]) -> Self {
+    pub(crate) async fn start(statuses: &'static [u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!(
             "http://{}/services/T0/B0/token",
@@ -58,7 +58,7 @@ impl Server {
         }
     }
 
-    pub(super) fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 }

@@ -2,6 +2,7 @@
 
 mod crontab;
 mod random;
+mod starts;
 mod transitions;
 
 use chrono::{DateTime, TimeDelta};

@@ -61,6 +61,9 @@ scenarios! {
     starts_a_tick_once
     pauses_beside_what_is_remembered
     keeps_commands_until_they_are_heard
+    keeps_notices_until_they_are_settled
+    knows_which_dags_fail
+    holds_notices_back_that_are_too_many
     lists_runs_page_by_page
     finds_runs_by_a_part_of_the_id
     answers_about_unknown_runs

@@ -1,10 +1,12 @@
 //! What a store promises, one function a promise.
 
+mod notices;
 mod runs;
 mod schedules;
 mod shared;
 mod tasks;
 
+pub use notices::*;
 pub use runs::*;
 pub use schedules::*;
 pub use tasks::*;

@@ -32,6 +32,9 @@ pub async fn keeps_what_a_run_was_accepted_with(store: Store) {
         TriggerKind::Manual,
         TriggerKind::Schedule,
         TriggerKind::Backfill,
+        TriggerKind::After {
+            what: "a, b".to_owned(),
+        },
         TriggerKind::Dag { run: id("r0") },
         TriggerKind::Event {
             source: "file `a`".to_owned(),

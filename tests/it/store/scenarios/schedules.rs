@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use runner::engine::plan::{Memory, Occurrence, SkipReason};
+use runner::engine::plan::{Cause, Memory, Occurrence, SkipReason};
 use runner::model::{DagId, RunSpec, TriggerKind};
 use runner::store::{Decided, NewRun, RunFilter, RunStore, ScheduleRow, SkippedTicks, StoreError};
 
@@ -40,8 +40,9 @@ fn memory(decided: i64) -> Memory {
             tick: at(decided),
             interval_start: at(decided - 60),
             interval_end: at(decided),
+            cause: Cause::Tick,
         }],
-        arrived: Vec::new(),
+        ..Memory::default()
     }
 }
 

@@ -1,0 +1,212 @@
+//! A run that another process carries out, shown as it happens: what the store knows is looked at,
+//! and what is new is told as the process itself would tell it.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::context::Context;
+use super::live::View;
+use super::trigger::{Signals, watch};
+use super::{engage, exit};
+use crate::daemon::clock::now;
+use crate::daemon::{News, is_alive, ring};
+use crate::model::{Budget, Ended, RunId, RunState, TaskRunId, TaskState, Timestamp, Transition};
+use crate::spec::Project;
+use crate::store::{CommandKind, Owner, RunRow, RunStore, StoredRun, TaskRunRow};
+
+/// Between two looks at the store.
+const LOOK: Duration = Duration::from_millis(100);
+/// A look may take so large a part of the time between two.
+const PART: u32 = 5;
+
+/// Shows a run until it has ended. When the process that carries it out ends before, this one goes
+/// on with it.
+pub async fn follow<W: Write>(
+    context: &Context,
+    project: &Arc<Project>,
+    store: &Arc<dyn RunStore>,
+    run: &RunId,
+    mut view: View<W>,
+) -> anyhow::Result<RunState> {
+    let mut seen = Seen::default();
+    let mut signals = Signals::new()?;
+    let mut interrupts = 0;
+    let state = &context.places.state;
+    loop {
+        let began = Instant::now();
+        let row = row(store.as_ref(), run).await?;
+        // Asked before the tasks: what it ended with is among them.
+        let is_over = row.state.is_finished() && !is_awaited(store.as_ref(), &row).await?;
+        for news in seen.look(store.as_ref(), &row).await? {
+            view.news(news)?;
+        }
+        if is_over {
+            view.end()?;
+            return Ok(view.state());
+        }
+        if !is_alive(state, &row.owner)
+            && let Some(taken) = take(context, project, store, &row).await?
+        {
+            let (mut host, heard, stored) = taken;
+            writeln!(
+                anstream::stderr(),
+                "the process that carried it out has ended: going on here"
+            )?;
+            let resumed = host.resume(stored).await;
+            resumed.map_err(|reason| anyhow::anyhow!("run {run} can't go on: {reason}"))?;
+            return watch(host, run, view, heard).await;
+        }
+        view.draw(now())?;
+        let pause = LOOK.max(began.elapsed() * PART);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = signals.interrupted() => {
+                interrupts += 1;
+                if interrupts > 1 {
+                    writeln!(anstream::stderr(), "no longer watching; the run is ending")?;
+                    std::process::exit(i32::from(exit::INTERRUPTED));
+                }
+                writeln!(anstream::stderr(), "cancelling; ^C again stops watching")?;
+                store.put_command(run, &CommandKind::Cancel, now()).await?;
+                ring(state, &row.owner)?;
+            }
+        }
+    }
+}
+
+type Taken = (
+    crate::daemon::Host,
+    tokio::sync::mpsc::UnboundedReceiver<News>,
+    StoredRun,
+);
+
+/// Takes over the run of a process that has ended; `None` when somebody else was quicker.
+async fn take(
+    context: &Context,
+    project: &Arc<Project>,
+    store: &Arc<dyn RunStore>,
+    row: &RunRow,
+) -> anyhow::Result<Option<Taken>> {
+    let (host, heard) = engage::host(context, project, store)?;
+    let mut taken = store.adopt(&row.owner, host.owner(), Some(&row.id)).await?;
+    Ok(taken.pop().map(|stored| (host, heard, stored)))
+}
+
+async fn row(store: &dyn RunStore, run: &RunId) -> anyhow::Result<RunRow> {
+    let found = store.find_runs(run.as_str(), 1).await?;
+    found
+        .into_iter()
+        .find(|row| row.id == *run)
+        .ok_or_else(|| anyhow::anyhow!("run {run} is gone"))
+}
+
+/// Whether something was asked of the run that its process has not heard yet.
+async fn is_awaited(store: &dyn RunStore, row: &RunRow) -> anyhow::Result<bool> {
+    let owner: &Owner = &row.owner;
+    let commands = store.commands(owner).await?;
+    Ok(commands.iter().any(|command| command.run == row.id))
+}
+
+/// What has been told of a run.
+#[derive(Default)]
+struct Seen {
+    state: Option<RunState>,
+    tasks: BTreeMap<TaskRunId, (u32, u32, TaskState)>,
+}
+
+impl Seen {
+    /// What is new since the last look, in the order in which it happened as far as that is known.
+    async fn look(&mut self, store: &dyn RunStore, row: &RunRow) -> anyhow::Result<Vec<News>> {
+        let at = row.finished.or(row.started).unwrap_or(row.created);
+        let mut news: Vec<(Timestamp, Transition)> = Vec::new();
+        if self.state.is_none()
+            && let Some(started) = row.started
+        {
+            news.push((started, run_change(row, RunState::Running, started)));
+        }
+        for task in store.task_runs(&row.id).await? {
+            let now = (task.generation, task.attempts, task.state.clone());
+            if self.tasks.get(&task.id) == Some(&now) {
+                continue;
+            }
+            let before = self.tasks.insert(task.id, now);
+            if let TaskState::Expanded { .. } = &task.state {
+                let items = store.items(&row.id, task.id.task).await?;
+                let started = task.started.unwrap_or(at);
+                news.push((
+                    started,
+                    Transition::Expanded {
+                        run: row.id.clone(),
+                        task: task.id.task,
+                        generation: task.generation,
+                        items,
+                        at: started,
+                    },
+                ));
+                continue;
+            }
+            let was_running = matches!(before, Some((_, _, TaskState::Running { .. })));
+            if let (true, Some(started), false) =
+                (task.state.is_finished(), task.started, was_running)
+            {
+                // How long it took is told by when it began.
+                let running = TaskState::Running {
+                    started,
+                    deadline: None,
+                };
+                news.push((started, task_change(row, &task, running, started)));
+            }
+            let when = when(&task).unwrap_or(at);
+            news.push((when, task_change(row, &task, task.state.clone(), when)));
+        }
+        news.sort_by_key(|(at, _)| *at);
+        if self.state != Some(row.state) {
+            self.state = Some(row.state);
+            news.push((at, run_change(row, row.state, at)));
+        }
+        Ok(news
+            .into_iter()
+            .map(|(_, transition)| News::Changed(transition))
+            .collect())
+    }
+}
+
+fn when(task: &TaskRunRow) -> Option<Timestamp> {
+    match &task.state {
+        TaskState::Finished { at, .. } => Some(*at),
+        TaskState::Running { started, .. } => Some(*started),
+        _ => task.started,
+    }
+}
+
+fn run_change(row: &RunRow, state: RunState, at: Timestamp) -> Transition {
+    Transition::Run {
+        run: row.id.clone(),
+        state,
+        at,
+    }
+}
+
+fn task_change(row: &RunRow, task: &TaskRunRow, state: TaskState, at: Timestamp) -> Transition {
+    let ended = match (&task.result, &state) {
+        (Some(result), TaskState::Finished { .. } | TaskState::RetryWait { .. }) => Some(Ended {
+            number: task.attempts,
+            started: task.started.unwrap_or(at),
+            result: result.clone(),
+        }),
+        _ => None,
+    };
+    Transition::Task {
+        run: row.id.clone(),
+        task_run: task.id,
+        generation: task.generation,
+        attempts: task.attempts,
+        budget: Budget::default(),
+        fence: 0,
+        state,
+        ended,
+        at,
+    }
+}
