@@ -76,7 +76,7 @@ pub fn run(context: &Context, command: &Backfill) -> anyhow::Result<u8> {
                     &plan,
                     &mut progress,
                 )
-                .await?
+                .await?;
             }
         }
         store.close().await;

@@ -9,6 +9,9 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{look, moment};
 use crate::model::Timestamp;
 
+/// Eighths of a cell.
+const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
 /// How a stretch of time went. What comes later hides what comes before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {
@@ -219,7 +222,6 @@ fn glyph(height: Height, taken: i64, all: i64, mark: Mark) -> char {
     if height == Height::Full {
         return '█';
     }
-    const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let level = (taken.saturating_mul(8) / all).clamp(0, 7);
     LEVELS[usize::try_from(level).unwrap_or(0)]
 }

@@ -59,7 +59,7 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
         let wanted = CommandKind::Retry { tasks };
         let taken = match engage(context, &project, &store, &run, &wanted).await? {
             Engaged::Told(_) => {
-                let view = view(command, &spec, pinned()?)?;
+                let view = view(command, &spec, &pinned()?)?;
                 let state = follow(context, &project, &store, &run.id, view).await?;
                 store.close().await;
                 return Ok(exit_code(state));
@@ -71,7 +71,7 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
             heard,
             stored,
         } = *taken;
-        let view = view(command, &spec, pinned()?)?;
+        let view = view(command, &spec, &pinned()?)?;
         if let Err(reason) = host.resume(stored).await {
             let mistake = format!("run {} can't go on: {reason}", run.id);
             return Err(Mistake::new(mistake).into());
@@ -86,7 +86,7 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
 fn view(
     command: &Retry,
     spec: &RunSpec,
-    pipeline: Arc<Pipeline>,
+    pipeline: &Arc<Pipeline>,
 ) -> anyhow::Result<View<impl std::io::Write + use<>>> {
     let mut view = View::new(
         Lenient::new(anstream::stdout()),
@@ -95,7 +95,7 @@ fn view(
         spec,
         pipeline.clone(),
     );
-    view.head(&head(&pipeline, spec))?;
+    view.head(&head(pipeline, spec))?;
     Ok(view)
 }
 

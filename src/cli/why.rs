@@ -159,7 +159,7 @@ impl<'a> Told<'a> {
                 interval,
                 dags,
                 datasets,
-            } => self.others(interval.as_ref(), dags, datasets),
+            } => Self::others(interval.as_ref(), dags, datasets),
             Waiting::Restart(at) => format!(
                 "the stream has ended and begins again {} ({})",
                 moment::planned(*at, self.now),
@@ -181,7 +181,6 @@ impl<'a> Told<'a> {
     }
 
     fn others(
-        &self,
         interval: Option<&crate::model::DataInterval>,
         dags: &[DagId],
         datasets: &[crate::model::DatasetId],

@@ -42,7 +42,7 @@ pub fn intervals(pipeline: &Pipeline, command: &Backfill) -> anyhow::Result<Vec<
     let clocks = pipeline
         .schedule
         .iter()
-        .flat_map(|schedule| schedule.clocks());
+        .flat_map(crate::model::Schedule::clocks);
     let zone = clocks.map(|clock| clock.timezone).next().unwrap_or(Tz::UTC);
     let time = |option: &str, text: &str| -> anyhow::Result<Timestamp> {
         moment::parse(text, zone).ok_or_else(|| {

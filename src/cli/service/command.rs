@@ -126,7 +126,7 @@ fn own(mark: &str, place: &Place) -> anyhow::Result<Option<String>> {
     let text = match std::fs::read_to_string(&place.file) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(denied(&place.file, error, place.user)),
+        Err(error) => return Err(denied(&place.file, &error, place.user)),
     };
     if text.lines().next() == Some(mark) {
         return Ok(Some(text));
@@ -139,7 +139,7 @@ fn own(mark: &str, place: &Place) -> anyhow::Result<Option<String>> {
     .into())
 }
 
-fn denied(file: &Path, error: std::io::Error, user: bool) -> anyhow::Error {
+fn denied(file: &Path, error: &std::io::Error, user: bool) -> anyhow::Error {
     if error.kind() == ErrorKind::PermissionDenied && !user {
         return Mistake::new(format!("{}: permission denied", file.display()))
             .help(
@@ -159,7 +159,7 @@ fn install(unit: &Unit<'_>, place: &Place) -> anyhow::Result<u8> {
     if before.as_deref() == Some(text.as_str()) {
         writeln!(out, "{} is as it should be", place.file.display())?;
     } else {
-        write(&place.file, &text).map_err(|error| denied(&place.file, error, place.user))?;
+        write(&place.file, &text).map_err(|error| denied(&place.file, &error, place.user))?;
         let word = if before.is_some() { "changed" } else { "wrote" };
         writeln!(out, "{word} {}", place.file.display())?;
     }
@@ -221,7 +221,7 @@ fn uninstall(root: &Path, place: &Place) -> anyhow::Result<u8> {
     }
     // While the file is there: systemd wouldn't know what to end.
     systemd(place, &["disable", "--now", &place.name])?;
-    std::fs::remove_file(&place.file).map_err(|error| denied(&place.file, error, place.user))?;
+    std::fs::remove_file(&place.file).map_err(|error| denied(&place.file, &error, place.user))?;
     writeln!(out, "removed {}", place.file.display())?;
     systemd(place, &["daemon-reload"])?;
     Ok(exit::OK)

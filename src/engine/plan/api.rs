@@ -130,6 +130,10 @@ pub enum Heard {
 }
 
 /// Something that happened.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events live for one call, and the large ones come once a DAG"
+)]
 #[derive(Debug, Clone)]
 pub enum PlanEvent {
     /// A DAG is there, for the first time in this process or with another definition. `running` are
