@@ -82,7 +82,11 @@ fn files(folder: &Path) -> Vec<String> {
     entries
         .flat_map(|entry| {
             let path = entry.unwrap().path();
-            if path.is_dir() { files(&path) } else { vec![path.to_string_lossy().into_owned()] }
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path.to_string_lossy().into_owned()]
+            }
         })
         .collect()
 }

@@ -12,7 +12,7 @@ fn attempt() -> Attempt {
     )
 }
 
-fn line(line: Json) -> Json {
+fn line(line: &Json) -> Json {
     json!({ "from": "in.csv", "line": line, "to": "out.svg" })
 }
 
@@ -20,19 +20,19 @@ fn line(line: Json) -> Json {
 async fn records_that_cannot_be_drawn_are_named() {
     for (plot, expected) in [
         (
-            line(json!({ "x": "day", "y": "prize" })),
+            line(&json!({ "x": "day", "y": "prize" })),
             "the records have no column `prize`: did you mean `price`?",
         ),
         (
-            line(json!({ "x": "day", "y": "bid" })),
+            line(&json!({ "x": "day", "y": "bid" })),
             "the records have no column `bid`: they have `day`, `price`, `name`",
         ),
         (
-            line(json!({ "x": "day", "y": "price" })),
+            line(&json!({ "x": "day", "y": "price" })),
             "in.csv:3: column `price`: `x` is no number",
         ),
         (
-            line(json!({ "x": "price", "y": "price" })),
+            line(&json!({ "x": "price", "y": "price" })),
             "in.csv:3: column `price`: `x` is no number that can be drawn: the axis is one of \
              numbers, `axes: { x: { type: category } }` makes it one of names",
         ),
@@ -69,13 +69,13 @@ async fn too_much_is_said_before_it_is_too_much() {
     for (csv, plot, expected) in [
         (
             &points,
-            line(json!({ "x": "n", "y": names })),
+            line(&json!({ "x": "n", "y": names })),
             "in.csv:5002: a picture has at most 1000000 values: let the query put them together, \
              such as by `date_trunc('minute', …)` with `min` and `max`",
         ),
         (
             &series,
-            line(json!({ "x": "n", "y": "value", "series": "n" })),
+            line(&json!({ "x": "n", "y": "value", "series": "n" })),
             "in.csv:202: a picture has at most 200 series: let the query leave some out",
         ),
     ] {
@@ -88,7 +88,7 @@ async fn too_much_is_said_before_it_is_too_much() {
 #[tokio::test]
 async fn what_has_no_place_on_a_log_scale_is_left_out() {
     let plot = |y: &str| {
-        let mut plot = line(json!({ "x": "n", "y": y }));
+        let mut plot = line(&json!({ "x": "n", "y": y }));
         plot["axes"] = json!({ "y": { "scale": "log" } });
         plot
     };
@@ -105,7 +105,7 @@ async fn what_has_no_place_on_a_log_scale_is_left_out() {
 #[tokio::test]
 async fn letters_that_the_font_lacks_are_said() {
     let attempt = Attempt::new().file("in.csv", "n,v\n1,2\n");
-    let mut plot = line(json!({ "x": "n", "y": "v" }));
+    let mut plot = line(&json!({ "x": "n", "y": "v" }));
     plot["title"] = json!("比特币 price");
     attempt.run(kind(), &plot).await.unwrap();
     let log = attempt.log();
@@ -118,7 +118,7 @@ fn mistakes_are_found_before_the_run() {
     let mut found = String::new();
     let fine = json!({ "x": "day", "y": "price" });
     let with = |key: &str, value: Json| {
-        let mut plot = line(fine.clone());
+        let mut plot = line(&fine);
         plot[key] = value;
         plot
     };

@@ -35,6 +35,7 @@ pub(crate) enum Api {
 const WITH_ADDRESSES: [i16; 3] = [Api::Metadata as i16, Api::FindCoordinator as i16, 60];
 
 /// What becomes of a question. Each time its connection is lost.
+#[expect(clippy::enum_variant_names, reason = "what is lost is the point")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// The broker never gets it.

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
 /// What happens to a COMMIT. Each time its connection is lost.
+#[expect(clippy::enum_variant_names, reason = "what is lost is the point")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It reaches the server, but the connection is lost before its answer comes back.
