@@ -209,6 +209,9 @@ impl Scale {
     }
 }
 
+/// Shares of a cell, in eighths.
+const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
 fn glyph(height: Height, taken: i64, all: i64, mark: Mark) -> char {
     // Told apart without colours, too.
     match mark {
@@ -219,7 +222,6 @@ fn glyph(height: Height, taken: i64, all: i64, mark: Mark) -> char {
     if height == Height::Full {
         return '█';
     }
-    const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let level = (taken.saturating_mul(8) / all).clamp(0, 7);
     LEVELS[usize::try_from(level).unwrap_or(0)]
 }

@@ -33,7 +33,7 @@ pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
         match watch {
             Ok(watch) => watch.tell(host.control())?,
             Err(error) => {
-                tracing::warn!(%error, "changes of files aren't heard of: SIGHUP reloads")
+                tracing::warn!(%error, "changes of files aren't heard of: SIGHUP reloads");
             }
         }
         let alarm = Alarm::new()

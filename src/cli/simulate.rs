@@ -92,7 +92,7 @@ struct Shown<'a> {
 impl Shown<'_> {
     fn print(&self, out: &mut dyn Write, now: Timestamp) -> anyhow::Result<()> {
         let faint = look::FAINT;
-        let (from, to) = (self.day(self.from), self.day(self.to));
+        let (from, to) = (day(self.from), day(self.to));
         let span = format_duration((self.to - self.from).to_std().unwrap_or_default());
         writeln!(out, "{from} to {to} {faint}({span}){faint:#}\n")?;
         let lanes = self.lanes();
@@ -130,10 +130,6 @@ impl Shown<'_> {
             }
         }
         Ok(())
-    }
-
-    fn day(&self, at: Timestamp) -> String {
-        moment::local(at).format("%a %-d %b %Y %H:%M").to_string()
     }
 
     fn lanes(&self) -> Vec<Lane> {
@@ -364,6 +360,10 @@ impl Shown<'_> {
             "guessed": self.guessed,
         })
     }
+}
+
+fn day(at: Timestamp) -> String {
+    moment::local(at).format("%a %-d %b %Y %H:%M").to_string()
 }
 
 #[derive(Default)]

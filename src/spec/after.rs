@@ -111,11 +111,7 @@ fn unknown(name: &Spanned<String>, known: &[&str]) -> Diagnostic {
 }
 
 /// The name by which the DAG at one place comes after the DAG at another.
-fn link<'a>(
-    links: &'a [Links],
-    later: usize,
-    earlier: usize,
-) -> Option<(&'a Spanned<String>, bool)> {
+fn link(links: &[Links], later: usize, earlier: usize) -> Option<(&Spanned<String>, bool)> {
     let before = &links[earlier];
     links[later].after.iter().find_map(|name| {
         if name.value == before.dag.value {
