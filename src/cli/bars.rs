@@ -212,6 +212,9 @@ impl Scale {
     }
 }
 
+/// Shares of a cell, in eighths.
+const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
 fn glyph(height: Height, taken: i64, all: i64, mark: Mark) -> char {
     // Told apart without colours, too.
     match mark {

@@ -362,6 +362,10 @@ impl Shown<'_> {
     }
 }
 
+fn day(at: Timestamp) -> String {
+    moment::local(at).format("%a %-d %b %Y %H:%M").to_string()
+}
+
 #[derive(Default)]
 struct Waits {
     count: usize,

@@ -159,7 +159,7 @@ impl<'a> Told<'a> {
                 interval,
                 dags,
                 datasets,
-            } => Self::others(interval.as_ref(), dags, datasets),
+            } => others(interval.as_ref(), dags, datasets),
             Waiting::Restart(at) => format!(
                 "the stream has ended and begins again {} ({})",
                 moment::planned(*at, self.now),
@@ -178,30 +178,6 @@ impl<'a> Told<'a> {
         } else {
             text
         }
-    }
-
-    fn others(
-        interval: Option<&crate::model::DataInterval>,
-        dags: &[DagId],
-        datasets: &[crate::model::DatasetId],
-    ) -> String {
-        let mut parts = Vec::new();
-        if !dags.is_empty() {
-            let names = list(dags.iter().map(DagId::as_str));
-            parts.push(match interval {
-                Some(interval) => format!(
-                    "for {names} to succeed for the data from {} to {}, as others have",
-                    moment::utc(interval.start),
-                    moment::utc(interval.end)
-                ),
-                None => format!("for {names} to succeed"),
-            });
-        }
-        if !datasets.is_empty() {
-            let names = list(datasets.iter().map(crate::model::DatasetId::as_str));
-            parts.push(format!("for {names} to be newer than its last start"));
-        }
-        format!("waits {}", parts.join(", and "))
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
@@ -260,6 +236,30 @@ impl<'a> Told<'a> {
             })),
         })
     }
+}
+
+fn others(
+    interval: Option<&crate::model::DataInterval>,
+    dags: &[DagId],
+    datasets: &[crate::model::DatasetId],
+) -> String {
+    let mut parts = Vec::new();
+    if !dags.is_empty() {
+        let names = list(dags.iter().map(DagId::as_str));
+        parts.push(match interval {
+            Some(interval) => format!(
+                "for {names} to succeed for the data from {} to {}, as others have",
+                moment::utc(interval.start),
+                moment::utc(interval.end)
+            ),
+            None => format!("for {names} to succeed"),
+        });
+    }
+    if !datasets.is_empty() {
+        let names = list(datasets.iter().map(crate::model::DatasetId::as_str));
+        parts.push(format!("for {names} to be newer than its last start"));
+    }
+    format!("waits {}", parts.join(", and "))
 }
 
 /// What starts a DAG, in a few words.

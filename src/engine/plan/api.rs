@@ -135,6 +135,10 @@ pub enum Heard {
     reason = "events live for one call, and the large ones come once a DAG"
 )]
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the many events of a start are all the large one"
+)]
 pub enum PlanEvent {
     /// A DAG is there, for the first time in this process or with another definition. `running` are
     /// its runs that have not ended, with the last end of a scheduled one; only the first event of
