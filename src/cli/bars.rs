@@ -9,9 +9,6 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{look, moment};
 use crate::model::Timestamp;
 
-/// Eighths of a cell.
-const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-
 /// How a stretch of time went. What comes later hides what comes before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {

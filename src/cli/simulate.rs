@@ -382,7 +382,3 @@ fn more(out: &mut dyn Write, count: usize) -> std::io::Result<()> {
     }
     Ok(())
 }
-
-fn day(at: Timestamp) -> String {
-    moment::local(at).format("%a %-d %b %Y %H:%M").to_string()
-}

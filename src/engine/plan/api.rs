@@ -130,10 +130,6 @@ pub enum Heard {
 }
 
 /// Something that happened.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "events live for one call, and the large ones come once a DAG"
-)]
 #[derive(Debug, Clone)]
 #[expect(
     clippy::large_enum_variant,
