@@ -95,10 +95,8 @@ pub(super) fn open(
     // Without a group the library still wants a name for what it never commits.
     let group = options.group.unwrap_or_else(|| "runner".to_owned());
     fixed.push(("group.id", group));
-    let defaults = match options.ends {
-        true => [DEFAULTS, SOON_AT_THE_END].concat(),
-        false => DEFAULTS.to_vec(),
-    };
+    let soon = if options.ends { SOON_AT_THE_END } else { &[] };
+    let defaults = [DEFAULTS, soon].concat();
     let own = Rebalancing::default();
     let client = Client::open(settings, reached, &defaults, &fixed, own)?;
     Ok(KafkaConsumer { client })

@@ -82,9 +82,10 @@ fn files(folder: &Path) -> Vec<String> {
     entries
         .flat_map(|entry| {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => files(&path),
-                false => vec![path.to_string_lossy().into_owned()],
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path.to_string_lossy().into_owned()]
             }
         })
         .collect()
