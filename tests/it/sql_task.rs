@@ -409,7 +409,7 @@ async fn a_lost_commit_is_asked_after() {
     query(&direct, "create table t (a int)").await;
     let script = "insert into t values (1) returning a";
     // It took effect: the ledger says so, and what it has left is there.
-    proxy.next_commit(Fate::LoseAnswer);
+    proxy.next_commit(Fate::Answer);
     let output = run(&attempt, script).await.expect("an output");
     assert_eq!(output.outputs["first"], json!({ "a": 1 }));
     assert_eq!(query(&direct, "select count(*) from t").await, ["1"]);
@@ -422,7 +422,7 @@ async fn a_lost_commit_is_asked_after() {
     // It didn't: it is done again, and a later attempt finds it done.
     let mut cleared = attempt.clone();
     cleared.id.generation = 1;
-    proxy.next_commit(Fate::LoseQuestion);
+    proxy.next_commit(Fate::Question);
     for number in 1..=2 {
         run(&cleared.clone().number(number), script)
             .await

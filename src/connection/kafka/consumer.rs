@@ -56,14 +56,11 @@ pub struct KafkaConsumer {
     client: Client<BaseConsumer<Context<Rebalancing>>>,
 }
 
-/// A few thousand messages ahead are enough to never wait for the broker; the library would take
-/// 100,000 and 64 MiB for each consumer. When it has enough it would rest for a whole second, by
-/// which time all are used up.
+/// 16 MiB are enough for what a broker gives in a tenth of a second; the library would take 64 MiB
+/// for each consumer.
 const DEFAULTS: &[(&str, &str)] = &[
-    ("queued.min.messages", "20000"),
-    ("queued.max.messages.kbytes", "8192"),
-    ("fetch.max.bytes", "8388608"),
-    ("fetch.queue.backoff.ms", "5"),
+    ("queued.max.messages.kbytes", "16384"),
+    ("fetch.max.bytes", "16777216"),
     // Rebalances shall not wait for a consumer that was killed any longer than this.
     ("session.timeout.ms", "10000"),
     ("heartbeat.interval.ms", "2000"),
@@ -98,12 +95,9 @@ pub(super) fn open(
     // Without a group the library still wants a name for what it never commits.
     let group = options.group.unwrap_or_else(|| "runner".to_owned());
     fixed.push(("group.id", group));
+    let soon = if options.ends { SOON_AT_THE_END } else { &[] };
+    let defaults = [DEFAULTS, soon].concat();
     let own = Rebalancing::default();
-    let defaults = if options.ends {
-        [DEFAULTS, SOON_AT_THE_END].concat()
-    } else {
-        DEFAULTS.to_vec()
-    };
     let client = Client::open(settings, reached, &defaults, &fixed, own)?;
     Ok(KafkaConsumer { client })
 }

@@ -34,19 +34,18 @@ pub(crate) enum Api {
 /// Answers that say where brokers are.
 const WITH_ADDRESSES: [i16; 3] = [Api::Metadata as i16, Api::FindCoordinator as i16, 60];
 
-/// What becomes of a question. Each time its connection is lost.
-#[expect(clippy::enum_variant_names, reason = "what is lost is the point")]
+/// What is lost, and the connection with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// The broker never gets it.
-    LoseQuestion,
+    Question,
     /// The broker gets it, and what it makes of it nobody waits for.
-    LoseBoth,
+    Both,
     /// The broker has answered, and the answer is lost.
-    LoseAnswer,
+    Answer,
 }
 
-pub(crate) const FATES: [Fate; 3] = [Fate::LoseQuestion, Fate::LoseBoth, Fate::LoseAnswer];
+pub(crate) const FATES: [Fate; 3] = [Fate::Question, Fate::Both, Fate::Answer];
 
 struct Trap {
     api: Api,
@@ -185,16 +184,16 @@ impl Way {
             let trap = self.trap(api);
             if let Some(trap) = trap {
                 match trap.fate {
-                    Fate::LoseQuestion => {
+                    Fate::Question => {
                         (trap.and)();
                         return None;
                     }
-                    Fate::LoseBoth => {
+                    Fate::Both => {
                         to.write_all(&frame).await.ok()?;
                         (trap.and)();
                         return None;
                     }
-                    Fate::LoseAnswer => {
+                    Fate::Answer => {
                         let mut waiting = self.waiting.lock().unwrap();
                         waiting.insert(number, (api, Some(trap)));
                     }

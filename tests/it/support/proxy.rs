@@ -6,19 +6,18 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
-/// What happens to a COMMIT. Each time its connection is lost.
-#[expect(clippy::enum_variant_names, reason = "what is lost is the point")]
+/// What of a COMMIT is lost, and the connection with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It reaches the server, but the connection is lost before its answer comes back.
-    LoseAnswer,
+    Answer,
     /// It is on its way to the server, and nobody knows how far it came.
-    LoseBoth,
+    Both,
     /// The connection is lost before it reaches the server.
-    LoseQuestion,
+    Question,
 }
 
-pub(crate) const FATES: [Fate; 3] = [Fate::LoseAnswer, Fate::LoseBoth, Fate::LoseQuestion];
+pub(crate) const FATES: [Fate; 3] = [Fate::Answer, Fate::Both, Fate::Question];
 
 struct Trap {
     /// COMMITs that pass before.
@@ -118,7 +117,7 @@ async fn serve(mut client: UnixStream, server: PathBuf, state: Arc<Mutex<State>>
                 let commits = asked.windows(7).any(|bytes| bytes == b"COMMIT\0");
                 let trap = commits.then(|| state.lock().unwrap().trap()).flatten();
                 let trap = match trap {
-                    Some(trap) if trap.fate == Fate::LoseQuestion => {
+                    Some(trap) if trap.fate == Fate::Question => {
                         (trap.and)();
                         return;
                     }
@@ -128,7 +127,7 @@ async fn serve(mut client: UnixStream, server: PathBuf, state: Arc<Mutex<State>>
                     return;
                 }
                 if let Some(trap) = trap {
-                    if trap.fate == Fate::LoseAnswer {
+                    if trap.fate == Fate::Answer {
                         // When the answer is here, the transaction is committed.
                         let _ = server.read(&mut answered).await;
                     }
