@@ -222,7 +222,9 @@ fn glyph(height: Height, taken: i64, all: i64, mark: Mark) -> char {
     if height == Height::Full {
         return '█';
     }
-    let level = (taken.saturating_mul(8) / all).clamp(0, 7);
+    // Whatever is begun of an eighth counts.
+    let eighths = taken.saturating_mul(8).saturating_add(all - 1) / all;
+    let level = (eighths - 1).clamp(0, 7);
     LEVELS[usize::try_from(level).unwrap_or(0)]
 }
 
