@@ -276,7 +276,7 @@ async fn mistakes_are_told_before_a_run() {
         ),
         (
             check(&json!([{ "no_rows": "select :leats" }])),
-            "error[unknown-param]: parameter `:leats` doesn't exist\n  at :leats: did you mean `least`?",
+            "error[unknown-param]: parameter `:leats` doesn't exist\n  at :leats: \n  help: did you mean `:least`?",
         ),
         (
             check(&json!([{ "not_null": "a", "severity": "warning" }])),
