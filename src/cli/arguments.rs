@@ -290,6 +290,9 @@ pub struct Schedule {
     /// Begin nothing more from this moment on, and end when what began has ended
     #[arg(long, value_name = "TIME")]
     pub until: Option<Timestamp>,
+    /// Only say whether there is one at work: exit code 0 when there is, 3 when there isn't
+    #[arg(long, conflicts_with_all = ["once", "until"])]
+    pub status: bool,
     /// How long tasks may go on after it was told to end; what isn't done by then is done again at
     /// the next start
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]

@@ -1,5 +1,6 @@
 //! `runner schedule`: begins runs by their schedules until it is told to end.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -18,6 +19,9 @@ use crate::spec;
 
 pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
     context.require_project()?;
+    if command.status {
+        return status(context);
+    }
     log_lines::start(command.log);
     // Who is second is told before anything else; the lock itself comes later, and decides.
     if let Some(owner) = DaemonLock::holder(&context.places.state) {
@@ -61,6 +65,17 @@ pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
         tracing::info!("ended");
         Ok(exit::OK)
     })
+}
+
+/// Whether a daemon is at work.
+fn status(context: &Context) -> anyhow::Result<u8> {
+    let mut out = anstream::stdout();
+    if let Some(owner) = DaemonLock::holder(&context.places.state) {
+        writeln!(out, "{}", NotAlone::taken_by(&owner.0))?;
+        return Ok(exit::OK);
+    }
+    writeln!(out, "nobody schedules this project: `runner schedule` does")?;
+    Ok(exit::FAILED)
 }
 
 fn taken(error: NotAlone) -> anyhow::Error {

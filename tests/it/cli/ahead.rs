@@ -158,7 +158,7 @@ fn what_ran() {
     // Where a bar begins and how long it is differs from run to run.
     let facts = |line: &str| -> Vec<String> {
         let text = project.stdout(line);
-        let lanes = text.lines().filter(|line| line.contains('·'));
+        let lanes = text.lines().filter(|line| line.contains(['·', '░', '█']));
         lanes
             .map(|lane| {
                 let bar = |c: char| "·░▁▂▃▄▅▆▇█✗■".contains(c);

@@ -21,7 +21,9 @@ fn project() -> Project {
 #[tokio::test]
 async fn a_second_daemon_is_refused_and_told_of_the_first() {
     let project = project();
+    assert_eq!(project.run(&["schedule", "--status"]).await, 3);
     let daemon = Daemon::start(&project, &[]).await;
+    assert_eq!(project.run(&["schedule", "--status"]).await, 0);
     assert_eq!(project.run(&["schedule"]).await, 2);
     let process = daemon.child.id().unwrap();
     let words = format!("process {process} schedules this project already");
