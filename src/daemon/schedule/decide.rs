@@ -1,5 +1,6 @@
 //! What the planner decides, as runs and rows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -17,6 +18,7 @@ impl Scheduler {
     /// Makes decisions durable, then acts on them. Events that follow for the planner are kept.
     pub(super) async fn carry_out(&mut self, decisions: Vec<Decision>) -> Result<(), StoreError> {
         let mut decided = Decided::default();
+        let mut ids = HashSet::new();
         let mut pipelines: Vec<Arc<Pipeline>> = Vec::new();
         let mut cancelled = Vec::new();
         let now = self.host.now();
@@ -27,7 +29,14 @@ impl Scheduler {
                         self.found.push(PlanEvent::NotBegun { dag });
                         continue;
                     };
-                    match run_spec(pipeline, occurrence, now) {
+                    // Of thousands in one millisecond two may draw the same id.
+                    let spec = loop {
+                        match run_spec(pipeline, occurrence.clone(), now) {
+                            Ok(spec) if !ids.insert(spec.id.clone()) => {}
+                            other => break other,
+                        }
+                    };
+                    match spec {
                         Ok(spec) => {
                             let owner = self.host.owner().clone();
                             decided.runs.push(NewRun { spec, owner });

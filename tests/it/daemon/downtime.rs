@@ -150,3 +150,16 @@ async fn three_days_without_a_daemon() {
     );
     assert_eq!(bounded.skipped, [(67, SkipReason::Missed)]);
 }
+
+#[tokio::test]
+async fn thousands_that_begin_at_once_have_ids_of_their_own() {
+    let yaml = "dag: minutely\nschedule: { cron: '* * * * *', catchup: all, overlap: allow }\n\
+                tasks: { a: {} }\n";
+    let scene = scene(&[("runner.yaml", "{}\n"), ("pipelines/minutely.yaml", yaml)]);
+    let store: Arc<dyn RunStore> = Arc::new(MemoryStore::new());
+    let hands = Hands::at("2026-03-01T12:30:30Z");
+    once(&scene, &store, &hands).await;
+    hands.turn(TimeDelta::days(3));
+    once(&scene, &store, &hands).await;
+    assert_eq!(found(&store, "minutely").await.ran.len(), 3 * 24 * 60);
+}
