@@ -53,6 +53,8 @@ pub enum Command {
     Trigger(Trigger),
     /// Begin runs by their schedules, until told to end
     Schedule(Schedule),
+    /// Serve the web page and the API
+    Web(Web),
     /// Run a DAG for intervals of the past
     Backfill(Backfill),
     /// Hold the schedule of a DAG: nothing begins by itself
@@ -117,6 +119,7 @@ impl Command {
             self,
             Self::Trigger(_)
                 | Self::Schedule(_)
+                | Self::Web(_)
                 | Self::Backfill(_)
                 | Self::Retry(_)
                 | Self::Cancel(_)
@@ -637,6 +640,31 @@ pub struct Setup {
 pub enum SetupWhat {
     /// Kafka's programs, for connections that say `kafka: embedded`
     Kafka,
+}
+
+/// `runner web`.
+#[derive(Debug, Args)]
+pub struct Web {
+    #[command(flatten)]
+    pub serving: Serving,
+    /// How the log is written
+    #[arg(long, value_name = "STYLE", default_value = "text")]
+    pub log: LogStyle,
+}
+
+/// How pages and API are served.
+#[derive(Debug, Args)]
+pub struct Serving {
+    /// Where it listens: an address and a port (0: any that is free)
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    pub listen: std::net::SocketAddr,
+    /// What people type to reach it, when that isn't the address it listens on, such as
+    /// https://runner.example.org; may be given several times
+    #[arg(long, value_name = "URL")]
+    pub public_url: Vec<String>,
+    /// Let everybody in who reaches it, as an admin: only on an address of this machine
+    #[arg(long)]
+    pub no_sign_in: bool,
 }
 
 /// `runner exchange`.

@@ -24,7 +24,6 @@ mod logs;
 mod look;
 mod man;
 mod mark;
-mod moment;
 mod next;
 mod notify;
 mod output;
@@ -46,6 +45,7 @@ mod topic;
 mod topic_messages;
 mod trigger;
 mod types;
+mod web;
 mod why;
 mod why_run;
 
@@ -56,6 +56,8 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use context::Context;
+
+use crate::operate::moment;
 
 /// Exit codes. Others never see any but these.
 pub mod exit {
@@ -74,7 +76,7 @@ pub mod exit {
 /// Carries out a command line.
 #[must_use]
 pub fn run(arguments: Arguments) -> ExitCode {
-    if !matches!(arguments.command, Command::Schedule(_)) {
+    if !matches!(arguments.command, Command::Schedule(_) | Command::Web(_)) {
         log_lines::start_quiet();
     }
     let context = match Context::new(&arguments) {
@@ -88,6 +90,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Schema(command) => schema::run(&command),
         Command::Trigger(command) => trigger::run(&context, &command),
         Command::Schedule(command) => schedule::run(&context, &command),
+        Command::Web(command) => web::run(&context, &command),
         Command::Backfill(command) => backfill::run(&context, &command),
         Command::Pause(command) => pause::run(&context, &command, true),
         Command::Unpause(command) => pause::run(&context, &command, false),

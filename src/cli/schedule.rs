@@ -88,7 +88,7 @@ fn taken(error: NotAlone) -> anyhow::Error {
 }
 
 /// Reads the project as this command did, each time anew.
-fn reader(context: &Context) -> ReadProject {
+pub fn reader(context: &Context) -> ReadProject {
     let places: Arc<Places> = context.places.clone();
     let profile = context.profile.clone();
     Arc::new(move || {
