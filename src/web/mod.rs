@@ -4,6 +4,7 @@
 mod api;
 mod app;
 mod asset;
+mod draw;
 mod guard;
 mod live;
 mod page;
