@@ -9,14 +9,16 @@ use super::schedule::reader;
 use super::trigger::Signals;
 use super::{Mistake, exit, log_lines, look};
 use crate::daemon::clock::clock;
-use crate::store::RunStore;
+use crate::store::SqliteStore;
+use crate::store::RunStore as _;
+use crate::web::account::Accounts;
 use crate::web::{App, AppParts, Hosts, Server, Serving, Unfit};
 
 pub fn run(context: &Context, command: &Web) -> anyhow::Result<u8> {
     context.require_project()?;
     log_lines::start(command.log);
     runtime()?.block_on(async {
-        let store = context.store().await?;
+        let store = context.sqlite().await?;
         let (server, app) = prepare(context, &command.serving, &store).await?;
         let bold = look::BOLD;
         writeln!(
@@ -35,7 +37,7 @@ pub fn run(context: &Context, command: &Web) -> anyhow::Result<u8> {
 pub async fn prepare(
     context: &Context,
     arguments: &Arguments,
-    store: &Arc<dyn RunStore>,
+    store: &Arc<SqliteStore>,
 ) -> anyhow::Result<(Server, Arc<App>)> {
     let serving = Serving {
         listen: arguments.listen,
@@ -50,6 +52,8 @@ pub async fn prepare(
         read: reader(context),
         clock: clock(),
         hosts,
+        accounts: Accounts::new(store.clone(), &context.places.state),
+        open: serving.open,
     });
     Ok((server, app))
 }

@@ -13,6 +13,7 @@ use crate::store::RunStore;
 use crate::task::Clock;
 
 use super::Hosts;
+use super::account::Accounts;
 
 /// What pages and API are made of.
 pub struct AppParts {
@@ -22,6 +23,9 @@ pub struct AppParts {
     pub read: ReadProject,
     pub clock: Clock,
     pub hosts: Hosts,
+    pub accounts: Accounts,
+    /// Nobody has to sign in.
+    pub open: bool,
 }
 
 /// What all handlers share: the read side of the store, and the project as its files are now.
@@ -30,6 +34,9 @@ pub struct App {
     pub places: Arc<Places>,
     pub clock: Clock,
     pub hosts: Hosts,
+    pub accounts: Accounts,
+    /// Nobody has to sign in.
+    pub open: bool,
     project: watch::Receiver<Arc<Snapshot>>,
 }
 
@@ -65,6 +72,8 @@ impl App {
             read,
             clock,
             hosts,
+            accounts,
+            open,
         } = parts;
         // Before the first look at the files: nothing changes unheard.
         let changes = Watch::begin(places.root.clone());
@@ -79,6 +88,8 @@ impl App {
             places,
             clock,
             hosts,
+            accounts,
+            open,
             project,
         })
     }

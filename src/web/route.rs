@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::MethodRouter;
 
-use super::{App, api, asset, live, page};
+use super::{App, api, asset, live, page, session};
 
 /// What a route does, as HTTP says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -122,8 +122,14 @@ impl Route {
 
 /// All routes.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
-    [page::ROUTES, asset::ROUTES, live::ROUTES, api::ROUTES]
-        .into_iter()
+    [
+        session::ROUTES,
+        page::ROUTES,
+        asset::ROUTES,
+        live::ROUTES,
+        api::ROUTES,
+    ]
+    .into_iter()
         .flatten()
 }
 

@@ -4,15 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use axum::middleware::from_fn_with_state;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::guard::Peer;
 use super::{App, guard, route};
 
 /// Connections at the same time; the next ones wait in the kernel's queue.
@@ -68,6 +69,9 @@ impl Unfit {
 pub struct Hosts {
     /// `(scheme, host with port)`.
     known: Vec<(&'static str, String)>,
+    port: u16,
+    /// How people reach it: the first public URL, or the address.
+    url: String,
 }
 
 impl Hosts {
@@ -95,7 +99,30 @@ impl Hosts {
             let (scheme, host) = split(url).ok_or_else(|| Unfit::PublicUrl(url.clone()))?;
             push(scheme, host);
         }
-        Ok(Self { known })
+        let url = match public_urls.first() {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None if address.ip().is_unspecified() => format!("http://localhost:{port}"),
+            None => format!("http://{address}"),
+        };
+        Ok(Self { known, port, url })
+    }
+
+    /// How people reach it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The port that is listened on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether people reach it by HTTPS, through a proxy.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.url.starts_with("https://")
     }
 
     /// Whether a request may name this host.
@@ -172,16 +199,17 @@ impl Server {
                 () = &mut told => break,
                 accepted = accept(&self.listener, &room) => accepted,
             };
-            let Some((stream, permit)) = accepted else {
+            let Some((stream, from, permit)) = accepted else {
                 continue;
             };
+            let router = router.clone().layer(Extension(Peer(from.ip())));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD)
                 .max_buf_size(64 * 1024)
                 .serve_connection(
                     TokioIo::new(stream),
-                    TowerToHyperService::new(router.clone()),
+                    TowerToHyperService::new(router),
                 );
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
@@ -198,13 +226,13 @@ impl Server {
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = room.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => {
+        Ok((stream, from)) => {
             // Small answers leave at once.
             let _ = stream.set_nodelay(true);
-            Some((stream, permit))
+            Some((stream, from, permit))
         }
         Err(error) => {
             // Too many open files, most of the time: it passes.
