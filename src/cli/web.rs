@@ -9,8 +9,8 @@ use super::schedule::reader;
 use super::trigger::Signals;
 use super::{Mistake, exit, log_lines, look};
 use crate::daemon::clock::clock;
-use crate::store::SqliteStore;
 use crate::store::RunStore as _;
+use crate::store::SqliteStore;
 use crate::web::account::Accounts;
 use crate::web::{App, AppParts, Hosts, Server, Serving, Unfit};
 
