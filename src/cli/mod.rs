@@ -28,6 +28,7 @@ mod next;
 mod notify;
 mod output;
 mod pause;
+mod people;
 mod resume;
 mod retry;
 mod runs;
@@ -107,6 +108,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Cancel(command) => cancel::run(&context, &command),
         Command::Mark(command) => mark::run(&context, &command),
         Command::Resume(command) => resume::run(&context, &command),
+        Command::User(command) => people::user(&context, &command),
+        Command::Token(command) => people::token(&context, &command),
         Command::Service(command) => service::run(&context, &command),
         Command::Gc(command) => gc::run(&context, &command),
         Command::Notify(command) => notify::run(&context, &command),

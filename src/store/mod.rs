@@ -10,9 +10,7 @@ mod run_store;
 mod sqlite;
 mod words;
 
-pub use account::{
-    Access, AccessKind, Account, AccountStore, Claim, Deed, Role, Scope,
-};
+pub use account::{Access, AccessKind, Account, AccountStore, Claim, Deed, Role, Scope};
 pub use faulty::{Faults, Faulty};
 pub use memory::MemoryStore;
 pub use notice::{Admission, Failing, Notice, NoticeLimit};

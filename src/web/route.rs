@@ -130,7 +130,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         api::ROUTES,
     ]
     .into_iter()
-        .flatten()
+    .flatten()
 }
 
 /// The router of the table. What the table doesn't have, the guard has refused before.

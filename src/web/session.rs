@@ -63,7 +63,9 @@ async fn sign_in(
 ) -> Response {
     let next = own_path(asked.next.as_deref());
     let from = from(&app, &caller, &headers);
-    let answer = app.accounts.by_password(&asked.user, &asked.password, &from);
+    let answer = app
+        .accounts
+        .by_password(&asked.user, &asked.password, &from);
     let mut response = match answer.await {
         Ok((key, _)) => let_in(&app, &key, next),
         Err(error) => refused(error, next),
@@ -121,7 +123,8 @@ fn refused(error: SignInError, next: &str) -> Response {
         SignInError::Store(store) => return Problem::from(store.clone()).into_response(),
         SignInError::Chance(error) => return Problem::internal(error).into_response(),
     };
-    let mut response = (status, Html(page::sign_in(next, Some(&error.to_string())))).into_response();
+    let mut response =
+        (status, Html(page::sign_in(next, Some(&error.to_string())))).into_response();
     if let SignInError::TooOften(wait) = error {
         let seconds = HeaderValue::from(wait.num_seconds() + 1);
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
@@ -133,7 +136,9 @@ fn refused(error: SignInError, next: &str) -> Response {
 fn own_path(next: Option<&str>) -> &str {
     let own = next.filter(|next| {
         let uri = next.parse::<Uri>();
-        let uri = uri.ok().filter(|uri| next.starts_with('/') && uri.path() == *next);
+        let uri = uri
+            .ok()
+            .filter(|uri| next.starts_with('/') && uri.path() == *next);
         uri.is_some_and(|uri| match find(&Method::GET, &uri) {
             Found::Route(route) => !route.is_api() && !route.stream,
             _ => false,

@@ -70,7 +70,11 @@ impl Accounts {
     ///
     /// # Errors
     /// When the store or the file can't be written.
-    pub async fn first_link(&self, url: &str, now: Timestamp) -> Result<Option<String>, SignInError> {
+    pub async fn first_link(
+        &self,
+        url: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, SignInError> {
         let accounts = self.store.accounts().await?;
         if accounts.iter().any(|account| account.password.is_some()) {
             return Ok(None);
@@ -119,7 +123,9 @@ impl Accounts {
             true => self.store.account(name).await?,
             false => None,
         };
-        let hash = account.as_ref().and_then(|account| account.password.clone());
+        let hash = account
+            .as_ref()
+            .and_then(|account| account.password.clone());
         let password = password.to_owned();
         // The semaphore is never closed.
         let turn = self.tried.acquire().await;
@@ -160,7 +166,12 @@ impl Accounts {
 
     async fn begin(&self, account: &Account, from: &From) -> Result<Key, SignInError> {
         let key = Key::draw(AccessKind::Session)?;
-        let mut access = key.access(&account.name, &from.label(), from.now, Some(from.now + IDLE));
+        let mut access = key.access(
+            &account.name,
+            &from.label(),
+            from.now,
+            Some(from.now + IDLE),
+        );
         access.seen = Some(from.now);
         self.store.put_access(&access).await?;
         Ok(key)
@@ -202,7 +213,11 @@ impl From {
     fn label(&self) -> String {
         let plain = self.agent.chars().filter(|c| !c.is_control()).take(120);
         let agent: String = plain.collect();
-        format!("{} from {}", if agent.is_empty() { "unknown" } else { &agent }, self.address)
+        format!(
+            "{} from {}",
+            if agent.is_empty() { "unknown" } else { &agent },
+            self.address
+        )
     }
 }
 

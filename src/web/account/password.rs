@@ -50,9 +50,16 @@ mod tests {
     #[test]
     fn a_password_is_known_again_and_no_other() {
         let hash = PasswordHash::of("correct horse battery").unwrap();
-        assert!(hash.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.0);
+        assert!(
+            hash.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{}",
+            hash.0
+        );
         assert!(PasswordHash::verify(Some(&hash.0), "correct horse battery"));
-        assert!(!PasswordHash::verify(Some(&hash.0), "correct horse batterY"));
+        assert!(!PasswordHash::verify(
+            Some(&hash.0),
+            "correct horse batterY"
+        ));
         assert!(!PasswordHash::verify(None, "nobody"));
         assert!(!PasswordHash::verify(Some("not a hash"), "nobody"));
     }

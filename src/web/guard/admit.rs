@@ -25,9 +25,8 @@ pub(super) async fn admit(
     let host = request.headers().get(header::HOST);
     if !host.is_some_and(|host| app.hosts.allows(host.as_bytes())) {
         return Err(
-            Problem::new(StatusCode::FORBIDDEN, "it isn't served under this name").help(
-                "`--public-url URL` adds the name under which people reach it",
-            ),
+            Problem::new(StatusCode::FORBIDDEN, "it isn't served under this name")
+                .help("`--public-url URL` adds the name under which people reach it"),
         );
     }
     let route = match find(request.method(), request.uri()) {
@@ -81,8 +80,9 @@ async fn caller(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Calle
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         // Whoever presents a token isn't let in by something else.
         let wrong = || {
-            Problem::new(StatusCode::UNAUTHORIZED, "the token opens nothing")
-                .help("it may have expired: `runner token list` shows all, `runner token add` makes one")
+            Problem::new(StatusCode::UNAUTHORIZED, "the token opens nothing").help(
+                "it may have expired: `runner token list` shows all, `runner token add` makes one",
+            )
         };
         let text = value.to_str().ok().and_then(|text| {
             let (scheme, token) = text.split_once(' ')?;
@@ -143,7 +143,10 @@ fn too_long(headers: &HeaderMap) -> bool {
 }
 
 fn large() -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than 1 MiB")
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "the request is larger than 1 MiB",
+    )
 }
 
 /// The session's word, in a header or, where no script runs, in the form itself.
@@ -156,7 +159,11 @@ async fn check_csrf(request: Request, wanted: &str) -> Result<Request, Problem> 
     };
     if let Some(given) = request.headers().get("x-csrf-token") {
         let given = given.to_str().unwrap_or_default();
-        return if same(given, wanted) { Ok(request) } else { Err(wrong()) };
+        return if same(given, wanted) {
+            Ok(request)
+        } else {
+            Err(wrong())
+        };
     }
     let kind = request.headers().get(header::CONTENT_TYPE);
     let is_form = kind.is_some_and(|kind| {

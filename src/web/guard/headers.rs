@@ -33,10 +33,7 @@ pub(super) fn harden(app: &App, response: &mut Response) {
         "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     );
     if app.hosts.is_https() {
-        set(
-            header::STRICT_TRANSPORT_SECURITY,
-            "max-age=31536000",
-        );
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
     headers
         .entry(header::CACHE_CONTROL)

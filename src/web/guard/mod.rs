@@ -8,8 +8,8 @@ mod headers;
 mod origin;
 mod path;
 
-pub use caller::{Caller, Detail, Peer, Via};
 pub(super) use admit::cookie;
+pub use caller::{Caller, Detail, Peer, Via};
 pub(super) use path::{Found, find};
 
 use std::sync::Arc;

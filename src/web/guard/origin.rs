@@ -31,7 +31,12 @@ impl<'a> Told<'a> {
 
 /// Refuses what another site's page asks for. Programs tell nothing, and are judged by their token.
 pub(super) fn check(app: &App, route: &Route, told: &Told<'_>) -> Result<(), Problem> {
-    let foreign = || Err(Problem::new(StatusCode::FORBIDDEN, "another site asks for this"));
+    let foreign = || {
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "another site asks for this",
+        ))
+    };
     if let Some(origin) = told.origin
         && !app.hosts.is_own_origin(origin)
     {
