@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use crate::model::{Outcome, RunState};
+pub use crate::operate::words::{bytes, count};
 
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -31,35 +32,6 @@ pub fn outcome(outcome: &Outcome) -> (&'static str, &'static str, Style) {
         Outcome::UpstreamFailed => ("○", "upstream failed", WARN),
         Outcome::Cancelled => ("■", "cancelled", WARN),
     }
-}
-
-/// Bytes as people say them: `734 B`, `1.2 kB`, `83.4 MB`.
-pub fn bytes(count: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-    let mut value = count as f64;
-    if count < 1000 {
-        return format!("{count} B");
-    }
-    for unit in ["kB", "MB", "GB"] {
-        value /= 1000.0;
-        if value < 999.95 {
-            return format!("{value:.1} {unit}");
-        }
-    }
-    format!("{:.1} TB", value / 1000.0)
-}
-
-/// A count with its thousands apart: `1,618,271`.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A text cut or filled to a width of terminal cells.

@@ -1,4 +1,20 @@
 //! What people and programs ask of a project and want done with it: one meaning for the command
 //! line, the pages and the API.
 
+pub mod backfill;
+pub mod change;
+pub mod engage;
+pub mod find;
+pub mod log;
+mod mistake;
 pub mod moment;
+pub mod next;
+pub mod pause;
+pub mod rows;
+pub mod shape;
+pub mod start;
+pub mod why;
+pub mod why_run;
+pub mod words;
+
+pub use mistake::{Mistake, MistakeKind, Trouble, unknown};

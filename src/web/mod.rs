@@ -5,6 +5,7 @@ pub mod account;
 mod api;
 mod app;
 mod asset;
+mod describe;
 mod guard;
 mod live;
 mod page;
@@ -13,6 +14,7 @@ mod route;
 mod server;
 mod session;
 
+pub use api::openapi;
 pub use app::{App, AppParts, Snapshot};
 pub use guard::{Caller, Via};
 pub use problem::Problem;

@@ -1,0 +1,7 @@
+//! Pages and API over HTTP, as browsers, programs and strangers ask.
+
+mod client;
+mod door;
+mod sign_in;
+
+pub(crate) use client::{Ask, Reply, Site};
