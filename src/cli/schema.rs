@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::arguments::{Schema, SchemaOf};
 use super::{Mistake, exit};
+use crate::web::openapi;
 use crate::spec::{kind_pages, pipeline_schema, project_schema, reference};
 
 /// Files of the repository that are made from the code, and their texts.
@@ -20,6 +21,7 @@ pub fn generated() -> Vec<(String, String)> {
             format!("{:#}\n", project_schema()),
         ),
         ("docs/language.md".to_owned(), reference()),
+        ("docs/openapi.json".to_owned(), format!("{:#}\n", openapi())),
     ];
     files.extend(kind_pages());
     files

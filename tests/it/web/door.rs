@@ -171,7 +171,7 @@ async fn every_route_refuses_whom_it_should() {
             asked += 1;
         }
     }
-    assert!(asked > 100, "{asked}");
+    assert!(asked > routes().count() * 8, "{asked}");
 }
 
 /// A path has one spelling: each other one leads nowhere, signed in or not.
