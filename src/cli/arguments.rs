@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod looking;
+mod people;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use crate::exchange::FaultRule;
 use crate::model::Timestamp;
 
 pub use looking::{Next, Simulate, Timeline, Why};
+pub use people::{Lifetime, RoleWord, ScopeWord, Token, TokenCommand, User, UserCommand};
 
 /// Declarative ETL jobs in YAML: checked before they run, recovered after a crash.
 #[derive(Debug, Parser)]
@@ -87,6 +89,10 @@ pub enum Command {
     Mark(Mark),
     /// Finish the runs that were interrupted
     Resume(Resume),
+    /// Say who may come in by the web page
+    User(User),
+    /// Make and end tokens, by which programs use the API
+    Token(Token),
     /// Make the daemon a service of systemd
     Service(Service),
     /// Remove what has been kept long enough
@@ -296,6 +302,16 @@ pub struct Schedule {
     /// Only say whether there is one at work: exit code 0 when there is, 3 when there isn't
     #[arg(long, conflicts_with_all = ["once", "until"])]
     pub status: bool,
+    /// Serve the web page and the API, too [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8081")]
+    pub web: Option<std::net::SocketAddr>,
+    /// What people type to reach the page, when that isn't the address it listens on, such as
+    /// https://runner.example.org; may be given several times
+    #[arg(long, value_name = "URL", requires = "web")]
+    pub public_url: Vec<String>,
+    /// Let everybody in who reaches the page, as an admin: only on an address of this machine
+    #[arg(long, requires = "web")]
+    pub no_sign_in: bool,
     /// How long tasks may go on after it was told to end; what isn't done by then is done again at
     /// the next start
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]

@@ -1,7 +1,6 @@
 //! The command line: one file a subcommand.
 
 mod arguments;
-mod as_json;
 mod backfill;
 mod bars;
 mod cancel;
@@ -10,7 +9,6 @@ mod completions;
 mod context;
 mod data;
 mod db;
-mod engage;
 mod exchange;
 mod find;
 mod follow;
@@ -28,6 +26,7 @@ mod next;
 mod notify;
 mod output;
 mod pause;
+mod people;
 mod resume;
 mod retry;
 mod runs;
@@ -57,7 +56,8 @@ use std::process::ExitCode;
 
 use context::Context;
 
-use crate::operate::moment;
+pub use crate::operate::Mistake;
+use crate::operate::{Trouble, engage, moment};
 
 /// Exit codes. Others never see any but these.
 pub mod exit {
@@ -107,6 +107,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Cancel(command) => cancel::run(&context, &command),
         Command::Mark(command) => mark::run(&context, &command),
         Command::Resume(command) => resume::run(&context, &command),
+        Command::User(command) => people::user(&context, &command),
+        Command::Token(command) => people::token(&context, &command),
         Command::Service(command) => service::run(&context, &command),
         Command::Gc(command) => gc::run(&context, &command),
         Command::Notify(command) => notify::run(&context, &command),
@@ -123,28 +125,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-/// A mistake of the person who typed the command: said without a backtrace, with exit code 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct Mistake {
-    message: String,
-    help: Option<String>,
-}
-
-impl Mistake {
-    /// A mistake, said in one sentence.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: None,
-        }
-    }
-
-    /// How to mend it.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
+/// The mistake of the person who typed the command, if it is one.
+fn mistake_of(error: &anyhow::Error) -> Option<&Mistake> {
+    match error.downcast_ref::<Trouble>() {
+        Some(Trouble::Mistake(mistake)) => Some(mistake),
+        _ => error.downcast_ref(),
     }
 }
 
@@ -157,9 +142,9 @@ fn report(error: &anyhow::Error) -> ExitCode {
     }
     let mut out = anstream::stderr().lock();
     let bold = look::ERROR;
-    let written = if let Some(mistake) = error.downcast_ref::<Mistake>() {
+    let written = if let Some(mistake) = mistake_of(error) {
         let mut text = format!("{bold}error{bold:#}: {mistake}\n");
-        if let Some(help) = &mistake.help {
+        if let Some(help) = mistake.advice() {
             text.push_str(&format!("  help: {help}\n"));
         }
         out.write_all(text.as_bytes())
@@ -168,7 +153,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     };
     // Standard error may be closed: there is nobody left to tell.
     let _ = written;
-    ExitCode::from(if error.is::<Mistake>() {
+    ExitCode::from(if mistake_of(error).is_some() {
         exit::INVALID
     } else {
         exit::INTERNAL

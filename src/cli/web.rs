@@ -1,16 +1,18 @@
-//! `runner web`: pages and API, until ^C.
+//! `runner web`: pages and API, until ^C; also beside the scheduler.
 
 use std::io::Write as _;
 use std::sync::Arc;
 
-use super::arguments::{Serving as Arguments, Web};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::arguments::Web;
 use super::context::{Context, runtime};
 use super::schedule::reader;
 use super::trigger::Signals;
 use super::{Mistake, exit, log_lines, look};
-use crate::daemon::clock::clock;
-use crate::store::RunStore as _;
-use crate::store::SqliteStore;
+use crate::daemon::clock::{clock, now};
+use crate::store::{RunStore as _, SqliteStore};
 use crate::web::account::Accounts;
 use crate::web::{App, AppParts, Hosts, Server, Serving, Unfit};
 
@@ -19,13 +21,21 @@ pub fn run(context: &Context, command: &Web) -> anyhow::Result<u8> {
     log_lines::start(command.log);
     runtime()?.block_on(async {
         let store = context.sqlite().await?;
-        let (server, app) = prepare(context, &command.serving, &store).await?;
-        let bold = look::BOLD;
-        writeln!(
-            anstream::stdout(),
-            "{bold}http://{}{bold:#}",
-            server.address()
-        )?;
+        let serving = Serving {
+            listen: command.serving.listen,
+            public_urls: command.serving.public_url.clone(),
+            open: command.serving.no_sign_in,
+        };
+        let (server, app) = prepare(context, &serving, &store).await?;
+        let (bold, faint) = (look::BOLD, look::FAINT);
+        let mut out = anstream::stdout();
+        writeln!(out, "{bold}{}{bold:#}", app.hosts.url())?;
+        if !serving.open
+            && let Some(link) = app.accounts.first_link(app.hosts.url(), now()).await?
+        {
+            writeln!(out, "{faint}sign in by this link, once:{faint:#}\n  {link}")?;
+        }
+        warn(&serving, &app);
         let mut signals = Signals::new()?;
         server.serve(app, signals.interrupted()).await;
         store.close().await;
@@ -33,18 +43,49 @@ pub fn run(context: &Context, command: &Web) -> anyhow::Result<u8> {
     })
 }
 
+/// Pages and API beside something else.
+pub struct Pages {
+    tell: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Pages {
+    /// Serves from now on.
+    pub async fn begin(
+        context: &Context,
+        serving: &Serving,
+        store: &Arc<SqliteStore>,
+    ) -> anyhow::Result<Self> {
+        let (server, app) = prepare(context, serving, store).await?;
+        tracing::info!(url = app.hosts.url(), "serving pages and API");
+        if !serving.open
+            && let Some(link) = app.accounts.first_link(app.hosts.url(), now()).await?
+        {
+            tracing::info!(link, "sign in by this link, once");
+        }
+        warn(serving, &app);
+        let (tell, told) = oneshot::channel();
+        let told = async {
+            let _ = told.await;
+        };
+        let serving = tokio::spawn(server.serve(app, told));
+        Ok(Self { tell, serving })
+    }
+
+    /// Ends in good order.
+    pub async fn end(self) {
+        let _ = self.tell.send(());
+        let _ = self.serving.await;
+    }
+}
+
 /// Listens, and makes what is served.
-pub async fn prepare(
+async fn prepare(
     context: &Context,
-    arguments: &Arguments,
+    serving: &Serving,
     store: &Arc<SqliteStore>,
 ) -> anyhow::Result<(Server, Arc<App>)> {
-    let serving = Serving {
-        listen: arguments.listen,
-        public_urls: arguments.public_url.clone(),
-        open: arguments.no_sign_in,
-    };
-    let server = Server::bind(&serving).await.map_err(mistake)?;
+    let server = Server::bind(serving).await.map_err(mistake)?;
     let hosts = Hosts::new(server.address(), &serving.public_urls).map_err(mistake)?;
     let app = App::new(AppParts {
         store: store.clone(),
@@ -56,6 +97,15 @@ pub async fn prepare(
         open: serving.open,
     });
     Ok((server, app))
+}
+
+fn warn(serving: &Serving, app: &App) {
+    if !serving.listen.ip().is_loopback() && !app.hosts.is_https() {
+        tracing::warn!(
+            "passwords and sessions cross the network as they are: put a proxy with TLS in front, \
+             and say `--public-url https://…`"
+        );
+    }
 }
 
 fn mistake(error: Unfit) -> Mistake {

@@ -15,9 +15,9 @@ use super::view::{self, When};
 use crate::daemon::schedule::look;
 use crate::document::units::format_duration;
 use crate::model::{DagId, RunState, Schedule, TaskIndex, Timestamp, TriggerRule};
-use crate::operate::run::look_at;
+use crate::operate::find::look_at;
 use crate::operate::tone::Tone;
-use crate::operate::words::starts;
+use crate::operate::why::starts;
 use crate::spec::{Foreach, Param, Pipeline};
 use crate::store::{RunFilter, RunRow, StoreError};
 use crate::task::Guarantee;
@@ -199,7 +199,7 @@ async fn dag(
 }
 
 /// How the tasks of a run stand, by name.
-async fn tones(app: &App, run: &RunRow) -> Result<BTreeMap<String, Tone>, StoreError> {
+async fn tones(app: &App, run: &RunRow) -> Result<BTreeMap<String, Tone>, Trouble> {
     let store = app.store.as_ref();
     let (run, interrupted) = look_at(&app.places.state, store, run.clone()).await?;
     let Some(version) = store.version(&run.version).await? else {

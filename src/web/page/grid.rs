@@ -13,7 +13,7 @@ use super::frame::{Page, Place, Trouble, Visitor};
 use super::home::bar;
 use super::template::{Markup, markup, render};
 use super::view::State as Shown;
-use crate::operate::run::look_at;
+use crate::operate::find::look_at;
 use crate::operate::tone::Tone;
 use crate::web::App;
 use crate::web::draw::{Bar, bars};
