@@ -3,6 +3,7 @@
 mod api;
 mod client;
 mod door;
+mod pages;
 mod sign_in;
 
 pub(crate) use client::{Ask, Reply, Site};
