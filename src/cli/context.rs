@@ -126,6 +126,11 @@ impl Context {
 
     /// Opens the run state.
     pub async fn store(&self) -> anyhow::Result<Arc<dyn RunStore>> {
+        Ok(self.sqlite().await?)
+    }
+
+    /// The same, with the accounts that are in it.
+    pub async fn sqlite(&self) -> anyhow::Result<Arc<SqliteStore>> {
         make_state_folder(&self.places.state)
             .with_context(|| format!("{} can't be made", self.places.state.display()))?;
         let store = SqliteStore::open(&self.places.state.join(STATE_FILE)).await?;

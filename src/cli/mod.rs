@@ -25,11 +25,11 @@ mod logs;
 mod look;
 mod man;
 mod mark;
-mod moment;
 mod next;
 mod notify;
 mod output;
 mod pause;
+mod people;
 mod resume;
 mod retry;
 mod runs;
@@ -47,6 +47,7 @@ mod topic;
 mod topic_messages;
 mod trigger;
 mod types;
+mod web;
 mod why;
 mod why_run;
 
@@ -57,6 +58,8 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use context::Context;
+
+use crate::operate::moment;
 
 /// Exit codes. Others never see any but these.
 pub mod exit {
@@ -75,7 +78,7 @@ pub mod exit {
 /// Carries out a command line.
 #[must_use]
 pub fn run(arguments: Arguments) -> ExitCode {
-    if !matches!(arguments.command, Command::Schedule(_)) {
+    if !matches!(arguments.command, Command::Schedule(_) | Command::Web(_)) {
         log_lines::start_quiet();
     }
     let context = match Context::new(&arguments) {
@@ -89,6 +92,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Schema(command) => schema::run(&command),
         Command::Trigger(command) => trigger::run(&context, &command),
         Command::Schedule(command) => schedule::run(&context, &command),
+        Command::Web(command) => web::run(&context, &command),
         Command::Backfill(command) => backfill::run(&context, &command),
         Command::Pause(command) => pause::run(&context, &command, true),
         Command::Unpause(command) => pause::run(&context, &command, false),
@@ -105,6 +109,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Cancel(command) => cancel::run(&context, &command),
         Command::Mark(command) => mark::run(&context, &command),
         Command::Resume(command) => resume::run(&context, &command),
+        Command::User(command) => people::user(&context, &command),
+        Command::Token(command) => people::token(&context, &command),
         Command::Service(command) => service::run(&context, &command),
         Command::Gc(command) => gc::run(&context, &command),
         Command::Notify(command) => notify::run(&context, &command),

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 const ROOMS: &[&str] = &[
     "main",
     "cli",
+    "web",
+    "operate",
     "exchange",
     "daemon",
     "rehearsal",
@@ -54,7 +56,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("squawk_syntax", &["sqltext/"]),
     ("petgraph", &["spec/circles.rs"]),
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),
-    ("axum", &["exchange/"]),
+    ("axum", &["exchange/", "web/"]),
+    ("hyper", &["web/server.rs"]),
     ("object_store", &["connection/bucket/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("clap", &["cli/", "main.rs"]),

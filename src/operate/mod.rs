@@ -1,0 +1,4 @@
+//! What people and programs ask of a project and want done with it: one meaning for the command
+//! line, the pages and the API.
+
+pub mod moment;
