@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::moment::utc;
-use super::show_run::cause_of;
 use crate::daemon::trigger_word;
 use crate::model::{FailureCause, Json as JsonText, Outcome, TaskIndex, TaskState, Timestamp};
+use crate::operate::run::cause_of;
 use crate::store::{RunRow, TaskRunRow};
 
 /// The value of a text that is JSON.

@@ -1,14 +1,12 @@
 //! Which run, task or connection a name means.
 
-use std::path::Path;
-
 use anstyle::Style;
 
 use super::context::{Context, unknown};
-use super::{Mistake, engage, look, moment};
+use super::{Mistake, look, moment};
 use crate::daemon::clock::now;
-use crate::daemon::is_alive;
 use crate::model::{DagId, RunState, TaskIndex};
+pub use crate::operate::run::look_at;
 use crate::store::{DagVersion, RunFilter, RunRow, RunStore};
 
 /// The word for the latest run of all.
@@ -115,21 +113,6 @@ pub fn task(version: &DagVersion, name: &str) -> anyhow::Result<TaskIndex> {
             let known = version.tasks.iter().map(String::as_str);
             unknown("task", name, known).into()
         })
-}
-
-/// A run as it is now, and whether it isn't over although the process that carried it out is gone.
-pub async fn look_at(
-    state: &Path,
-    store: &dyn RunStore,
-    run: RunRow,
-) -> anyhow::Result<(RunRow, bool)> {
-    if run.state.is_finished() || is_alive(state, &run.owner) {
-        return Ok((run, false));
-    }
-    // The process may have ended the run, and itself, since the run was read.
-    let now = engage::reread(store, &run).await?;
-    let interrupted = !now.state.is_finished() && !is_alive(state, &now.owner);
-    Ok((now, interrupted))
 }
 
 /// The word and the colour of a run's state.

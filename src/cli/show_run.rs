@@ -6,17 +6,15 @@ use std::io::Write;
 use super::arguments::{Format, Show};
 use super::as_json;
 use super::context::Context;
-use super::live::moved;
 use super::table::{self, Cell, Column};
 use super::trigger::params_text;
 use super::{exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::daemon::trigger_word;
-use crate::model::{
-    AttemptOutcome, FailureCause, Outcome, RunState, TaskIndex, TaskState, Timestamp, TriggerKind,
-};
+use crate::model::{FailureCause, Outcome, RunState, TaskIndex, TaskState, Timestamp, TriggerKind};
+use crate::operate::run::{cause_of, metrics};
+use crate::operate::words::moved;
 use crate::store::{DagVersion, RunRow, RunStore, TaskRunRow};
-use crate::task::Metrics;
 
 /// So many causes are told in full.
 const CAUSES: usize = 5;
@@ -348,32 +346,4 @@ fn facts(row: &TaskRunRow, group: Option<&Items>) -> Cell {
     facts.extend(metrics.summary);
     facts.extend(metrics.made.iter().map(|made| format!("→ {made}")));
     Cell::plain(facts.join("  "))
-}
-
-fn metrics(row: &TaskRunRow) -> Metrics {
-    let metrics = row
-        .result
-        .as_ref()
-        .and_then(|result| result.metrics.as_ref());
-    metrics
-        .and_then(|metrics| serde_json::from_str(&metrics.0).ok())
-        .unwrap_or_default()
-}
-
-/// Why it failed, or why its last attempt did while the next one waits.
-pub fn cause_of(row: &TaskRunRow) -> Option<&FailureCause> {
-    match (&row.state, &row.result) {
-        (
-            TaskState::Finished {
-                outcome: Outcome::Failed(cause),
-                ..
-            },
-            _,
-        ) => Some(cause),
-        (TaskState::RetryWait { .. }, Some(result)) => match &result.outcome {
-            AttemptOutcome::Failed { cause, .. } => Some(cause),
-            _ => None,
-        },
-        _ => None,
-    }
 }

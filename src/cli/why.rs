@@ -13,6 +13,7 @@ use crate::daemon::schedule::{DaemonLock, Look};
 use crate::document::units::format_duration;
 use crate::engine::plan::{Decision, Waiting};
 use crate::model::{DagId, RunId, Timestamp};
+pub use crate::operate::words::{list, plural, starts};
 use crate::spec::Pipeline;
 use crate::store::{Owner, RunFilter, RunRow, RunStore, SkippedTicks};
 
@@ -260,38 +261,4 @@ fn others(
         parts.push(format!("for {names} to be newer than its last start"));
     }
     format!("waits {}", parts.join(", and "))
-}
-
-/// What starts a DAG, in a few words.
-pub fn starts(pipeline: &Pipeline) -> String {
-    if !pipeline.after.is_empty() {
-        return format!("after {}", list(pipeline.after.names()));
-    }
-    let schedule = pipeline.schedule.as_ref();
-    schedule.map_or_else(|| "by hand".to_owned(), crate::model::Schedule::describe)
-}
-
-/// `a`, `a and b`, `a, b and c`; of many the first few.
-pub fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    const MOST: usize = 6;
-    let names: Vec<&str> = names.collect();
-    match names.as_slice() {
-        [] => "nothing".to_owned(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] if names.len() <= MOST => format!("{} and {last}", first.join(", ")),
-        _ => format!(
-            "{} and {} more",
-            names[..MOST].join(", "),
-            names.len() - MOST
-        ),
-    }
-}
-
-/// A count and its noun.
-pub fn plural(count: usize, one: &str, many: &str) -> String {
-    if count == 1 {
-        format!("1 {one}")
-    } else {
-        format!("{} {many}", look::count(count as u64))
-    }
 }

@@ -249,7 +249,7 @@ impl<'a> Asked<'a> {
             Some(Reason::Until(until)) => {
                 let ahead = moment::ahead(until, self.now);
                 let at = moment::exact(until, self.now);
-                let cause = self.rows.get(&id).and_then(super::show_run::cause_of);
+                let cause = self.rows.get(&id).and_then(crate::operate::run::cause_of);
                 let cause = cause.map_or_else(String::new, |cause| {
                     format!(": {}", first_line(&cause.message))
                 });

@@ -5,6 +5,7 @@ pub mod account;
 mod api;
 mod app;
 mod asset;
+mod draw;
 mod guard;
 mod live;
 mod page;

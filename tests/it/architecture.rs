@@ -52,7 +52,7 @@ const PURE: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("serde_yaml", &["spec/yaml.rs", "spec/yaml/tree.rs"]),
     ("annotate_snippets", &["spec/render.rs"]),
-    ("minijinja", &["template/"]),
+    ("minijinja", &["template/", "web/page/template.rs"]),
     ("squawk_syntax", &["sqltext/"]),
     ("petgraph", &["spec/circles.rs"]),
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),

@@ -1,0 +1,102 @@
+//! Words for what pages and the command line say alike.
+
+use std::time::Duration;
+
+use crate::spec::Pipeline;
+
+/// Bytes as people say them: `734 B`, `1.2 kB`, `83.4 MB`.
+pub fn bytes(count: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut value = count as f64;
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    for unit in ["kB", "MB", "GB"] {
+        value /= 1000.0;
+        if value < 999.95 {
+            return format!("{value:.1} {unit}");
+        }
+    }
+    format!("{:.1} TB", value / 1000.0)
+}
+
+/// A count with its thousands apart: `1,618,271`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// What starts a DAG, in a few words.
+pub fn starts(pipeline: &Pipeline) -> String {
+    if !pipeline.after.is_empty() {
+        return format!("after {}", list(pipeline.after.names()));
+    }
+    let schedule = pipeline.schedule.as_ref();
+    schedule.map_or_else(|| "by hand".to_owned(), crate::model::Schedule::describe)
+}
+
+/// `a`, `a and b`, `a, b and c`; of many the first few.
+pub fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    const MOST: usize = 6;
+    let names: Vec<&str> = names.collect();
+    match names.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] if names.len() <= MOST => format!("{} and {last}", first.join(", ")),
+        _ => format!(
+            "{} and {} more",
+            names[..MOST].join(", "),
+            names.len() - MOST
+        ),
+    }
+}
+
+/// A count and its noun.
+pub fn plural(number: usize, one: &str, many: &str) -> String {
+    if number == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{} {many}", count(number as u64))
+    }
+}
+
+/// Rows and bytes, and the rate of what took long enough to have one.
+#[must_use]
+pub fn moved(rows: u64, size: u64, took: Duration) -> Option<String> {
+    let mut facts = Vec::new();
+    if rows > 0 {
+        let noun = if rows == 1 { "row" } else { "rows" };
+        facts.push(format!("{} {noun}", count(rows)));
+    }
+    if size > 0 {
+        facts.push(bytes(size));
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if millis >= 500 {
+            facts.push(format!("{}/s", bytes(size.saturating_mul(1000) / millis)));
+        }
+    }
+    (!facts.is_empty()).then(|| facts.join("  "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(bytes(734), "734 B");
+        assert_eq!(bytes(1_234), "1.2 kB");
+        assert_eq!(bytes(999_960), "1.0 MB");
+        assert_eq!(bytes(83_400_000), "83.4 MB");
+        assert_eq!(count(7), "7");
+        assert_eq!(count(1_618_271), "1,618,271");
+        assert_eq!(count(105_744), "105,744");
+    }
+}
