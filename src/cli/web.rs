@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::arguments::Web;
+use super::attend::Signals;
 use super::context::{Context, runtime};
 use super::schedule::reader;
-use super::attend::Signals;
 use super::{Mistake, exit, log_lines, look};
 use crate::daemon::clock::{clock, now};
 use crate::store::{RunStore as _, SqliteStore};

@@ -2,6 +2,7 @@
 //! line, the pages and the API.
 
 pub mod course;
+pub mod log_window;
 pub mod moment;
 pub mod run;
 pub mod tone;

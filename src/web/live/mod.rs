@@ -2,8 +2,9 @@
 //! again then, so that there is one way to draw a state.
 
 mod changed;
+mod log;
 
 use super::route::Route;
 
 /// All streams of the pages.
-pub(super) const ROUTES: &[Route] = &[changed::HOME, changed::RUN];
+pub(super) const ROUTES: &[Route] = &[changed::HOME, changed::RUN, log::LOG];

@@ -9,6 +9,8 @@ use serde::Serialize;
 use super::template::{Markup, markup, render};
 use crate::daemon::schedule::DaemonLock;
 use crate::store::StoreError;
+use crate::web::guard::{Caller, Via};
+use crate::web::route::Needs;
 use crate::web::{App, asset};
 
 /// The pages of the bar.
@@ -66,10 +68,13 @@ pub(super) struct Visitor {
 impl<S: Sync> FromRequestParts<S> for Visitor {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let may_run = caller.may(Needs::Run);
         Ok(Self {
-            may_run: true,
-            ..Self::default()
+            user: (caller.via != Via::Open).then_some(caller.account),
+            csrf: caller.csrf.unwrap_or_default(),
+            may_run,
         })
     }
 }

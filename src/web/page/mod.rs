@@ -3,12 +3,17 @@
 
 mod frame;
 mod home;
+mod log;
 mod run;
 mod run_graph;
 mod run_tasks;
 mod runs;
+mod task;
 mod template;
 mod view;
+
+pub(super) use log::lines;
+pub(super) use task::{Asked, growing};
 
 use serde::Serialize;
 
@@ -16,7 +21,7 @@ use super::asset;
 use super::route::Route;
 
 /// All pages.
-pub(super) const ROUTES: &[Route] = &[home::HOME, run::RUN, runs::RUNS];
+pub(super) const ROUTES: &[Route] = &[home::HOME, run::RUN, runs::RUNS, task::TASK, task::LOG];
 
 /// What somebody sees who isn't signed in. `next`: the path that was asked for; `wrong`: why a try
 /// to sign in failed.

@@ -27,6 +27,7 @@ templates! {
     "failures.html",
     "frame.html",
     "home.html",
+    "log.html",
     "problem.html",
     "run.html",
     "run_tasks.html",
@@ -34,6 +35,7 @@ templates! {
     "runs_table.html",
     "sign_in.html",
     "sure.html",
+    "task.html",
 }
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
