@@ -19,3 +19,4 @@ pub mod sqltext;
 pub mod store;
 pub mod task;
 pub mod template;
+pub mod trigger;

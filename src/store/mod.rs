@@ -4,6 +4,7 @@ mod change;
 mod faulty;
 mod memory;
 mod notice;
+mod outside;
 mod precision;
 mod run_store;
 mod sqlite;
@@ -12,6 +13,7 @@ mod words;
 pub use faulty::{Faults, Faulty};
 pub use memory::MemoryStore;
 pub use notice::{Admission, Failing, Notice, NoticeLimit};
+pub use outside::{Call, Thing, ThingChange};
 pub use run_store::{
     AttemptRow, Command, CommandKind, DagVersion, Decided, NewRun, Owner, Past, RunFilter, RunRow,
     RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow,

@@ -14,6 +14,7 @@ const ROOMS: &[&str] = &[
     "spec",
     "store",
     "executor",
+    "trigger",
     "task",
     "connection",
     "embedded",
@@ -35,6 +36,7 @@ const TABLES: &[&str] = &[
     "task/transfer/sink",
     "connection",
     "executor",
+    "trigger",
 ];
 
 /// All that the pure rooms may name besides `std`.

@@ -9,13 +9,14 @@ use crate::model::{DagId, RunId, Timestamp, Transition, TriggerKind};
 use crate::store::change::Change;
 use crate::store::words::micros;
 use crate::store::{
-    Admission, Command, CommandKind, DagVersion, Decided, NewRun, Notice, Owner, StoreError,
+    Admission, Call, Command, CommandKind, DagVersion, Decided, NewRun, Notice, Owner, StoreError,
     StoredRun, precision,
 };
 
 use super::encode::{Encoded, encode, json};
 use super::error::is_refusal;
 use super::notice::{self, Deed};
+use super::outside;
 use super::past;
 use super::row;
 use super::statement::{self, Parts};
@@ -36,6 +37,9 @@ pub(super) enum Order {
     },
     Decide {
         decided: Decided,
+    },
+    PutCall {
+        call: Call,
     },
     SetPaused {
         dag: DagId,
@@ -158,6 +162,7 @@ pub(super) async fn carry_out(
         }
         Order::CreateRuns { runs } => create_runs(connection, savepoints, runs).await,
         Order::Decide { decided } => decide(connection, savepoints, decided).await,
+        Order::PutCall { call } => outside::put_call(connection, call).await,
         Order::SetPaused { dag, paused } => {
             sqlx::query(statement::SET_PAUSED)
                 .bind(dag.as_str())
@@ -323,6 +328,7 @@ async fn decide(
             .execute(&mut *connection)
             .await?;
     }
+    outside::decide(connection, decided).await?;
     notice::add(connection, &decided.notices).await?;
     Ok(Reply::Done)
 }
