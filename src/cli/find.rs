@@ -2,12 +2,13 @@
 
 use anstyle::Style;
 
-use super::context::{Context, unknown};
+use super::context::Context;
 use super::{Mistake, look, moment};
 use crate::daemon::clock::now;
-use crate::model::{DagId, RunState, TaskIndex};
+use crate::model::{DagId, RunState};
+pub use crate::operate::find::{task, version};
 pub use crate::operate::run::look_at;
-use crate::store::{DagVersion, RunFilter, RunRow, RunStore};
+use crate::store::{RunFilter, RunRow, RunStore};
 
 /// The word for the latest run of all.
 const LATEST: &str = "latest";
@@ -94,25 +95,6 @@ pub async fn run_if_any(store: &dyn RunStore, name: &str) -> anyhow::Result<Opti
             .help(format!("type more of one of them:{}", lines.concat()))
             .into(),
     )
-}
-
-/// The version that a run is pinned to.
-pub async fn version(store: &dyn RunStore, run: &RunRow) -> anyhow::Result<DagVersion> {
-    store
-        .version(&run.version)
-        .await?
-        .ok_or_else(|| anyhow::anyhow!("the version of run {} isn't in the store", run.id))
-}
-
-/// A task of a run by its name.
-pub fn task(version: &DagVersion, name: &str) -> anyhow::Result<TaskIndex> {
-    let at = version.tasks.iter().position(|task| task == name);
-    at.and_then(|at| u32::try_from(at).ok())
-        .map(TaskIndex)
-        .ok_or_else(|| {
-            let known = version.tasks.iter().map(String::as_str);
-            unknown("task", name, known).into()
-        })
 }
 
 /// The word and the colour of a run's state.

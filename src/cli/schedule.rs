@@ -36,7 +36,7 @@ pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
     runtime()?.block_on(async {
         let sqlite = context.sqlite().await?;
         let store: Arc<dyn RunStore> = sqlite.clone();
-        let (mut host, heard) = engage::host(context, &project, &store)?;
+        let (mut host, heard) = engage::host(&context.places.state, &project, &store)?;
         let lock = DaemonLock::acquire(&context.places.state, host.owner()).map_err(taken)?;
         match watch {
             Ok(watch) => watch.tell(host.control())?,

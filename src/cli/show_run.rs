@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use super::arguments::{Format, Show};
-use super::as_json;
 use super::context::Context;
 use super::table::{self, Cell, Column};
 use super::trigger::params_text;
@@ -13,6 +12,7 @@ use crate::daemon::clock::now;
 use crate::daemon::trigger_word;
 use crate::model::{FailureCause, Outcome, RunState, TaskIndex, TaskState, Timestamp, TriggerKind};
 use crate::operate::run::{cause_of, metrics};
+use crate::operate::shape;
 use crate::operate::words::moved;
 use crate::store::{DagVersion, RunRow, RunStore, TaskRunRow};
 
@@ -57,7 +57,7 @@ pub async fn show(
     if command.format == Format::Json {
         let (run, interrupted) = (known.run, known.interrupted);
         let names = &known.version.tasks;
-        let json = as_json::run_with_tasks(run, interrupted, names, &known.tasks);
+        let json = shape::run_with_tasks(run, interrupted, names, &known.tasks).json();
         writeln!(out, "{json:#}")?;
     } else {
         known.head(&mut out)?;

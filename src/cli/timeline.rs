@@ -10,13 +10,14 @@ use super::arguments::{Format, Timeline};
 use super::bars::{self, Height, Lane, Mark, Stretch};
 use super::context::{Context, runtime};
 use super::next::chosen;
-use super::why::plural;
-use super::{Mistake, as_json, exit, find, look, moment, output};
+use super::{Mistake, exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::document::units::format_duration;
 use crate::model::{DagId, Outcome, RunState, TaskIndex, TaskState, Timestamp};
 use crate::operate::course::{Course, Try};
+use crate::operate::shape;
 use crate::operate::tone::Tone;
+use crate::operate::words::plural;
 use crate::store::{RunFilter, RunRow, RunStore, SkippedTicks, TaskRunRow};
 
 /// Runs older than the beginning that are looked through for some that reach into it.
@@ -121,7 +122,7 @@ async fn all(
         let skipped: Vec<Json> = skipped.collect();
         let runs: Vec<Json> = runs
             .iter()
-            .map(|(row, gone)| as_json::run(row, *gone))
+            .map(|(row, gone)| shape::Run::new(row, *gone).json())
             .collect();
         let json = json!({
             "since": moment::utc(since),
@@ -256,7 +257,7 @@ async fn one_run(
     };
     let mut out = output::stdout();
     if format == Format::Json {
-        let mut json = as_json::run(&row, interrupted);
+        let mut json = shape::Run::new(&row, interrupted).json();
         if let Json::Object(json) = &mut json {
             json.insert("tasks".to_owned(), chart.json().into());
         }
@@ -428,7 +429,7 @@ impl Chart {
             json!({
                 "task": self.names.get(row.id.task.get()),
                 "item": row.id.item,
-                "state": as_json::task_state(&row.state),
+                "state": shape::task_state(&row.state),
                 "ready": moment::utc(self.course.ready(row.id.task)),
                 "attempts": tries.collect::<Vec<_>>(),
             })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::spec::Pipeline;
 
 /// Bytes as people say them: `734 B`, `1.2 kB`, `83.4 MB`.
+#[must_use]
 pub fn bytes(count: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let mut value = count as f64;
@@ -21,6 +22,7 @@ pub fn bytes(count: u64) -> String {
 }
 
 /// A count with its thousands apart: `1,618,271`.
+#[must_use]
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -34,6 +36,7 @@ pub fn count(number: u64) -> String {
 }
 
 /// What starts a DAG, in a few words.
+#[must_use]
 pub fn starts(pipeline: &Pipeline) -> String {
     if !pipeline.after.is_empty() {
         return format!("after {}", list(pipeline.after.names()));
@@ -43,6 +46,7 @@ pub fn starts(pipeline: &Pipeline) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`; of many the first few.
+#[must_use]
 pub fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     const MOST: usize = 6;
     let names: Vec<&str> = names.collect();
@@ -59,6 +63,7 @@ pub fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// A count and its noun.
+#[must_use]
 pub fn plural(number: usize, one: &str, many: &str) -> String {
     if number == 1 {
         format!("1 {one}")

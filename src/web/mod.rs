@@ -5,6 +5,7 @@ pub mod account;
 mod api;
 mod app;
 mod asset;
+mod describe;
 mod draw;
 mod guard;
 mod live;
@@ -14,6 +15,7 @@ mod route;
 mod server;
 mod session;
 
+pub use api::openapi;
 pub use app::{App, AppParts, Snapshot};
 pub use guard::{Caller, Via};
 pub use problem::Problem;

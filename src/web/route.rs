@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::MethodRouter;
 
+use super::describe::Describe;
 use super::{App, api, asset, live, page, session};
 
 /// What a route does, as HTTP says it.
@@ -67,6 +68,8 @@ pub struct Route {
     pub needs: Needs,
     /// The answer goes on while something happens.
     pub stream: bool,
+    /// What it is about, when it is of the API.
+    pub about: Option<Describe>,
     /// What answers.
     pub answer: fn() -> MethodRouter<Arc<App>>,
 }
@@ -102,6 +105,7 @@ impl Route {
             path,
             needs,
             stream: false,
+            about: None,
             answer,
         }
     }
@@ -110,6 +114,13 @@ impl Route {
     #[must_use]
     pub const fn streaming(mut self) -> Self {
         self.stream = true;
+        self
+    }
+
+    /// Says what it is about.
+    #[must_use]
+    pub const fn about(mut self, about: Describe) -> Self {
+        self.about = Some(about);
         self
     }
 

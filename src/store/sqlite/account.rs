@@ -36,7 +36,7 @@ const REMOVE_ACCOUNT: &str = "DELETE FROM account WHERE name = $1";
 const ACCOUNTS: &str = "SELECT name, role, password, created FROM account ORDER BY name";
 const ACCOUNT: &str = "SELECT name, role, password, created FROM account WHERE name = $1";
 
-const FORGET_EXPIRED: &str = "DELETE FROM access WHERE expires < $1";
+const FORGET_EXPIRED: &str = "DELETE FROM access WHERE expires < $1 AND expires IS NOT NULL";
 const PUT_ACCESS: &str = "
 INSERT INTO access (id, kind, account, label, scopes, hash, created, expires, seen)
 SELECT $1, $2, name, $4, $5, $6, $7, $8, $9 FROM account WHERE name = $3";
@@ -67,6 +67,27 @@ INSERT INTO claim (account, key, fingerprint, run, at) VALUES ($1, $2, $3, $4, $
 ON CONFLICT (account, key) DO NOTHING";
 const CLAIM: &str = "
 SELECT account, key, fingerprint, run, at FROM claim WHERE account = $1 AND key = $2";
+
+/// All texts, for the test that asks for their plans.
+#[cfg(test)]
+pub(super) const TEXTS: [&str; 16] = [
+    PUT_ACCOUNT,
+    REMOVE_ACCOUNT,
+    ACCOUNTS,
+    ACCOUNT,
+    FORGET_EXPIRED,
+    PUT_ACCESS,
+    REMOVE_ACCESS,
+    REMOVE_ACCESSES,
+    ACCESS,
+    ACCESSES,
+    SEE,
+    ADD_DEED,
+    DEEDS,
+    FORGET_CLAIMS,
+    ADD_CLAIM,
+    CLAIM,
+];
 
 pub(super) async fn carry_out(
     connection: &mut SqliteConnection,

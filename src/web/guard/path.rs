@@ -54,7 +54,10 @@ fn is_file(part: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{Found, find, matches};
+    use crate::model::{AttemptId, RunId, TaskId, TaskIndex, TaskRunId};
+    use crate::task::log_path;
+    use axum::http::{Method, Uri};
 
     #[test]
     fn paths_have_one_spelling() {
@@ -76,5 +79,92 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
         }
+    }
+
+    /// Strings that somebody tries who wants to read other files: what is let through names a log in
+    /// the folder of the logs.
+    #[test]
+    fn no_path_leaves_the_folder_of_the_logs() {
+        const PIECES: &[&str] = &[
+            "..",
+            ".",
+            "/",
+            "//",
+            "\\",
+            "%2e",
+            "%2f",
+            "%00",
+            "%c0%af",
+            "~",
+            "etc",
+            "passwd",
+            "a",
+            "Z9",
+            "_",
+            "-",
+            "log",
+            "*",
+            "?",
+            "#",
+            ";",
+            ":",
+            "@",
+            "&",
+            "=",
+            "+",
+            "é",
+            "0",
+            "api/v1/runs",
+            "tasks",
+        ];
+        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut draw = |below: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            usize::try_from(seed % below as u64).unwrap()
+        };
+        let mut let_in = 0;
+        for _ in 0..100_000 {
+            let mut name = |most: usize| {
+                let count = 1 + draw(most);
+                (0..count)
+                    .map(|_| PIECES[draw(PIECES.len())])
+                    .collect::<String>()
+            };
+            let text = format!("/api/v1/runs/{}/tasks/{}/log", name(3), name(3));
+            let Ok(uri) = text.parse::<Uri>() else {
+                continue;
+            };
+            let Found::Route(route) = find(&Method::GET, &uri) else {
+                continue;
+            };
+            assert!(route.path.starts_with("/api/v1/runs/{run}/"), "{text}");
+            let parts: Vec<&str> = uri.path().split('/').collect();
+            assert_eq!(parts.len(), 8, "{text}");
+            let attempt = AttemptId {
+                run: RunId::new(parts[4]).unwrap(),
+                task_run: TaskRunId {
+                    task: TaskIndex(0),
+                    item: None,
+                },
+                generation: 0,
+                number: 1,
+                fence: 0,
+            };
+            let path = log_path(&attempt, &TaskId::new(parts[6]).unwrap());
+            let mut names = path.components();
+            let normal = names.all(|part| matches!(part, std::path::Component::Normal(_)));
+            assert!(
+                normal && path.components().count() == 3,
+                "{text}: {}",
+                path.display()
+            );
+            let_in += 1;
+        }
+        assert!(
+            let_in > 1000,
+            "{let_in}: some must be let in, or nothing was tried"
+        );
     }
 }

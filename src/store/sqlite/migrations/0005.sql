@@ -20,6 +20,7 @@ CREATE TABLE access (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX access_of_kind ON access (kind, created);
 CREATE INDEX access_of_account ON access (account);
+CREATE INDEX access_expires ON access (expires) WHERE expires IS NOT NULL;
 
 -- What was done, by whom. It outlives whom it is about.
 CREATE TABLE deed (
