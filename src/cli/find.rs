@@ -6,8 +6,7 @@ use super::context::Context;
 use super::{Mistake, look, moment};
 use crate::daemon::clock::now;
 use crate::model::{DagId, RunState};
-pub use crate::operate::find::{task, version};
-pub use crate::operate::run::look_at;
+pub use crate::operate::find::{look_at, task, version};
 use crate::store::{RunFilter, RunRow, RunStore};
 
 /// The word for the latest run of all.

@@ -12,7 +12,7 @@ use crate::daemon::clock::now;
 use crate::document::Severity;
 use crate::model::DagId;
 use crate::operate::shape;
-use crate::operate::words::starts;
+use crate::operate::why::starts;
 use crate::spec::{Loaded, Pipeline};
 use crate::store::{RunFilter, RunRow};
 

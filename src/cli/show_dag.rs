@@ -45,7 +45,7 @@ fn head(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
         Some(description) => writeln!(out, "  {}", description.trim())?,
         None => writeln!(out)?,
     }
-    let mut facts = vec![("schedule", crate::operate::words::starts(pipeline))];
+    let mut facts = vec![("schedule", crate::operate::why::starts(pipeline))];
     facts.extend(pipeline.owner.clone().map(|owner| ("owner", owner)));
     if !pipeline.tags.is_empty() {
         facts.push(("tags", pipeline.tags.join(" ")));

@@ -11,7 +11,7 @@ use super::{exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::daemon::trigger_word;
 use crate::model::{FailureCause, Outcome, RunState, TaskIndex, TaskState, Timestamp, TriggerKind};
-use crate::operate::run::{cause_of, metrics};
+use crate::operate::run::metrics;
 use crate::operate::shape;
 use crate::operate::words::moved;
 use crate::store::{DagVersion, RunRow, RunStore, TaskRunRow};
@@ -259,7 +259,7 @@ impl Known<'_> {
             .iter()
             // A group's failure repeats that of its first item.
             .filter(|row| row.id.item.is_some() || !groups.contains_key(&row.id.task))
-            .filter_map(|row| Some((row, cause_of(row)?)))
+            .filter_map(|row| Some((row, shape::cause_of(row)?)))
             .collect();
         for (row, cause) in failed.iter().take(CAUSES) {
             let task = self.name(row.id.task);
@@ -335,7 +335,7 @@ fn facts(row: &TaskRunRow, group: Option<&Items>) -> Cell {
         facts.extend(moved(items.rows, items.bytes, std::time::Duration::ZERO));
         return Cell::plain(facts.join("  "));
     }
-    if let Some(cause) = cause_of(row) {
+    if let Some(cause) = shape::cause_of(row) {
         let first = cause.message.lines().next().unwrap_or_default();
         return Cell::styled(first, look::BAD);
     }

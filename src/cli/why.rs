@@ -7,8 +7,8 @@ use super::context::{Context, runtime};
 use super::next::looked;
 use super::{exit, find, look, moment, output, why_run};
 use crate::daemon::clock::now;
-use crate::operate::why::Told;
-use crate::operate::words::{plural, starts};
+use crate::operate::why::{Told, starts};
+use crate::operate::words::plural;
 
 pub fn run(context: &Context, command: &Why) -> anyhow::Result<u8> {
     let (project, loaded) = context.project()?;

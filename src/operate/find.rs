@@ -1,6 +1,10 @@
 //! Runs and tasks by their names.
 
+use std::path::Path;
+
+use super::engage::reread;
 use super::mistake::{Mistake, Trouble, unknown};
+use crate::daemon::is_alive;
 use crate::model::{RunId, TaskIndex};
 use crate::store::{DagVersion, RunRow, RunStore};
 
@@ -37,4 +41,22 @@ pub fn task(version: &DagVersion, name: &str) -> Result<TaskIndex, Mistake> {
             let known = version.tasks.iter().map(String::as_str);
             unknown("task", name, known)
         })
+}
+
+/// A run as it is now, and whether it isn't over although the process that carried it out is gone.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn look_at(
+    state: &Path,
+    store: &dyn RunStore,
+    run: RunRow,
+) -> Result<(RunRow, bool), Trouble> {
+    if run.state.is_finished() || is_alive(state, &run.owner) {
+        return Ok((run, false));
+    }
+    // The process may have ended the run, and itself, since the run was read.
+    let now = reread(store, &run).await?;
+    let interrupted = !now.state.is_finished() && !is_alive(state, &now.owner);
+    Ok((now, interrupted))
 }

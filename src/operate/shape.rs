@@ -7,7 +7,6 @@ use serde_json::Value as Json;
 use utoipa::ToSchema;
 
 use super::moment::utc;
-use super::run::cause_of;
 use crate::daemon::trigger_word;
 use crate::model::{
     AttemptOutcome, DataInterval, FailureCause, Json as JsonText, Outcome, TaskIndex, TaskState,
@@ -318,5 +317,24 @@ impl TaskFate {
                     .map(parsed),
             }),
         }
+    }
+}
+
+/// Why a task failed, or its last attempt when it will be tried again.
+#[must_use]
+pub fn cause_of(row: &TaskRunRow) -> Option<&FailureCause> {
+    match (&row.state, &row.result) {
+        (
+            TaskState::Finished {
+                outcome: Outcome::Failed(cause),
+                ..
+            },
+            _,
+        ) => Some(cause),
+        (TaskState::RetryWait { .. }, Some(result)) => match &result.outcome {
+            AttemptOutcome::Failed { cause, .. } => Some(cause),
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::mistake::Trouble;
 use super::words::{list, plural};
-use super::{moment, run, shape};
+use super::{find, moment, shape};
 use crate::daemon::schedule::{DaemonLock, Look};
 use crate::document::units::format_duration;
 use crate::engine::plan::{Decision, Waiting};
@@ -59,7 +59,7 @@ impl<'a> Told<'a> {
             ..RunFilter::default()
         };
         if let Some(row) = store.runs(&latest).await?.pop() {
-            self.last = Some(run::look_at(state, store, row).await?);
+            self.last = Some(find::look_at(state, store, row).await?);
         }
         self.skipped = store.skipped(Some(&self.pipeline.id), 1).await?.pop();
         Ok(())
@@ -194,4 +194,14 @@ fn others(
         parts.push(format!("for {names} to be newer than its last start"));
     }
     format!("waits {}", parts.join(", and "))
+}
+
+/// What starts a DAG, in a few words.
+#[must_use]
+pub fn starts(pipeline: &Pipeline) -> String {
+    if !pipeline.after.is_empty() {
+        return format!("after {}", list(pipeline.after.names()));
+    }
+    let schedule = pipeline.schedule.as_ref();
+    schedule.map_or_else(|| "by hand".to_owned(), crate::model::Schedule::describe)
 }

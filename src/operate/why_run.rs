@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::mistake::{Mistake, Trouble};
-use super::run::cause_of;
 use super::words::{list, plural};
 use super::{moment, shape};
 use crate::daemon::schedule::DaemonLock;
@@ -225,7 +224,7 @@ impl Asked {
             Some(Reason::Until(until)) => {
                 let ahead = moment::ahead(until, self.now);
                 let at = moment::exact(until, self.now);
-                let cause = self.rows.get(&id).and_then(cause_of);
+                let cause = self.rows.get(&id).and_then(shape::cause_of);
                 let cause = cause.map_or_else(String::new, |cause| {
                     format!(": {}", first_line(&cause.message))
                 });

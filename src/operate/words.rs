@@ -1,10 +1,8 @@
-//! Words for what pages and the command line say alike.
+//! Counts and lists as people say them.
 
 use std::time::Duration;
 
-use crate::spec::Pipeline;
-
-/// Bytes as people say them: `734 B`, `1.2 kB`, `83.4 MB`.
+/// Bytes: `734 B`, `1.2 kB`, `83.4 MB`.
 #[must_use]
 pub fn bytes(count: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
@@ -35,16 +33,6 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// What starts a DAG, in a few words.
-#[must_use]
-pub fn starts(pipeline: &Pipeline) -> String {
-    if !pipeline.after.is_empty() {
-        return format!("after {}", list(pipeline.after.names()));
-    }
-    let schedule = pipeline.schedule.as_ref();
-    schedule.map_or_else(|| "by hand".to_owned(), crate::model::Schedule::describe)
-}
-
 /// `a`, `a and b`, `a, b and c`; of many the first few.
 #[must_use]
 pub fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -71,7 +59,6 @@ pub fn plural(number: usize, one: &str, many: &str) -> String {
         format!("{} {many}", count(number as u64))
     }
 }
-
 /// Rows and bytes, and the rate of what took long enough to have one.
 #[must_use]
 pub fn moved(rows: u64, size: u64, took: Duration) -> Option<String> {
@@ -88,20 +75,4 @@ pub fn moved(rows: u64, size: u64, took: Duration) -> Option<String> {
         }
     }
     (!facts.is_empty()).then(|| facts.join("  "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_readable() {
-        assert_eq!(bytes(734), "734 B");
-        assert_eq!(bytes(1_234), "1.2 kB");
-        assert_eq!(bytes(999_960), "1.0 MB");
-        assert_eq!(bytes(83_400_000), "83.4 MB");
-        assert_eq!(count(7), "7");
-        assert_eq!(count(1_618_271), "1,618,271");
-        assert_eq!(count(105_744), "105,744");
-    }
 }

@@ -13,9 +13,8 @@ use super::{Limit, project};
 use crate::daemon::schedule::{Look, look};
 use crate::model::{DagId, Schedule};
 use crate::operate::moment::utc;
-use crate::operate::run::look_at;
 use crate::operate::shape::Run;
-use crate::operate::{pause, unknown};
+use crate::operate::{find, pause, unknown};
 use crate::spec::{Pipeline, Project};
 use crate::store::RunFilter;
 use crate::web::describe::{Describe, of};
@@ -250,7 +249,7 @@ async fn dag(app: &App, pipeline: &Pipeline, looked: &Look) -> Result<Dag, Probl
     };
     let last_run = match app.store.runs(&latest).await?.pop() {
         Some(row) => {
-            let (row, gone) = look_at(&app.places.state, app.store.as_ref(), row).await?;
+            let (row, gone) = find::look_at(&app.places.state, app.store.as_ref(), row).await?;
             Some(Run::new(&row, gone))
         }
         None => None,

@@ -12,7 +12,6 @@ use super::extract::Search;
 use super::{Limit, dag, project};
 use crate::daemon::schedule::look;
 use crate::operate::next::{Coming, coming, other};
-use crate::operate::run::look_at;
 use crate::operate::why::Told;
 use crate::operate::{find, why_run};
 use crate::web::describe::Describe;
@@ -105,7 +104,7 @@ async fn why_of_run(
     let snapshot = app.snapshot();
     let (project, store) = (project(&snapshot)?, app.store.as_ref());
     let row = find::run_of_id(store, &run).await?;
-    let run = look_at(&app.places.state, store, row).await?;
+    let run = find::look_at(&app.places.state, store, row).await?;
     let version = find::version(store, &run.0).await?;
     let task = asked.task.as_deref();
     let task = task.map(|task| find::task(&version, task)).transpose()?;

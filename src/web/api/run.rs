@@ -17,7 +17,6 @@ use super::extract::{Body, Search};
 use super::{Limit, dag, project};
 use crate::daemon::schedule::DaemonLock;
 use crate::model::{DagId, RunId, RunSpec, RunState};
-use crate::operate::run::look_at;
 use crate::operate::shape::{Attempt, Run, RunWithTasks, run_with_tasks};
 use crate::operate::start::{Wanted, hand_over, run_spec};
 use crate::operate::{Mistake, Trouble, find};
@@ -175,7 +174,7 @@ fn state(word: &str) -> Result<RunState, Problem> {
 
 /// A run as it is now.
 pub(super) async fn now(app: &App, row: RunRow) -> Result<Run, Problem> {
-    let (row, gone) = look_at(&app.places.state, app.store.as_ref(), row).await?;
+    let (row, gone) = find::look_at(&app.places.state, app.store.as_ref(), row).await?;
     Ok(Run::new(&row, gone))
 }
 
@@ -185,7 +184,7 @@ async fn show(
 ) -> Result<Json<RunWithTasks>, Problem> {
     let store = app.store.as_ref();
     let row = find::run_of_id(store, &run).await?;
-    let (row, gone) = look_at(&app.places.state, store, row).await?;
+    let (row, gone) = find::look_at(&app.places.state, store, row).await?;
     let version = find::version(store, &row).await?;
     let tasks = store.task_runs(&row.id).await?;
     Ok(Json(run_with_tasks(&row, gone, &version.tasks, &tasks)))

@@ -108,16 +108,19 @@ if (document.body.dataset.live) {
 
 // A log that grows: the server sends its new lines as they are shown.
 
-const log = document.querySelector("[data-follow]");
-if (log) {
+let followed = null;
+function follow() {
+  const log = document.querySelector("[data-follow]");
+  if (!log || log === followed) return;
+  followed = log;
   const list = log.querySelector("ol");
   const most = 5000;
   const growing = new EventSource(log.dataset.follow);
   const atEnd = () => innerHeight + scrollY >= root.scrollHeight - 60;
-  if (log.dataset.end !== undefined) scrollTo(0, root.scrollHeight);
   growing.addEventListener("lines", (event) => {
     const follows = atEnd();
     const lines = new DOMParser().parseFromString(`<ol>${event.data}</ol>`, "text/html");
+    log.querySelector(".empty")?.remove();
     list.append(...lines.querySelectorAll("li"));
     while (list.children.length > most) list.firstElementChild.remove();
     if (follows) scrollTo(0, root.scrollHeight);
@@ -126,8 +129,16 @@ if (log) {
     growing.close();
     refresh();
   });
+  // The server may have gone: begin anew with a fresh page.
+  growing.addEventListener("error", () => {
+    if (growing.readyState === EventSource.CLOSED) return;
+    growing.close();
+    setTimeout(() => location.reload(), 3000);
+  });
   addEventListener("pagehide", () => growing.close());
 }
+follow();
+document.addEventListener("refreshed", follow);
 
 // Filters: rows whose words have all that is typed.
 

@@ -3,6 +3,7 @@
 
 mod ansi;
 mod bars;
+mod calendar;
 mod graph;
 mod lane;
 mod layers;
@@ -11,6 +12,7 @@ mod text;
 
 pub use ansi::{ansi, without_ansi};
 pub use bars::{Bar, bars};
+pub use calendar::{Day, calendar};
 pub use graph::{MOST, Node, graph};
 pub use lane::{Stretch, lane, scale, ticks_since};
 pub use text::escape;

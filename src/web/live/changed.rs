@@ -14,9 +14,10 @@ use futures_util::stream::unfold;
 
 use crate::daemon::schedule::DaemonLock;
 use crate::model::RunId;
-use crate::operate::run::look_at;
+use crate::operate::Trouble;
+use crate::operate::find::look_at;
 use crate::operate::tone::Tone;
-use crate::store::{RunFilter, StoreError};
+use crate::store::RunFilter;
 use crate::web::App;
 use crate::web::route::{Needs, Route};
 
@@ -67,7 +68,7 @@ fn tell(app: Arc<App>, shown: Shown) -> Response {
 }
 
 /// What differs when a page would.
-async fn print(app: &App, shown: &Shown) -> Result<u64, StoreError> {
+async fn print(app: &App, shown: &Shown) -> Result<u64, Trouble> {
     let mut print = DefaultHasher::new();
     let store = app.store.as_ref();
     match shown {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::template::{Markup, markup, render};
 use crate::daemon::schedule::DaemonLock;
+use crate::operate::{Mistake, MistakeKind};
 use crate::store::StoreError;
 use crate::web::guard::{Caller, Via};
 use crate::web::route::Needs;
@@ -132,6 +133,8 @@ pub(super) enum Trouble {
     Missing(String),
     /// It was asked for in a way that has no meaning: why.
     Asked(String),
+    /// It can't be as things stand: why.
+    Conflict(String),
     /// The store can't be read, or a file.
     Broken(String),
 }
@@ -139,6 +142,29 @@ pub(super) enum Trouble {
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         Self::Broken(error.to_string())
+    }
+}
+
+impl From<crate::operate::Trouble> for Trouble {
+    fn from(trouble: crate::operate::Trouble) -> Self {
+        match trouble {
+            crate::operate::Trouble::Mistake(mistake) => mistake.into(),
+            other => Self::Broken(other.to_string()),
+        }
+    }
+}
+
+impl From<Mistake> for Trouble {
+    fn from(mistake: Mistake) -> Self {
+        let text = match mistake.advice() {
+            Some(advice) => format!("{mistake}: {advice}"),
+            None => mistake.to_string(),
+        };
+        match mistake.kind() {
+            MistakeKind::Missing => Self::Missing(text),
+            MistakeKind::Wrong => Self::Asked(text),
+            MistakeKind::Conflict | MistakeKind::Nobody => Self::Conflict(text),
+        }
     }
 }
 
@@ -153,6 +179,7 @@ impl IntoResponse for Trouble {
         let (status, title, detail) = match self {
             Self::Missing(detail) => (StatusCode::NOT_FOUND, "It isn't here", detail),
             Self::Asked(detail) => (StatusCode::BAD_REQUEST, "That can't be", detail),
+            Self::Conflict(detail) => (StatusCode::CONFLICT, "It can't be done now", detail),
             Self::Broken(detail) => {
                 tracing::error!(%detail, "a page can't be shown");
                 let title = "The page can't be shown";

@@ -15,9 +15,11 @@ use crate::daemon::schedule::look;
 use crate::document::Severity;
 use crate::engine::plan::Waiting;
 use crate::model::{DagId, Outcome, RunState, TaskState, Timestamp};
-use crate::operate::run::{cause_of, look_at};
+use crate::operate::find::look_at;
+use crate::operate::shape::cause_of;
 use crate::operate::tone::Tone;
-use crate::operate::words::{count, plural, starts};
+use crate::operate::why::starts;
+use crate::operate::words::{count, plural};
 use crate::spec::Pipeline;
 use crate::store::{RunFilter, RunRow, StoreError};
 use crate::web::App;
@@ -214,7 +216,7 @@ fn words_of(pipeline: &Pipeline) -> String {
 }
 
 /// The runs that have not ended, newest first, and whether their process is gone.
-async fn running(app: &App) -> Result<Vec<(RunRow, bool)>, StoreError> {
+async fn running(app: &App) -> Result<Vec<(RunRow, bool)>, Trouble> {
     let unfinished = RunFilter {
         states: vec![RunState::Queued, RunState::Running, RunState::Cancelling],
         limit: 200,
@@ -244,7 +246,7 @@ async fn latest(app: &App, dag: &DagId, limit: u32) -> Result<Vec<RunRow>, Store
     app.store.runs(&filter).await
 }
 
-async fn dag(app: &App, pipeline: &Pipeline, now: Timestamp) -> Result<Dag, StoreError> {
+async fn dag(app: &App, pipeline: &Pipeline, now: Timestamp) -> Result<Dag, Trouble> {
     let mut runs = Vec::new();
     for run in latest(app, &pipeline.id, BARS).await? {
         runs.push(look_at(&app.places.state, app.store.as_ref(), run).await?);

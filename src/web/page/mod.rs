@@ -1,13 +1,17 @@
 //! The pages: each reads the store, builds a view and renders a template. None holds a state or a
 //! policy of its own.
 
+mod dag;
 mod frame;
+mod grid;
 mod home;
 mod log;
+mod past;
 mod run;
 mod run_graph;
 mod run_tasks;
 mod runs;
+mod source;
 mod task;
 mod template;
 mod view;
@@ -21,7 +25,17 @@ use super::asset;
 use super::route::Route;
 
 /// All pages.
-pub(super) const ROUTES: &[Route] = &[home::HOME, run::RUN, runs::RUNS, task::TASK, task::LOG];
+pub(super) const ROUTES: &[Route] = &[
+    dag::DAG,
+    grid::GRID,
+    home::HOME,
+    past::PAST,
+    source::SOURCE,
+    run::RUN,
+    runs::RUNS,
+    task::TASK,
+    task::LOG,
+];
 
 /// What somebody sees who isn't signed in. `next`: the path that was asked for; `wrong`: why a try
 /// to sign in failed.

@@ -13,9 +13,9 @@ use super::run::{interval, trigger};
 use super::template::{Markup, render};
 use super::view::{self, When, encoded};
 use crate::model::{DagId, RunId, RunState, Timestamp};
-use crate::operate::run::look_at;
+use crate::operate::find::look_at;
 use crate::operate::tone::Tone;
-use crate::store::{RunFilter, StoreError};
+use crate::store::RunFilter;
 use crate::web::App;
 use crate::web::route::{Needs, Route};
 
@@ -135,7 +135,7 @@ pub(super) async fn table(
     rows: Vec<crate::store::RunRow>,
     now: Timestamp,
     with_dag: bool,
-) -> Result<Markup, StoreError> {
+) -> Result<Markup, Trouble> {
     let mut runs = Vec::with_capacity(rows.len());
     for row in rows {
         let (run, interrupted) = look_at(&app.places.state, app.store.as_ref(), row).await?;

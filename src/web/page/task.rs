@@ -379,7 +379,7 @@ fn items(found: &Found, asked: &Asked) -> (Vec<Item>, usize) {
             (TaskState::Finished { at, .. }, Some(started)) => moment::took(started, *at),
             _ => String::new(),
         },
-        cause: crate::operate::run::cause_of(row)
+        cause: crate::operate::shape::cause_of(row)
             .map(|cause| cause.message.lines().next().unwrap_or_default().to_owned())
             .unwrap_or_default(),
     });

@@ -24,16 +24,21 @@ macro_rules! templates {
 }
 
 templates! {
+    "dag.html",
+    "dag_head.html",
     "failures.html",
     "frame.html",
+    "grid.html",
     "home.html",
     "log.html",
+    "past.html",
     "problem.html",
     "run.html",
     "run_tasks.html",
     "runs.html",
     "runs_table.html",
     "sign_in.html",
+    "source.html",
     "sure.html",
     "task.html",
 }
