@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::arguments::Web;
 use super::context::{Context, runtime};
 use super::schedule::reader;
-use super::trigger::Signals;
+use super::attend::Signals;
 use super::{Mistake, exit, log_lines, look};
 use crate::daemon::clock::{clock, now};
 use crate::store::{RunStore as _, SqliteStore};
