@@ -5,6 +5,7 @@ pub mod backfill;
 pub mod change;
 pub mod course;
 pub mod difference;
+pub mod durations;
 pub mod engage;
 pub mod find;
 pub mod log;

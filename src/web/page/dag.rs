@@ -64,6 +64,14 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// The DAG as its file is, which must be without mistakes.
+    pub(super) fn require(&self) -> Result<&Arc<Pipeline>, Trouble> {
+        let broken = || Trouble::Conflict(format!("{} is broken, or gone.", self.id));
+        self.pipeline.as_ref().ok_or_else(broken)
+    }
+}
+
 /// The latest runs of a DAG, newest first.
 pub(super) async fn latest(app: &App, dag: &DagId, limit: u32) -> Result<Vec<RunRow>, StoreError> {
     let filter = RunFilter {

@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 
-use super::template::{Markup, markup, render};
+use super::template::{Markup, render};
 use crate::daemon::schedule::DaemonLock;
 use crate::operate::{Mistake, MistakeKind};
 use crate::store::StoreError;
@@ -235,9 +235,4 @@ impl Sure<'_> {
     pub(super) fn show(&self) -> Markup {
         render("sure.html", self)
     }
-}
-
-/// Nothing.
-pub(super) fn nothing() -> Markup {
-    markup("")
 }

@@ -1,19 +1,26 @@
 //! The pages: each reads the store, builds a view and renders a template. None holds a state or a
 //! policy of its own.
 
+mod act;
+mod backfill;
 mod dag;
+mod data;
 mod frame;
 mod grid;
 mod home;
 mod log;
 mod past;
+mod people;
+mod project;
 mod run;
 mod run_graph;
 mod run_tasks;
 mod runs;
+mod schedule;
 mod source;
 mod task;
 mod template;
+mod trigger;
 mod view;
 
 pub(super) use log::lines;
@@ -26,15 +33,32 @@ use super::route::Route;
 
 /// All pages.
 pub(super) const ROUTES: &[Route] = &[
-    dag::DAG,
-    grid::GRID,
     home::HOME,
-    past::PAST,
-    source::SOURCE,
-    run::RUN,
     runs::RUNS,
+    run::RUN,
+    act::CANCEL,
+    act::RETRY,
+    act::MARK,
     task::TASK,
     task::LOG,
+    data::DATA,
+    dag::DAG,
+    grid::GRID,
+    past::PAST,
+    source::SOURCE,
+    act::PAUSE,
+    act::UNPAUSE,
+    trigger::FORM,
+    trigger::BEGIN,
+    backfill::FORM,
+    backfill::BEGIN,
+    schedule::SCHEDULE,
+    project::CONNECTIONS,
+    project::PROBE,
+    project::ABOUT,
+    people::AUDIT,
+    people::SESSIONS,
+    people::END,
 ];
 
 /// What somebody sees who isn't signed in. `next`: the path that was asked for; `wrong`: why a try

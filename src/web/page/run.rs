@@ -285,10 +285,6 @@ fn actions(known: &Known, visitor: &Visitor) -> Vec<Markup> {
         let question = "What runs gets time to end cleanly; what hasn't begun won't.".to_owned();
         actions.push(sure("Cancel", question, "cancel", "danger").show());
     }
-    if known.interrupted {
-        let question = "The process that carried it out is gone. Finish what is left?".to_owned();
-        actions.push(sure("Resume", question, "resume", "main").show());
-    }
     if matches!(run.state, RunState::Failed | RunState::Cancelled) {
         let question =
             "Tasks that failed, and all that waited for them, run again. What succeeded stays."

@@ -24,8 +24,13 @@ macro_rules! templates {
 }
 
 templates! {
+    "about.html",
+    "audit.html",
+    "backfill.html",
+    "connections.html",
     "dag.html",
     "dag_head.html",
+    "data.html",
     "failures.html",
     "frame.html",
     "grid.html",
@@ -37,10 +42,13 @@ templates! {
     "run_tasks.html",
     "runs.html",
     "runs_table.html",
+    "schedule.html",
+    "sessions.html",
     "sign_in.html",
     "source.html",
     "sure.html",
     "task.html",
+    "trigger.html",
 }
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
