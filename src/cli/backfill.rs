@@ -8,12 +8,12 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use super::arguments::{Backfill, Reprocess};
+use super::attend::{Attended, Signals, attend, kill};
 use super::context::{Context, runtime};
-use super::trigger::{Signals, kill};
 use super::{Mistake, engage, exit, look};
 use crate::daemon::clock::now;
 use crate::daemon::schedule::DaemonLock;
-use crate::daemon::{self, Control, NewRun, News};
+use crate::daemon::{self, NewRun, News};
 use crate::model::RunState;
 use crate::operate::backfill::{self, Feed, Plan, Span};
 use crate::spec::Project;
@@ -111,36 +111,9 @@ async fn here(
         runs,
         parallel: usize::from(command.parallel),
     };
-    let mut signals = Signals::new()?;
-    let mut interrupts = 0;
-    let mut killed = false;
-    {
-        let work = work_list.run();
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                ended = &mut work => {
-                    ended?;
-                    break;
-                }
-                Some(news) = heard.recv() => progress.news(news)?,
-                () = signals.interrupted() => {
-                    interrupts += 1;
-                    if interrupts > 1 {
-                        killed = true;
-                        break;
-                    }
-                    writeln!(anstream::stderr(), "cancelling; ^C again kills")?;
-                    let _ = control.send(Control::CancelAll);
-                }
-            }
-        }
-    }
-    if killed {
+    let attended = attend(work_list.run(), &control, &mut heard, progress).await?;
+    if attended == Attended::Killed {
         kill(work_list.host).await;
-    }
-    while let Ok(news) = heard.try_recv() {
-        progress.news(news)?;
     }
     Ok(())
 }

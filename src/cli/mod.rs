@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod arguments;
+mod attend;
 mod backfill;
 mod bars;
 mod cancel;

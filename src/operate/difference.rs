@@ -101,8 +101,8 @@ mod tests {
                 let own = lines.iter().filter(|(side, _)| *side != not);
                 own.map(|(_, line)| format!("{line}\n")).collect()
             };
-            prop_assert_eq!(of(Side::New), old);
-            prop_assert_eq!(of(Side::Old), new);
+            prop_assert_eq!(of(Side::New), old.as_str());
+            prop_assert_eq!(of(Side::Old), new.as_str());
         }
     }
 }

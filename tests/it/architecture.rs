@@ -16,6 +16,7 @@ const ROOMS: &[&str] = &[
     "spec",
     "store",
     "executor",
+    "trigger",
     "task",
     "connection",
     "embedded",
@@ -37,6 +38,7 @@ const TABLES: &[&str] = &[
     "task/transfer/sink",
     "connection",
     "executor",
+    "trigger",
 ];
 
 /// All that the pure rooms may name besides `std`.

@@ -178,7 +178,7 @@ pub(super) fn trigger(trigger: &TriggerKind) -> (String, Option<String>) {
     match trigger {
         TriggerKind::Dag { run } => (format!("run {run}"), Some(format!("/runs/{run}"))),
         TriggerKind::After { what } => (format!("after {what}"), None),
-        TriggerKind::Event { source } => (format!("event: {source}"), None),
+        TriggerKind::Event { source, .. } => (format!("event: {source}"), None),
         TriggerKind::Manual => ("by hand".to_owned(), None),
         other => (trigger_word(other).to_owned(), None),
     }

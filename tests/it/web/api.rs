@@ -51,7 +51,7 @@ async fn runs(site: &Site, dag: &str, count: u32) -> Vec<RunId> {
         created: now,
     };
     let new = (0..count).map(|at| NewRun {
-        spec: spec(at),
+        spec: spec(u64::from(at)),
         owner: Owner("1-gone".to_owned()),
     });
     let new: Vec<NewRun> = new.collect();

@@ -30,7 +30,8 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     (
         "pipelines/hello.yaml",
         "dag: hello\ntags: [demo]\nparams:\n  name: world\n  count: { type: integer, default: 3 }\n\
-         tasks:\n  greet:\n    shell: echo \"hello $name\"\n    env: { name: \"{{ params.name }}\" }\n  \
+         tasks:\n  greet:\n    shell:\n      script: echo hello\n      \
+         env: { NAME: \"{{ params.name }} {{ params.count }}\" }\n  \
          after:\n    needs: greet\n    shell: echo done\n",
     ),
     (
@@ -192,10 +193,15 @@ impl Ask {
 
     /// Sends it, and reads until the end.
     pub(crate) async fn send(&self, site: &Site) -> Reply {
-        let mut stream = TcpStream::connect(site.address).await.unwrap();
+        self.send_to(site.address).await
+    }
+
+    /// The same, to a server of another process.
+    pub(crate) async fn send_to(&self, address: SocketAddr) -> Reply {
+        let mut stream = TcpStream::connect(address).await.unwrap();
         let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         if !self.headers.iter().any(|(name, _)| name == "host") {
-            text.push_str(&format!("host: {}\r\n", site.address));
+            text.push_str(&format!("host: {address}\r\n"));
         }
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));

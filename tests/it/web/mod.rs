@@ -1,5 +1,6 @@
 //! Pages and API over HTTP, as browsers, programs and strangers ask.
 
+mod alive;
 mod api;
 mod client;
 mod door;
