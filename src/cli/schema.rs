@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::arguments::{Schema, SchemaOf};
 use super::{Mistake, exit};
-use crate::web::openapi;
 use crate::spec::{kind_pages, pipeline_schema, project_schema, reference};
+use crate::web::openapi;
 
 /// Files of the repository that are made from the code, and their texts.
 #[must_use]

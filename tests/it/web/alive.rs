@@ -106,7 +106,11 @@ async fn a_run_is_begun_watched_and_mended_over_http() {
     // The log is followed from before its end.
     eventually(async || {
         let log = served.get(&format!("{base}/tasks/slow/log")).await;
-        if log.body.contains("waiting") { Ok(()) } else { Err(log.body) }
+        if log.body.contains("waiting") {
+            Ok(())
+        } else {
+            Err(log.body)
+        }
     })
     .await;
     let follow = format!("{base}/tasks/slow/log?follow=true");
@@ -114,9 +118,16 @@ async fn a_run_is_begun_watched_and_mended_over_http() {
         std::fs::write(served.project.root().join("go"), "").unwrap();
     };
     let (log, ()) = tokio::join!(served.get(&follow), go);
-    assert_eq!(log.header("content-type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(
+        log.header("content-type"),
+        Some("text/plain; charset=utf-8")
+    );
     assert_eq!(log.header("x-content-type-options"), Some("nosniff"));
-    assert!(log.body.contains("waiting") && log.body.contains("gone on"), "{}", log.body);
+    assert!(
+        log.body.contains("waiting") && log.body.contains("gone on"),
+        "{}",
+        log.body
+    );
     let run = served.run_is(&id, "failed").await;
     let states: Vec<&str> = run["tasks"]
         .as_array()
@@ -129,14 +140,21 @@ async fn a_run_is_begun_watched_and_mended_over_http() {
     let size: u64 = log.header("x-log-size").unwrap().parse().unwrap();
     let end = served.get(&format!("{base}/tasks/slow/log?from=-8")).await;
     assert_eq!(end.body, "gone on\n");
-    let window = served.get(&format!("{base}/tasks/slow/log?from=0&bytes=10")).await;
-    assert_eq!((window.body.len(), window.header("x-log-from")), (10, Some("0")));
+    let window = served
+        .get(&format!("{base}/tasks/slow/log?from=0&bytes=10"))
+        .await;
+    assert_eq!(
+        (window.body.len(), window.header("x-log-from")),
+        (10, Some("0"))
+    );
     assert!(size > 10);
 
     let rows = served.get(&format!("{base}/tasks/rows/data")).await.json();
     assert_eq!(rows["rows"], json!([{ "one": 1, "letter": "a" }]));
     assert_eq!(rows["total"], 1);
-    let csv = served.get(&format!("{base}/tasks/rows/data?format=csv")).await;
+    let csv = served
+        .get(&format!("{base}/tasks/rows/data?format=csv"))
+        .await;
     assert_eq!(csv.body.lines().collect::<Vec<_>>(), ["one,letter", "1,a"]);
 
     let mark = json!({ "task": "wrong", "outcome": "success" });
