@@ -20,4 +20,5 @@ pub mod sqltext;
 pub mod store;
 pub mod task;
 pub mod template;
+pub mod trigger;
 pub mod web;

@@ -5,16 +5,16 @@ use std::io::Write;
 
 use super::arguments::{Format, Show};
 use super::context::Context;
-use super::live::moved;
 use super::table::{self, Cell, Column};
 use super::trigger::params_text;
 use super::{exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::daemon::trigger_word;
 use crate::model::{FailureCause, Outcome, RunState, TaskIndex, TaskState, Timestamp, TriggerKind};
+use crate::operate::run::metrics;
 use crate::operate::shape;
+use crate::operate::words::moved;
 use crate::store::{DagVersion, RunRow, RunStore, TaskRunRow};
-use crate::task::Metrics;
 
 /// So many causes are told in full.
 const CAUSES: usize = 5;
@@ -102,7 +102,7 @@ impl Known<'_> {
         let trigger = match &run.trigger {
             TriggerKind::Dag { run } => format!("dag (run {run})"),
             TriggerKind::After { what } => format!("after {what}"),
-            TriggerKind::Event { source } => format!("event ({source})"),
+            TriggerKind::Event { source, .. } => format!("event ({source})"),
             other => trigger_word(other).to_owned(),
         };
         let mut facts = vec![("trigger", trigger), ("created", self.moment(run.created))];
@@ -346,14 +346,4 @@ fn facts(row: &TaskRunRow, group: Option<&Items>) -> Cell {
     facts.extend(metrics.summary);
     facts.extend(metrics.made.iter().map(|made| format!("→ {made}")));
     Cell::plain(facts.join("  "))
-}
-
-fn metrics(row: &TaskRunRow) -> Metrics {
-    let metrics = row
-        .result
-        .as_ref()
-        .and_then(|result| result.metrics.as_ref());
-    metrics
-        .and_then(|metrics| serde_json::from_str(&metrics.0).ok())
-        .unwrap_or_default()
 }

@@ -1,7 +1,5 @@
 //! `runner simulate`: the schedules run forward in a moment.
 
-mod durations;
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
@@ -20,9 +18,9 @@ use crate::document::units::format_duration;
 use crate::engine::Why;
 use crate::engine::simulation::{Actor, Foreseen, ForeseenLate, ForeseenWait, simulate};
 use crate::model::{DagId, Schedule, Timestamp};
+use crate::operate::durations::{self, Durations};
 use crate::operate::words::{list, plural};
 use crate::spec::Pipeline;
-use durations::Durations;
 
 /// So many lines of a kind are shown.
 const MOST: usize = 8;

@@ -57,11 +57,11 @@ impl Pages {
         store: &Arc<SqliteStore>,
     ) -> anyhow::Result<Self> {
         let (server, app) = prepare(context, serving, store).await?;
-        tracing::info!(url = app.hosts.url(), "serving pages and API");
+        tracing::info!(url = %app.hosts.url(), "serving pages and API");
         if !serving.open
             && let Some(link) = app.accounts.first_link(app.hosts.url(), now()).await?
         {
-            tracing::info!(link, "sign in by this link, once");
+            tracing::info!(%link, "sign in by this link, once");
         }
         warn(serving, &app);
         let (tell, told) = oneshot::channel();

@@ -20,15 +20,15 @@ use tokio::task::JoinSet;
 
 use super::alarm::Alarm;
 use super::owner::OwnerLock;
+use super::schedule::Saw;
 use super::scope::RunValues;
 use super::supervisor::Supervisor;
 use super::tell::Teller;
-use crate::engine::plan::Firing;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Local};
 use crate::model::{
-    AttemptId, AttemptOutcome, DagId, DatasetId, RunId, RunSpec, RunState, Schedule, TaskIndex,
-    TaskState, Timestamp, Transition,
+    AttemptId, AttemptOutcome, DatasetId, RunId, RunSpec, RunState, Schedule, TaskIndex, TaskState,
+    Timestamp, Transition,
 };
 use crate::secret::Masker;
 use crate::spec::{Pipeline, Project};
@@ -57,8 +57,8 @@ pub enum Control {
     Cancel(RunId),
     /// All runs are to end now.
     CancelAll,
-    /// Something outside calls for a run; the same key does so once.
-    Fire { dag: DagId, firing: Firing },
+    /// Somebody saw what is outside.
+    Saw(Saw),
     /// The project's files may have changed.
     Reload,
     /// Whoever watches over this process wants a sign of life.
@@ -120,8 +120,8 @@ pub(super) struct Told {
     /// Runs that have begun, and runs that have ended.
     pub(super) began: Vec<Arc<RunSpec>>,
     pub(super) ended: Vec<(Arc<RunSpec>, RunState, Timestamp)>,
-    /// What has happened outside.
-    pub(super) fired: Vec<(DagId, Firing)>,
+    /// What was seen outside.
+    pub(super) saw: Vec<Saw>,
     /// Datasets that a task which has succeeded writes.
     pub(super) wrote: Vec<(Arc<RunSpec>, DatasetId, Timestamp)>,
 }
@@ -419,6 +419,10 @@ impl Host {
 
     pub(super) fn store(&self) -> &Arc<dyn RunStore> {
         &self.store
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     pub(super) fn now(&self) -> Timestamp {

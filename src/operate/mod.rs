@@ -3,16 +3,22 @@
 
 pub mod backfill;
 pub mod change;
+pub mod course;
+pub mod difference;
+pub mod durations;
 pub mod engage;
 pub mod find;
 pub mod log;
+pub mod log_window;
 mod mistake;
 pub mod moment;
 pub mod next;
 pub mod pause;
 pub mod rows;
+pub mod run;
 pub mod shape;
 pub mod start;
+pub mod tone;
 pub mod why;
 pub mod why_run;
 pub mod words;

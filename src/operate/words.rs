@@ -1,5 +1,7 @@
 //! Counts and lists as people say them.
 
+use std::time::Duration;
+
 /// Bytes: `734 B`, `1.2 kB`, `83.4 MB`.
 #[must_use]
 pub fn bytes(count: u64) -> String {
@@ -56,4 +58,21 @@ pub fn plural(number: usize, one: &str, many: &str) -> String {
     } else {
         format!("{} {many}", count(number as u64))
     }
+}
+/// Rows and bytes, and the rate of what took long enough to have one.
+#[must_use]
+pub fn moved(rows: u64, size: u64, took: Duration) -> Option<String> {
+    let mut facts = Vec::new();
+    if rows > 0 {
+        let noun = if rows == 1 { "row" } else { "rows" };
+        facts.push(format!("{} {noun}", count(rows)));
+    }
+    if size > 0 {
+        facts.push(bytes(size));
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if millis >= 500 {
+            facts.push(format!("{}/s", bytes(size.saturating_mul(1000) / millis)));
+        }
+    }
+    (!facts.is_empty()).then(|| facts.join("  "))
 }

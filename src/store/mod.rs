@@ -5,6 +5,7 @@ mod change;
 mod faulty;
 mod memory;
 mod notice;
+mod outside;
 mod precision;
 mod run_store;
 mod sqlite;
@@ -14,6 +15,7 @@ pub use account::{Access, AccessKind, Account, AccountStore, Claim, Deed, Role, 
 pub use faulty::{Faults, Faulty};
 pub use memory::MemoryStore;
 pub use notice::{Admission, Failing, Notice, NoticeLimit};
+pub use outside::{Call, Thing, ThingChange};
 pub use run_store::{
     AttemptRow, Command, CommandKind, DagVersion, Decided, NewRun, Owner, Past, RunFilter, RunRow,
     RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow,

@@ -6,6 +6,7 @@ mod api;
 mod app;
 mod asset;
 mod describe;
+mod draw;
 mod guard;
 mod live;
 mod page;

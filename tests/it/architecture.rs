@@ -16,6 +16,7 @@ const ROOMS: &[&str] = &[
     "spec",
     "store",
     "executor",
+    "trigger",
     "task",
     "connection",
     "embedded",
@@ -37,6 +38,7 @@ const TABLES: &[&str] = &[
     "task/transfer/sink",
     "connection",
     "executor",
+    "trigger",
 ];
 
 /// All that the pure rooms may name besides `std`.
@@ -52,7 +54,7 @@ const PURE: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("serde_yaml", &["spec/yaml.rs", "spec/yaml/tree.rs"]),
     ("annotate_snippets", &["spec/render.rs"]),
-    ("minijinja", &["template/"]),
+    ("minijinja", &["template/", "web/page/template.rs"]),
     ("squawk_syntax", &["sqltext/"]),
     ("petgraph", &["spec/circles.rs"]),
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),

@@ -23,6 +23,11 @@ pub fn plan_of(pipeline: &Pipeline) -> DagPlan {
         overlap: pipeline.overlap,
         depends_on_past: pipeline.depends_on_past,
         after: pipeline.after.clone(),
+        triggers: pipeline
+            .triggers
+            .iter()
+            .map(|spec| spec.trigger.words())
+            .collect(),
         deadline: pipeline.deadline,
     }
 }
@@ -66,6 +71,8 @@ pub struct Found {
     pub paused: bool,
     /// Its runs that have not ended.
     pub running: Vec<Active>,
+    /// What outside has started runs and is still there: names and stamps.
+    pub things: BTreeMap<String, String>,
 }
 
 /// A DAG is there, with what the store knows of it.
@@ -96,7 +103,20 @@ pub async fn known(
         running: found.running,
         last,
         heard,
+        things: found.things,
     })
+}
+
+/// The things that have started runs, by DAG.
+pub(super) async fn things(
+    store: &dyn RunStore,
+) -> Result<BTreeMap<DagId, BTreeMap<String, String>>, StoreError> {
+    let mut found: BTreeMap<DagId, BTreeMap<String, String>> = BTreeMap::new();
+    for thing in store.things().await? {
+        let of_dag = found.entry(thing.dag).or_default();
+        of_dag.insert(thing.name, thing.stamp);
+    }
+    Ok(found)
 }
 
 /// How the last run of a DAG that began by itself has ended; `None` when none has.

@@ -79,11 +79,13 @@ impl Scheduler {
         }
         let is_new = |dag: &DagId| !self.pipelines.contains_key(dag);
         let mut memories = BTreeMap::new();
+        let mut things = BTreeMap::new();
         if pipelines.keys().any(is_new) {
             // It may have been there before.
             for row in self.host.store().schedules().await? {
                 memories.insert(row.dag, row.memory);
             }
+            things = known::things(self.host.store().as_ref()).await?;
         }
         for (dag, pipeline) in &pipelines {
             // What it comes after may be another thing without an edit of its own file.
@@ -98,6 +100,7 @@ impl Scheduler {
                 memory: memories.remove(dag).unwrap_or_default(),
                 paused: self.paused.contains(dag),
                 running: running.map(|spec| known::active(spec)).collect(),
+                things: things.remove(dag).unwrap_or_default(),
             };
             let store = self.host.store().as_ref();
             events.push(known::known(store, &pipelines, pipeline, found).await?);

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::DaemonLock;
 use super::known::{self, Found};
+use super::lanes::Lanes;
+use super::watchers::Watchers;
 use crate::daemon::{Alarm, Host};
 use crate::engine::Event;
 use crate::engine::plan::{Active, PlanEvent, Planner, Waiting};
@@ -59,6 +61,8 @@ pub struct Scheduler {
     is_over: bool,
     /// For the planner, found out while its decisions were carried out.
     pub(super) found: Vec<PlanEvent>,
+    /// What was seen outside, and who looks.
+    pub(super) lanes: Lanes,
     /// The mistakes of the project, as they were said last.
     pub(super) broken: String,
     _lock: DaemonLock,
@@ -71,7 +75,11 @@ impl Scheduler {
         if let Some(alarm) = parts.alarm {
             parts.host.follow_clock(alarm);
         }
+        let watchers = Watchers::new(parts.host.control());
+        let once = parts.until == Until::Once;
+        let lanes = Lanes::new(watchers, parts.host.clock(), once);
         let mut scheduler = Self {
+            lanes,
             pipelines: parts.host.project().pipelines.clone(),
             host: parts.host,
             planner: Planner::new(),
@@ -109,8 +117,8 @@ impl Scheduler {
                     active: known::active(&spec),
                 });
             }
-            for (dag, firing) in told.fired {
-                events.push(PlanEvent::Fired { dag, firing });
+            for saw in told.saw {
+                events.extend(self.lanes.take_in(saw, &self.planner));
             }
             for (spec, dataset, at) in told.wrote {
                 events.push(known::wrote(&spec, dataset, at));
@@ -121,6 +129,7 @@ impl Scheduler {
             if told.belled {
                 self.take_up_runs().await?;
                 events.extend(self.pauses().await?);
+                self.take_calls().await?;
             }
             if told.reload && !self.host.is_draining() {
                 self.host.supervisor.reloading();
@@ -135,6 +144,11 @@ impl Scheduler {
             if !self.host.is_draining() && !self.is_over {
                 let decisions = self.planner.handle(now, events);
                 self.carry_out(decisions).await?;
+                let project = self.host.project().clone();
+                if self.lanes.follow(&project, &self.planner) {
+                    self.take_calls().await?;
+                }
+                self.found.extend(self.lanes.feed(&self.planner));
             }
             if self.ends(now).await {
                 self.host.finish_telling(TELLING).await;
@@ -217,7 +231,10 @@ impl Scheduler {
         }
         match self.until {
             Until::Told => false,
-            Until::Once => self.host.is_idle(),
+            Until::Once => {
+                let found = !self.found.is_empty();
+                self.host.is_idle() && !found && self.lanes.is_quiet(&self.planner)
+            }
             Until::Moment(_) => self.is_over && self.host.is_idle(),
         }
     }
@@ -261,6 +278,7 @@ impl Scheduler {
             memories.insert(row.dag, row.memory);
         }
         let store = self.host.store().clone();
+        let mut things = known::things(store.as_ref()).await?;
         let here: BTreeMap<RunId, Active> = self
             .host
             .runs()
@@ -285,6 +303,7 @@ impl Scheduler {
                 memory: memories.remove(dag).unwrap_or_default(),
                 paused: self.paused.contains(dag),
                 running: running.remove(dag).unwrap_or_default(),
+                things: things.remove(dag).unwrap_or_default(),
             };
             events.push(known::known(store.as_ref(), &self.pipelines, pipeline, found).await?);
         }
@@ -305,6 +324,13 @@ impl Scheduler {
         let s = if dags == 1 { "" } else { "s" };
         tracing::info!("scheduling {dags} DAG{s}{paused}{next}");
         self.carry_out(decisions).await
+    }
+
+    /// Calls from outside that nobody has decided about.
+    async fn take_calls(&mut self) -> Result<(), StoreError> {
+        let calls = self.host.store().calls().await?;
+        self.lanes.take_calls(calls);
+        Ok(())
     }
 
     /// What people have paused or let go on.

@@ -12,9 +12,9 @@ use crate::model::{
 };
 
 use crate::store::{
-    Admission, AttemptRow, Command, CommandKind, DagVersion, Decided, Failing, NewRun, Notice,
-    NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks, StoreError,
-    StoredRun, TaskRunRow, precision,
+    Admission, AttemptRow, Call, Command, CommandKind, DagVersion, Decided, Failing, NewRun,
+    Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks,
+    StoreError, StoredRun, TaskRunRow, Thing, ThingChange, precision,
 };
 
 use super::notices::Notices;
@@ -36,6 +36,9 @@ struct State {
     /// By DAG and first tick.
     skipped: BTreeMap<(DagId, Timestamp), SkippedTicks>,
     notices: Notices,
+    /// By DAG and name: the stamp.
+    things: BTreeMap<(DagId, String), String>,
+    calls: Vec<Call>,
     removed: BTreeSet<RunId>,
 }
 
@@ -429,7 +432,46 @@ impl RunStore for MemoryStore {
         for notice in &decided.notices {
             state.notices.add(notice);
         }
+        for change in decided.things.iter().cloned() {
+            match change {
+                ThingChange::Keep(Thing { dag, name, stamp }) => {
+                    state.things.insert((dag, name), stamp);
+                }
+                ThingChange::Forget { dag, name } => _ = state.things.remove(&(dag, name)),
+            }
+        }
+        for (dag, id) in &decided.answered {
+            state
+                .calls
+                .retain(|call| (&call.dag, &call.id) != (dag, id));
+        }
         Ok(())
+    }
+
+    async fn things(&self) -> Result<Vec<Thing>, StoreError> {
+        let state = self.state();
+        let things = state.things.iter();
+        Ok(things
+            .map(|((dag, name), stamp)| Thing {
+                dag: dag.clone(),
+                name: name.clone(),
+                stamp: stamp.clone(),
+            })
+            .collect())
+    }
+
+    async fn put_call(&self, call: &Call) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let known = |one: &Call| (&one.dag, &one.id) == (&call.dag, &call.id);
+        if !state.calls.iter().any(known) {
+            let at = precision::time(call.at);
+            state.calls.push(Call { at, ..call.clone() });
+        }
+        Ok(())
+    }
+
+    async fn calls(&self) -> Result<Vec<Call>, StoreError> {
+        Ok(self.state().calls.clone())
     }
 
     async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {

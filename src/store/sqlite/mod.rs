@@ -6,6 +6,7 @@ mod error;
 mod notice;
 mod open;
 mod order;
+mod outside;
 mod past;
 mod row;
 mod state;

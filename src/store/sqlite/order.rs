@@ -9,14 +9,15 @@ use crate::model::{DagId, RunId, Timestamp, Transition, TriggerKind};
 use crate::store::change::Change;
 use crate::store::words::micros;
 use crate::store::{
-    Admission, Claim, Command, CommandKind, DagVersion, Decided, NewRun, Notice, Owner, StoreError,
-    StoredRun, precision,
+    Admission, Call, Claim, Command, CommandKind, DagVersion, Decided, NewRun, Notice, Owner,
+    StoreError, StoredRun, precision,
 };
 
 use super::account::{self, Entry};
 use super::encode::{Encoded, encode, json};
 use super::error::is_refusal;
 use super::notice::{self, Deed};
+use super::outside;
 use super::past;
 use super::row;
 use super::statement::{self, Parts};
@@ -37,6 +38,9 @@ pub(super) enum Order {
     },
     Decide {
         decided: Decided,
+    },
+    PutCall {
+        call: Call,
     },
     SetPaused {
         dag: DagId,
@@ -163,6 +167,7 @@ pub(super) async fn carry_out(
         }
         Order::CreateRuns { runs } => create_runs(connection, savepoints, runs).await,
         Order::Decide { decided } => decide(connection, savepoints, decided).await,
+        Order::PutCall { call } => outside::put_call(connection, call).await,
         Order::SetPaused { dag, paused } => {
             sqlx::query(statement::SET_PAUSED)
                 .bind(dag.as_str())
@@ -329,6 +334,7 @@ async fn decide(
             .execute(&mut *connection)
             .await?;
     }
+    outside::decide(connection, decided).await?;
     notice::add(connection, &decided.notices).await?;
     Ok(Reply::Done)
 }

@@ -139,16 +139,19 @@ async fn begin(
     let daemon = DaemonLock::holder(state).ok_or_else(Mistake::nobody)?;
     let runs = plan.runs(pipeline, &params);
     let feed = Feed::begin(store, daemon, &plan, runs, usize::from(asked.parallel)).await?;
-    let dag = name.clone();
+    go_on(app.clone(), name, feed);
+    Ok((StatusCode::ACCEPTED, answer))
+}
+
+/// Gives the daemon one run after the other, as long as this process lives.
+pub(in crate::web) fn go_on(app: Arc<App>, dag: String, feed: Feed) {
     tokio::spawn(async move {
         if let Err(error) = give(&app, feed).await {
             tracing::error!(dag, %error, "the backfill isn't over");
         }
     });
-    Ok((StatusCode::ACCEPTED, answer))
 }
 
-/// Gives the daemon one run after the other.
 async fn give(app: &App, mut feed: Feed) -> Result<(), Trouble> {
     let (state, store) = (&app.places.state, app.store.as_ref());
     while feed.give(state, store).await? {

@@ -13,6 +13,7 @@ mod openapi;
 mod people;
 mod run;
 
+pub(super) use backfill::go_on;
 pub use openapi::openapi;
 
 use std::sync::Arc;

@@ -1,31 +1,85 @@
-//! The pages.
+//! The pages: each reads the store, builds a view and renders a template. None holds a state or a
+//! policy of its own.
 
-use axum::response::Html;
-use axum::routing::get;
+mod act;
+mod backfill;
+mod dag;
+mod data;
+mod frame;
+mod grid;
+mod home;
+mod log;
+mod past;
+mod people;
+mod project;
+mod run;
+mod run_graph;
+mod run_tasks;
+mod runs;
+mod schedule;
+mod source;
+mod task;
+mod template;
+mod trigger;
+mod view;
 
-use super::route::{Needs, Route};
+pub(super) use log::lines;
+pub(super) use task::{Asked, growing};
+
+use serde::Serialize;
+
+use super::asset;
+use super::route::Route;
 
 /// All pages.
-pub(super) const ROUTES: &[Route] = &[Route::get("/", Needs::Read, || get(home))];
-
-async fn home() -> Html<&'static str> {
-    Html("<!doctype html><title>runner</title><h1>runner</h1>")
-}
+pub(super) const ROUTES: &[Route] = &[
+    home::HOME,
+    runs::RUNS,
+    run::RUN,
+    act::CANCEL,
+    act::RETRY,
+    act::MARK,
+    task::TASK,
+    task::LOG,
+    data::DATA,
+    dag::DAG,
+    grid::GRID,
+    past::PAST,
+    source::SOURCE,
+    act::PAUSE,
+    act::UNPAUSE,
+    trigger::FORM,
+    trigger::BEGIN,
+    backfill::FORM,
+    backfill::BEGIN,
+    schedule::SCHEDULE,
+    project::CONNECTIONS,
+    project::PROBE,
+    project::ABOUT,
+    people::AUDIT,
+    people::SESSIONS,
+    people::END,
+];
 
 /// What somebody sees who isn't signed in. `next`: the path that was asked for; `wrong`: why a try
 /// to sign in failed.
 pub(super) fn sign_in(next: &str, wrong: Option<&str>) -> String {
-    let _ = next;
-    format!(
-        "<!doctype html><title>Sign in</title><p>{}</p>\
-         <form method=post action=/sign-in><input name=user autocomplete=username>\
-         <input name=password type=password autocomplete=current-password><button>Sign in</button></form>",
-        wrong.unwrap_or_default()
-    )
+    #[derive(Serialize)]
+    struct SignIn<'a> {
+        next: &'a str,
+        wrong: Option<&'a str>,
+        assets: &'static str,
+    }
+    let view = SignIn {
+        next,
+        wrong,
+        assets: asset::VERSION.as_str(),
+    };
+    template::render("sign_in.html", &view).to_string()
 }
 
 /// What somebody sees when a page can't be shown.
 pub(super) fn problem(status: u16, title: &str, detail: &str) -> String {
-    let _ = detail;
-    format!("<!doctype html><title>{title}</title><h1>{status} {title}</h1>")
+    let _ = status;
+    frame::bare(title, detail)
 }

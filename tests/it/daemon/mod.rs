@@ -6,6 +6,7 @@ mod commands;
 mod downtime;
 mod edits;
 mod ends;
+mod files;
 mod kills;
 mod late;
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use runner::daemon::Host;
+use runner::daemon::clock::now;
 use runner::daemon::schedule::{DaemonLock, Scheduler, SchedulerParts, Until};
-use runner::daemon::{Control, Host, News};
-use runner::engine::plan::Firing;
-use runner::model::{DagId, Json, RunState, Transition, TriggerKind};
+use runner::model::{DagId, Json, RunState, TriggerKind};
 use runner::secret::Environment;
-use runner::store::{MemoryStore, RunFilter, RunStore};
+use runner::store::{Call, MemoryStore, RunFilter, RunStore};
 
 use crate::support::project::{Scene, scene};
 
@@ -134,48 +134,36 @@ async fn a_part_of_a_dag_makes_its_datasets_newer_and_no_more() {
     );
 }
 
-const FILES: &str = "
-dag: files
-params: { path: none }
+const CALLED: &str = "
+dag: called
+trigger: { webhook: { secret: KEY }, params: { path: '{{ run.firing.body.path }}' } }
+params: { path: { type: string } }
 tasks: { go: { shell: { script: 'test $P = a.csv', env: { P: '{{ params.path }}' } } } }
 ";
 
 #[tokio::test]
-async fn a_firing_begins_one_run_with_its_params() {
-    let scene = scene(&[("pipelines/files.yaml", FILES)]);
+async fn a_call_begins_one_run_with_its_params() {
+    let scene = scene(&[("pipelines/called.yaml", CALLED)]);
     let store: Arc<dyn RunStore> = Arc::new(MemoryStore::new());
-    // Another process after the first is told of the same file again.
+    // Another process after the first is called again.
     for _ in 0..2 {
-        let (host, mut news) = scene.host(store.clone());
-        let control = host.control();
-        for _ in 0..2 {
-            let firing = Firing {
-                key: "a.csv@1".to_owned(),
-                source: "file a.csv".to_owned(),
-                params: Json(r#"{"path": "a.csv"}"#.into()),
-            };
-            let dag = DagId::new("files").unwrap();
-            control.send(Control::Fire { dag, firing }).unwrap();
-        }
-        let ran = store.runs(&RunFilter::default()).await.unwrap();
-        let drained = async {
-            while ran.is_empty() {
-                let News::Changed(Transition::Run { state, .. }) = news.recv().await.unwrap()
-                else {
-                    continue;
-                };
-                if state.is_finished() {
-                    break;
-                }
-            }
-            control.send(Control::Drain).unwrap();
+        let call = Call {
+            dag: DagId::new("called").unwrap(),
+            id: "1".to_owned(),
+            detail: Json(r#"{"body":{"path":"a.csv"},"headers":{}}"#.into()),
+            at: now(),
         };
-        let (worked, ()) = tokio::join!(scheduler(&scene, host, Until::Told).run(), drained);
-        worked.unwrap();
+        for _ in 0..2 {
+            store.put_call(&call).await.unwrap();
+        }
+        let (host, _news) = scene.host(store.clone());
+        scheduler(&scene, host, Until::Once).run().await.unwrap();
     }
     let rows = store.runs(&RunFilter::default()).await.unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].state, RunState::Success);
-    let source = "file a.csv".to_owned();
-    assert_eq!(rows[0].trigger, TriggerKind::Event { source });
+    let source = "call 1".to_owned();
+    let detail = Json(r#"{"body":{"path":"a.csv"},"headers":{}}"#.into());
+    assert_eq!(rows[0].trigger, TriggerKind::Event { source, detail });
+    assert_eq!(store.calls().await.unwrap(), []);
 }

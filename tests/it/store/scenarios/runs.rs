@@ -9,7 +9,7 @@ use runner::store::{
 };
 
 use super::super::values::{
-    HASH, Stand, at, cause, expanded, id, new_run, owner, run_is, spec, task, version,
+    HASH, Stand, at, cause, expanded, id, json, new_run, owner, run_is, spec, task, version,
 };
 
 use super::shared::{Store, create, load, only_run};
@@ -38,6 +38,7 @@ pub async fn keeps_what_a_run_was_accepted_with(store: Store) {
         TriggerKind::Dag { run: id("r0") },
         TriggerKind::Event {
             source: "file `a`".to_owned(),
+            detail: json(r#"{"path":"a"}"#),
         },
     ];
     for (number, trigger) in triggers.into_iter().enumerate() {
