@@ -103,7 +103,7 @@ fn text(html: &str) -> String {
         }
     }
     let text: Vec<&str> = text.split_whitespace().collect();
-    text.join(" ")
+    text.join(" ").replace("&#x2f;", "/").replace("&#x27;", "'")
 }
 
 #[tokio::test(flavor = "multi_thread")]
