@@ -7,8 +7,29 @@ use serde_json::{Value as Json, json};
 use super::moment::utc;
 use super::show_run::cause_of;
 use crate::daemon::trigger_word;
-use crate::model::{FailureCause, Json as JsonText, Outcome, TaskIndex, TaskState, Timestamp};
+use crate::model::{
+    FailureCause, Json as JsonText, Outcome, TaskIndex, TaskState, Timestamp, TriggerKind,
+};
+use crate::spec::Pipeline;
 use crate::store::{RunRow, TaskRunRow};
+
+/// What a run was started for; null without something outside.
+fn firing(trigger: &TriggerKind) -> Json {
+    match trigger {
+        TriggerKind::Event { source, detail } => {
+            json!({ "source": source, "detail": parsed(detail) })
+        }
+        _ => Json::Null,
+    }
+}
+
+/// What outside starts a DAG.
+pub fn triggers(pipeline: &Pipeline) -> Vec<Json> {
+    let triggers = pipeline.triggers.iter();
+    triggers
+        .map(|spec| json!({ "kind": spec.kind, "waits_for": spec.trigger.awaited() }))
+        .collect()
+}
 
 /// The value of a text that is JSON.
 fn parsed(text: &JsonText) -> Json {
@@ -41,6 +62,7 @@ pub fn run(row: &RunRow, interrupted: bool) -> Json {
         "state": row.state.as_str(),
         "interrupted": interrupted,
         "trigger": trigger_word(&row.trigger),
+        "firing": firing(&row.trigger),
         "params": parsed(&row.params),
         "data_interval": { "start": utc(row.interval.start), "end": utc(row.interval.end) },
         "version": row.version,

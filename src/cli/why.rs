@@ -11,7 +11,7 @@ use super::{as_json, exit, find, look, moment, output, why_run};
 use crate::daemon::clock::now;
 use crate::daemon::schedule::{DaemonLock, Look};
 use crate::document::units::format_duration;
-use crate::engine::plan::{Decision, Waiting};
+use crate::engine::plan::{Decision, Trouble, Waiting};
 use crate::model::{DagId, RunId, Timestamp};
 use crate::spec::Pipeline;
 use crate::store::{Owner, RunFilter, RunRow, RunStore, SkippedTicks};
@@ -50,6 +50,10 @@ struct Told<'a> {
     /// A run that a daemon would begin now.
     due: Option<Timestamp>,
     running: Vec<RunId>,
+    /// Whether something outside would begin a run now.
+    takes: bool,
+    /// What triggers can't look at.
+    troubles: Vec<(String, Trouble)>,
     daemon: Option<Owner>,
     last: Option<(RunRow, bool)>,
     skipped: Option<SkippedTicks>,
@@ -63,11 +67,15 @@ impl<'a> Told<'a> {
             _ => None,
         });
         let running = looked.planner.running(&pipeline.id);
+        let troubles = looked.planner.troubles(&pipeline.id);
+        let troubles = troubles.map(|(trigger, trouble)| (trigger.to_owned(), trouble.clone()));
         Self {
             pipeline,
             waiting: looked.planner.why(&pipeline.id),
             due,
             running: running.map(|active| active.run.clone()).collect(),
+            takes: looked.planner.takes(&pipeline.id) > 0,
+            troubles: troubles.collect(),
             daemon: DaemonLock::holder(&context.places.state),
             last: None,
             skipped: None,
@@ -127,6 +135,7 @@ impl<'a> Told<'a> {
             return "isn't known".to_owned();
         };
         let text = match waiting {
+            Waiting::NoSchedule if !self.pipeline.triggers.is_empty() => self.outside(),
             Waiting::NoSchedule => {
                 return format!("nothing starts it by itself: runner trigger {dag}");
             }
@@ -136,11 +145,15 @@ impl<'a> Told<'a> {
                 let ahead = moment::ahead(*start, self.now);
                 let at = moment::planned(*tick, self.now);
                 let later = (*start - *tick).to_std().unwrap_or_default();
-                if later.is_zero() {
+                let tick = if later.is_zero() {
                     format!("waits for its next tick, {at} ({ahead})")
                 } else {
                     let later = format_duration(later);
                     format!("waits for its next tick, {at}, and starts {later} later ({ahead})")
+                };
+                match waits_for(self.pipeline) {
+                    Some(words) => format!("{tick}, or for {words}"),
+                    None => tick,
                 }
             }
             Waiting::Running { runs, waiting } => {
@@ -159,7 +172,13 @@ impl<'a> Told<'a> {
                 interval,
                 dags,
                 datasets,
-            } => others(interval.as_ref(), dags, datasets),
+            } => {
+                let others = others(interval.as_ref(), dags, datasets);
+                match waits_for(self.pipeline) {
+                    Some(words) => format!("{others}, or for {words}"),
+                    None => others,
+                }
+            }
             Waiting::Restart(at) => format!(
                 "the stream has ended and begins again {} ({})",
                 moment::planned(*at, self.now),
@@ -180,8 +199,32 @@ impl<'a> Told<'a> {
         }
     }
 
+    /// What it waits for outside.
+    fn outside(&self) -> String {
+        let words = waits_for(self.pipeline).unwrap_or_default();
+        if self.takes {
+            return format!("waits for {words}");
+        }
+        let runs = list(self.running.iter().map(RunId::as_str));
+        if self.running.is_empty() {
+            return format!(
+                "what comes ({words}) waits for the run before to succeed (`depends_on_past`): mend \
+                 it with runner retry, or runner mark"
+            );
+        }
+        format!("what comes now ({words}) waits for the end of {runs}")
+    }
+
     fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = Vec::new();
+        for (trigger, trouble) in &self.troubles {
+            let since = moment::planned(trouble.since, self.now);
+            let (bad, message) = (look::BAD, &trouble.message);
+            facts.push((
+                "trouble",
+                format!("{bad}{message}{bad:#}, looking for {trigger} since {since}"),
+            ));
+        }
         for run in &self.running {
             facts.push(("running", format!("{run} (runner why {run})")));
         }
@@ -210,6 +253,7 @@ impl<'a> Told<'a> {
         let (word, until) = match &self.waiting {
             _ if self.due.is_some() => ("due", self.due),
             None => ("unknown", None),
+            Some(Waiting::NoSchedule) if !self.pipeline.triggers.is_empty() => ("trigger", None),
             Some(Waiting::NoSchedule) => ("by_hand", None),
             Some(Waiting::Paused) => ("paused", None),
             Some(Waiting::Until { start, .. }) => ("tick", Some(*start)),
@@ -225,6 +269,11 @@ impl<'a> Told<'a> {
             "waits_for": word,
             "until": until.map(moment::utc),
             "reason": self.reason(),
+            "troubles": self.troubles.iter().map(|(trigger, trouble)| json!({
+                "trigger": trigger,
+                "since": moment::utc(trouble.since),
+                "message": trouble.message,
+            })).collect::<Vec<_>>(),
             "running": self.running.iter().map(RunId::as_str).collect::<Vec<_>>(),
             "daemon": self.daemon.as_ref().map(|owner| owner.0.clone()),
             "last_run": self.last.as_ref().map(|(row, gone)| as_json::run(row, *gone)),
@@ -264,11 +313,23 @@ fn others(
 
 /// What starts a DAG, in a few words.
 pub fn starts(pipeline: &Pipeline) -> String {
-    if !pipeline.after.is_empty() {
-        return format!("after {}", list(pipeline.after.names()));
-    }
+    let after = &pipeline.after;
+    let after = (!after.is_empty()).then(|| format!("after {}", list(after.names())));
     let schedule = pipeline.schedule.as_ref();
-    schedule.map_or_else(|| "by hand".to_owned(), crate::model::Schedule::describe)
+    let clock = schedule.map(crate::model::Schedule::describe);
+    let triggers = pipeline.triggers.iter().map(|spec| spec.trigger.words());
+    let ways: Vec<String> = after.into_iter().chain(clock).chain(triggers).collect();
+    if ways.is_empty() {
+        return "by hand".to_owned();
+    }
+    ways.join(", or ")
+}
+
+/// What a DAG waits for outside; `None`: nothing.
+fn waits_for(pipeline: &Pipeline) -> Option<String> {
+    let triggers = pipeline.triggers.iter();
+    let words: Vec<String> = triggers.map(|spec| spec.trigger.awaited()).collect();
+    (!words.is_empty()).then(|| words.join(", or "))
 }
 
 /// `a`, `a and b`, `a, b and c`; of many the first few.
