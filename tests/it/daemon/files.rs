@@ -179,6 +179,21 @@ async fn many_files_at_once_have_a_run_each_or_one_together() {
 }
 
 #[tokio::test]
+async fn a_bucket_is_listed_now_and_then() {
+    let inbox = dag("", "raw/*.csv").replace("settle", "connection: lake, every: 1s, settle");
+    let project = Project::new(&[
+        ("runner.yaml", "connections: { lake: { bucket: lake/ } }\n"),
+        ("pipelines/files.yaml", &inbox),
+        ("lake/raw/a.csv", "a"),
+    ]);
+    let daemon = Daemon::start(&project, &[]).await;
+    noted_so_far(&project, &["raw/a.csv"]).await;
+    put(&project, "lake/raw/b.csv", "b");
+    noted_so_far(&project, &["raw/a.csv", "raw/b.csv"]).await;
+    assert_eq!(daemon.end(&project, Signal::SIGTERM).await.0, 0);
+}
+
+#[tokio::test]
 async fn the_example_loads_the_files_that_come() {
     let kind = runner::trigger::KINDS
         .iter()
