@@ -39,7 +39,7 @@ awk -v rows="$rows" 'BEGIN {
 }' >rows.csv
 
 # The server lives as long as this one uses it.
-coproc held { "$runner" db url --hold bench 2>/dev/null; }
+coproc held { exec "$runner" db url --hold bench 2>/dev/null; }
 trap 'kill $held_PID 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
 read -r url <&"${held[0]}"
 "$runner" trigger --quiet tables >/dev/null

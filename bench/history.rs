@@ -51,7 +51,7 @@ fn project(root: &Path) -> Result<Arc<Project>, Failure> {
 fn spec(pipeline: &Pipeline, at: Timestamp, trigger: TriggerKind) -> RunSpec {
     let chance = random();
     RunSpec {
-        id: RunId::generate(at, u32::try_from(chance >> 32).unwrap_or_default()),
+        id: RunId::generate(at, chance),
         dag: pipeline.id.clone(),
         version: pipeline.version.hash.clone(),
         params: Json("{}".into()),

@@ -52,7 +52,7 @@ tasks:
 YAML
 
 # The server lives as long as this one uses it.
-coproc held { "$runner" db url --hold bench 2>/dev/null; }
+coproc held { exec "$runner" db url --hold bench 2>/dev/null; }
 read -r url <&"${held[0]}"
 "$runner" trigger --quiet tables >/dev/null
 

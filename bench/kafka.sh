@@ -91,7 +91,7 @@ awk -v rows="$messages" 'BEGIN {
 }' >messages.ndjson
 
 # The servers live as long as these use them.
-coproc held { "$runner" db url --hold bench 2>/dev/null; }
+coproc held { exec "$runner" db url --hold bench 2>/dev/null; }
 read -r url <&"${held[0]}"
 if [ -n "${KAFKA_BROKERS:-}" ]; then
     brokers=$KAFKA_BROKERS

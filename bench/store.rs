@@ -22,7 +22,7 @@ fn at(micros: i64) -> Timestamp {
 }
 
 fn run_id(number: u32) -> RunId {
-    RunId::generate(at(i64::from(number) * 1000), number)
+    RunId::generate(at(i64::from(number) * 1000), u64::from(number))
 }
 
 fn new_run(number: u32) -> Result<NewRun, Box<dyn std::error::Error>> {

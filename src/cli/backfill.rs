@@ -10,12 +10,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use super::arguments::Backfill;
+use super::attend::{Attended, Signals, attend, kill};
 use super::context::{Context, runtime};
-use super::trigger::{Signals, kill};
 use super::{Mistake, engage, exit, look};
 use crate::daemon::clock::now;
 use crate::daemon::schedule::DaemonLock;
-use crate::daemon::{self, Beginning, Control, NewRun, News, begin, is_alive, ring};
+use crate::daemon::{self, Beginning, NewRun, News, begin, is_alive, ring};
 use crate::model::{RunState, TriggerKind};
 use crate::spec::{Pipeline, Project};
 use crate::store::{CommandKind, Owner, RunStore};
@@ -130,36 +130,9 @@ async fn here(
         runs,
         parallel: usize::from(command.parallel),
     };
-    let mut signals = Signals::new()?;
-    let mut interrupts = 0;
-    let mut killed = false;
-    {
-        let work = backfill.run();
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                ended = &mut work => {
-                    ended?;
-                    break;
-                }
-                Some(news) = heard.recv() => progress.news(news)?,
-                () = signals.interrupted() => {
-                    interrupts += 1;
-                    if interrupts > 1 {
-                        killed = true;
-                        break;
-                    }
-                    writeln!(anstream::stderr(), "cancelling; ^C again kills")?;
-                    let _ = control.send(Control::CancelAll);
-                }
-            }
-        }
-    }
-    if killed {
+    let attended = attend(backfill.run(), &control, &mut heard, progress).await?;
+    if attended == Attended::Killed {
         kill(backfill.host).await;
-    }
-    while let Ok(news) = heard.try_recv() {
-        progress.news(news)?;
     }
     Ok(())
 }

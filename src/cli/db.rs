@@ -3,8 +3,8 @@
 use std::io::{ErrorKind, Write as _};
 
 use super::arguments::{Db, DbCommand, DbUrl};
+use super::attend::Signals;
 use super::context::{Context, runtime, unknown};
-use super::trigger::Signals;
 use super::{Mistake, exit, look};
 use crate::connection::{Access, Database};
 use crate::spec::Project;

@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use super::arguments::{Exchange as Arguments, Rate};
+use super::attend::Signals;
 use super::context::runtime;
-use super::trigger::Signals;
 use super::{exit, look};
 use crate::daemon::clock::clock;
 use crate::exchange::{Exchange, ExchangeOptions, RateMode};

@@ -6,9 +6,10 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::attend::Signals;
 use super::context::Context;
 use super::live::View;
-use super::trigger::{Signals, watch};
+use super::trigger::watch;
 use super::{engage, exit};
 use crate::daemon::clock::now;
 use crate::daemon::{News, is_alive, ring};
@@ -40,7 +41,7 @@ pub async fn follow<W: Write>(
         // Asked before the tasks: what it ended with is among them.
         let is_over = row.state.is_finished() && !is_awaited(store.as_ref(), &row).await?;
         for news in seen.look(store.as_ref(), &row).await? {
-            view.news(news)?;
+            view.take(news)?;
         }
         if is_over {
             view.end()?;
@@ -56,7 +57,7 @@ pub async fn follow<W: Write>(
             )?;
             let resumed = host.resume(stored).await;
             resumed.map_err(|reason| anyhow::anyhow!("run {run} can't go on: {reason}"))?;
-            return watch(host, run, view, heard).await;
+            return watch(host, view, heard).await;
         }
         view.draw(now())?;
         let pause = LOOK.max(began.elapsed() * PART);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::daemon::News;
+use crate::daemon::clock::now;
 use crate::document::units::format_duration;
 use crate::model::{
     AttemptOutcome, FailureCause, Outcome, RunId, RunSpec, RunState, TaskIndex, TaskRunId,
@@ -14,6 +15,7 @@ use crate::model::{
 use crate::spec::Pipeline;
 use crate::task::{Metrics, Progress};
 
+use super::attend::Show;
 use super::look;
 
 /// Tasks shown at work at a time; the others are counted.
@@ -71,6 +73,16 @@ struct Counts {
     cancelled: usize,
 }
 
+impl<W: Write> Show for View<W> {
+    fn news(&mut self, news: News) -> std::io::Result<()> {
+        self.take(news)
+    }
+
+    fn frame(&mut self) -> std::io::Result<()> {
+        self.draw(now())
+    }
+}
+
 impl<W: Write> View<W> {
     /// A view of one run.
     pub fn new(out: W, live: bool, quiet: bool, spec: &RunSpec, pipeline: Arc<Pipeline>) -> Self {
@@ -106,7 +118,7 @@ impl<W: Write> View<W> {
     }
 
     /// Takes in what happened.
-    pub fn news(&mut self, news: News) -> std::io::Result<()> {
+    pub fn take(&mut self, news: News) -> std::io::Result<()> {
         match news {
             News::Started { attempt, progress } if attempt.run == self.run => {
                 if let Some(working) = self.working.get_mut(&attempt.task_run) {

@@ -93,7 +93,7 @@ async fn go_on(taken: Taken, run: &RunRow) -> anyhow::Result<()> {
             let live = Context::is_terminal();
             let mut view = View::new(out, live, false, &spec, pipeline.clone());
             view.head(&head(&pipeline, &spec))?;
-            watch(host, &run.id, view, heard).await?;
+            watch(host, view, heard).await?;
         }
         _ => host.run_until_idle().await?,
     }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod as_json;
+mod attend;
 mod backfill;
 mod bars;
 mod cancel;

@@ -4,13 +4,14 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::arguments::Resume;
+use super::attend::{Attended, Show, attend, kill};
 use super::context::{Context, runtime};
 use super::live::View;
 use super::output::Lenient;
-use super::trigger::{Signals, adopt, exit_code, head, kill, watch};
+use super::trigger::{adopt, exit_code, head, watch};
 use super::{Mistake, engage, exit, find, look, moment};
 use crate::daemon::clock::now;
-use crate::daemon::{Control, Host, News};
+use crate::daemon::{Host, News};
 use crate::model::{RunId, RunState, Transition};
 use crate::spec::Project;
 use crate::store::{RunRow, RunStore};
@@ -97,7 +98,7 @@ async fn watch_one(
     let live = Context::is_terminal();
     let mut view = View::new(out, live, command.quiet, &spec, pipeline.clone());
     view.head(&head(&pipeline, &spec))?;
-    watch(host, run, view, heard).await
+    watch(host, view, heard).await
 }
 
 /// Works until all have ended, with a line for each.
@@ -118,36 +119,9 @@ async fn watch_all(
         worst: RunState::Success,
     };
     let control = host.control();
-    let mut signals = Signals::new()?;
-    let mut interrupts = 0;
-    let mut killed = false;
-    {
-        let work = host.run_until_idle();
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                ended = &mut work => {
-                    ended?;
-                    break;
-                }
-                Some(news) = heard.recv() => shown.news(news)?,
-                () = signals.interrupted() => {
-                    interrupts += 1;
-                    if interrupts > 1 {
-                        killed = true;
-                        break;
-                    }
-                    writeln!(anstream::stderr(), "cancelling; ^C again kills")?;
-                    let _ = control.send(Control::CancelAll);
-                }
-            }
-        }
-    }
-    if killed {
+    let attended = attend(host.run_until_idle(), &control, &mut heard, &mut shown).await?;
+    if attended == Attended::Killed {
         kill(host).await;
-    }
-    while let Ok(news) = heard.try_recv() {
-        shown.news(news)?;
     }
     Ok(exit_code(shown.worst))
 }
@@ -160,7 +134,7 @@ struct Ends<W: Write> {
     worst: RunState,
 }
 
-impl<W: Write> Ends<W> {
+impl<W: Write> Show for Ends<W> {
     fn news(&mut self, news: News) -> std::io::Result<()> {
         match news {
             News::Run { spec, .. } => {

@@ -76,7 +76,7 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
             let mistake = format!("run {} can't go on: {reason}", run.id);
             return Err(Mistake::new(mistake).into());
         }
-        let state = watch(host, &run.id, view, heard).await?;
+        let state = watch(host, view, heard).await?;
         store.close().await;
         Ok(exit_code(state))
     })

@@ -6,9 +6,9 @@ use std::io::Write as _;
 use serde_json::json;
 
 use super::arguments::{Format, Topic as Arguments};
+use super::attend::Signals;
 use super::context::{Context, runtime, unknown};
 use super::table::{self, Cell, Column};
-use super::trigger::Signals;
 use super::{Mistake, exit, look, output, topic_messages};
 use crate::connection::kafka::{Bounds, KafkaCluster, KafkaError, Topic};
 use crate::spec::Project;

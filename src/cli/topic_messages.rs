@@ -8,8 +8,8 @@ use chrono::DateTime;
 use serde_json::{Value as Json, json};
 
 use super::arguments::{Format, Topic as Arguments};
+use super::attend::Signals;
 use super::topic::{count, failed};
-use super::trigger::Signals;
 use super::{Mistake, exit, look, moment, output};
 use crate::connection::kafka::{
     Bounds, ConsumerOptions, KafkaCluster, KafkaConsumer, KafkaError, Message, Partition, Polled,

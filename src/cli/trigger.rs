@@ -3,29 +3,26 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono_tz::Tz;
 use serde_json::Value as Json;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::arguments::Trigger;
+use super::attend::{Attended, attend, kill};
 use super::context::{Context, unknown};
 use super::live::View;
 use super::output::Lenient;
 use super::{Mistake, engage, exit, follow, look, moment};
 use crate::daemon::clock::now;
 use crate::daemon::schedule::DaemonLock;
-use crate::daemon::{Beginning, Control, Host, NewRun, News, begin, is_alive, ring};
+use crate::daemon::{Beginning, Host, NewRun, News, begin, is_alive, ring};
 use crate::model::{
     DagId, DataInterval, Json as JsonText, RunId, RunSpec, RunState, TaskIndex, Timestamp,
     TriggerKind,
 };
 use crate::spec::{Hook, Pipeline, Project};
 use crate::store::{Owner, RunStore};
-
-/// Between two frames of the live view.
-const FRAME: Duration = Duration::from_millis(100);
 
 pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
     let (project, pipeline) = context.pipeline(&command.dag)?;
@@ -54,7 +51,6 @@ pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
                 pipeline.id
             )?;
         }
-        let id = spec.id.clone();
         let new = NewRun {
             spec: spec.clone(),
             pipeline: pipeline.clone(),
@@ -69,7 +65,7 @@ pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
             pipeline.clone(),
         );
         view.head(&head(&pipeline, &spec))?;
-        let state = watch(host, &id, view, heard).await?;
+        let state = watch(host, view, heard).await?;
         store.close().await;
         Ok(exit_code(state))
     })
@@ -164,83 +160,16 @@ pub async fn adopt(
 /// Works until all runs have ended, showing one of them. ^C cancels, a second one kills.
 pub async fn watch<W: std::io::Write>(
     mut host: Host,
-    run: &RunId,
     mut view: View<W>,
     mut heard: UnboundedReceiver<News>,
 ) -> anyhow::Result<RunState> {
     let control = host.control();
-    let mut interrupts = 0;
-    let mut frames = tokio::time::interval(FRAME);
-    frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let mut signals = Signals::new()?;
-    let mut killed = false;
-    {
-        let work = host.run_until_idle();
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                ended = &mut work => {
-                    ended?;
-                    break;
-                }
-                news = heard.recv() => {
-                    if let Some(news) = news {
-                        view.news(news)?;
-                    }
-                }
-                _ = frames.tick() => view.draw(now())?,
-                () = signals.interrupted() => {
-                    interrupts += 1;
-                    if interrupts > 1 {
-                        killed = true;
-                        break;
-                    }
-                    writeln!(anstream::stderr(), "cancelling; ^C again kills")?;
-                    let _ = control.send(Control::CancelAll);
-                }
-            }
-        }
-    }
-    if killed {
+    let attended = attend(host.run_until_idle(), &control, &mut heard, &mut view).await?;
+    if attended == Attended::Killed {
         kill(host).await;
     }
-    while let Ok(news) = heard.try_recv() {
-        view.news(news)?;
-    }
-    let _ = run;
     view.end()?;
     Ok(view.state())
-}
-
-/// Ends this process with all its children, at once; its runs can be resumed.
-pub async fn kill(mut host: Host) -> ! {
-    host.kill().await;
-    std::process::exit(i32::from(exit::INTERRUPTED))
-}
-
-/// ^C and SIGTERM.
-pub struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    /// Takes them over from now on.
-    pub fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    /// Waits for one.
-    pub async fn interrupted(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 /// The first line of a run.

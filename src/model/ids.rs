@@ -142,13 +142,18 @@ name!(
 const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 impl RunId {
-    /// A run id from the time of its creation and 20 random bits: nine characters of milliseconds
-    /// since the Unix epoch and four of chance, so that ids sort by time.
+    /// How much chance is in a run id.
+    pub const CHANCE_BITS: u32 = 40;
+
+    /// A run id from the time of its creation and 40 bits of chance: nine characters of
+    /// milliseconds since the Unix epoch and eight of chance, so that ids sort by time. Ids of
+    /// earlier versions have four of chance and sort among them.
     #[must_use]
-    pub fn generate(now: chrono::DateTime<chrono::Utc>, random: u32) -> Self {
+    pub fn generate(now: chrono::DateTime<chrono::Utc>, chance: u64) -> Self {
         let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
-        let bits = (u128::from(millis) << 20) | u128::from(random & 0xf_ffff);
-        let text: String = (0..13)
+        let chance = chance & ((1 << Self::CHANCE_BITS) - 1);
+        let bits = (u128::from(millis) << Self::CHANCE_BITS) | u128::from(chance);
+        let text: String = (0..17)
             .rev()
             .map(|position| char::from(BASE32[((bits >> (5 * position)) & 31) as usize]))
             .collect();
@@ -166,5 +171,27 @@ impl TaskIndex {
     #[must_use]
     pub fn get(self) -> usize {
         self.0 as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_ids_sort_by_time_whatever_their_chance() {
+        let at = |millis| chrono::DateTime::from_timestamp_millis(millis).unwrap_or_default();
+        let now = 1_795_281_684_123;
+        let ids = [
+            // An id of an earlier version.
+            RunId("1m7yqv76e13m8".into()),
+            RunId::generate(at(now), 0),
+            RunId::generate(at(now), 1),
+            RunId::generate(at(now), u64::MAX),
+            RunId::generate(at(now + 1), 0),
+        ];
+        assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+        assert_eq!(ids[3].as_str().len(), 17);
+        assert!(ids[3].as_str().ends_with("zzzzzzzz"));
     }
 }

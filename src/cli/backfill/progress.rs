@@ -8,6 +8,7 @@ use anstream::AutoStream;
 use super::plan::{Due, Plan, words};
 use super::{of_end, state_word};
 use crate::cli::arguments::Backfill;
+use crate::cli::attend::Show;
 use crate::cli::output::Lenient;
 use crate::cli::trigger::exit_code;
 use crate::cli::{exit, look, moment};
@@ -29,6 +30,21 @@ pub struct Progress {
     here: HashMap<RunId, (DataInterval, Timestamp)>,
     success: usize,
     others: Vec<RunState>,
+}
+
+impl Show for Progress {
+    /// What a run of this process is told of.
+    fn news(&mut self, news: News) -> std::io::Result<()> {
+        if let Some((run, state, at)) = of_end(&news) {
+            let known = self.here.remove(run);
+            let (interval, began) = known.map_or((None, at), |(of, began)| (Some(of), began));
+            return self.line(run, state, interval, began, at);
+        }
+        if let News::Run { spec, .. } = news {
+            self.here.insert(spec.id.clone(), (spec.interval, now()));
+        }
+        Ok(())
+    }
 }
 
 impl Progress {
@@ -72,19 +88,6 @@ impl Progress {
             write!(self.out, "  {faint}{count} more have a run{faint:#}")?;
         }
         writeln!(self.out)
-    }
-
-    /// What a run of this process is told of.
-    pub fn news(&mut self, news: News) -> std::io::Result<()> {
-        if let Some((run, state, at)) = of_end(&news) {
-            let known = self.here.remove(run);
-            let (interval, began) = known.map_or((None, at), |(of, began)| (Some(of), began));
-            return self.line(run, state, interval, began, at);
-        }
-        if let News::Run { spec, .. } = news {
-            self.here.insert(spec.id.clone(), (spec.interval, now()));
-        }
-        Ok(())
     }
 
     /// A run of another process has ended.

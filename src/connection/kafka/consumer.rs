@@ -56,10 +56,14 @@ pub struct KafkaConsumer {
     client: Client<BaseConsumer<Context<Rebalancing>>>,
 }
 
-/// 16 MiB are enough for what a broker gives in a tenth of a second; the library would take 64 MiB
-/// for each consumer.
+/// What waits is little, and asked for as soon as there is room. The library keeps 100,000 messages
+/// and 64 MiB by default, with 300 bytes of its own for each message, and rests a whole second
+/// whenever it has them: a reader that is faster than that waits most of its time.
 const DEFAULTS: &[(&str, &str)] = &[
+    ("queued.min.messages", "20000"),
     ("queued.max.messages.kbytes", "16384"),
+    ("fetch.queue.backoff.ms", "10"),
+    ("fetch.message.max.bytes", "262144"),
     ("fetch.max.bytes", "16777216"),
     // Rebalances shall not wait for a consumer that was killed any longer than this.
     ("session.timeout.ms", "10000"),
@@ -165,6 +169,14 @@ impl KafkaConsumer {
         let committed = self.client.commit(&list, mode);
         drop(list);
         committed.map_err(|error| self.error("commit", &error))
+    }
+
+    /// Waits until the group's coordinator answers, at most for this time. One that has just begun
+    /// refuses members for some milliseconds, after which the library rests for three seconds.
+    pub fn await_group(&self, partition: &Partition, patience: Duration) {
+        let list = partitions::list_of_partitions(std::slice::from_ref(partition));
+        // Whoever joins the group hears what is wrong, and says it.
+        let _ = self.client.committed_offsets(list, patience);
     }
 
     /// Where the group stands in these partitions, where it stands anywhere.

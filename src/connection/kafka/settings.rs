@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 
 use crate::secret::Secret;
 
@@ -91,6 +92,10 @@ impl Settings {
         }
         for (name, value) in self.protocol() {
             config.set(name, value);
+        }
+        if self.properties.contains_key("debug") {
+            // Otherwise the binding tells the library to keep to itself what was asked for.
+            config.set_log_level(RDKafkaLogLevel::Debug);
         }
         config.set("bootstrap.servers", brokers);
         config

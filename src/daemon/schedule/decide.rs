@@ -1,6 +1,5 @@
 //! What the planner decides, as runs and rows.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Scheduler;
@@ -17,7 +16,6 @@ impl Scheduler {
     /// Makes decisions durable, then acts on them. Events that follow for the planner are kept.
     pub(super) async fn carry_out(&mut self, decisions: Vec<Decision>) -> Result<(), StoreError> {
         let mut decided = Decided::default();
-        let mut ids = HashSet::new();
         let mut pipelines: Vec<Arc<Pipeline>> = Vec::new();
         let mut cancelled = Vec::new();
         let now = self.host.now();
@@ -28,14 +26,7 @@ impl Scheduler {
                         self.found.push(PlanEvent::NotBegun { dag });
                         continue;
                     };
-                    // Of thousands in one millisecond two may draw the same id.
-                    let spec = loop {
-                        match run_spec(pipeline, occurrence.clone(), now) {
-                            Ok(spec) if !ids.insert(spec.id.clone()) => {}
-                            other => break other,
-                        }
-                    };
-                    match spec {
+                    match run_spec(pipeline, occurrence, now) {
                         Ok(spec) => {
                             let owner = self.host.owner().clone();
                             decided.runs.push(NewRun { spec, owner });

@@ -74,6 +74,8 @@ pub(in crate::task) struct Reader {
 const IN_FLIGHT: usize = 1;
 /// How long the thread may look away from its commands.
 const GLANCE: Duration = Duration::from_millis(50);
+/// How long a group's coordinator may take to come up.
+const FIRST_ANSWER: Duration = Duration::from_secs(2);
 
 impl Reader {
     /// Begins to read.
@@ -100,7 +102,6 @@ impl Reader {
             reading.batch,
             reading.count,
         ));
-        consumer.subscribe(&[&topic], hand.clone())?;
         std::thread::spawn(move || {
             // Whoever doesn't listen any more knows that it ends.
             let (Ok(()) | Err(Deaf)) = read(&consumer, &hand, &orders, &reading);
@@ -166,11 +167,15 @@ impl Reader {
 
 fn read(
     consumer: &KafkaConsumer,
-    hand: &Hand,
+    hand: &Arc<Hand>,
     orders: &Receiver<Command>,
     reading: &Reading,
 ) -> Result<(), Deaf> {
     let started = Instant::now();
+    consumer.await_group(&Partition::new(&reading.topic, 0), FIRST_ANSWER);
+    if let Err(error) = consumer.subscribe(&[&reading.topic], hand.clone()) {
+        return hand.tell(Event::Failed(error));
+    }
     // Since when a message waits.
     let mut waiting: Option<Instant> = None;
     let mut ended = false;

@@ -75,7 +75,7 @@ impl Scene {
         let params = pipeline.params.bind(&[]).unwrap();
         let now = now();
         let spec = RunSpec {
-            id: RunId::generate(now, u32::try_from(random() >> 32).unwrap()),
+            id: RunId::generate(now, random()),
             dag: pipeline.id.clone(),
             version: pipeline.version.hash.clone(),
             params: Json(serde_json::Value::Object(params).to_string().into()),
