@@ -11,7 +11,7 @@ use super::notifications::NoTasks;
 use super::params::Params;
 use super::read_pipeline::Context;
 use super::reading::check_env;
-use crate::document::{Diagnostic, FromNode, Map, Node, Report, Span, Value, nearest};
+use crate::document::{Diagnostic, Entry, FromNode, Map, Node, Report, Span, Value, nearest};
 use crate::model::TaskId;
 use crate::task::Surroundings;
 use crate::template::{Shape, TemplateValue};
@@ -181,8 +181,8 @@ fn kind_of(node: &Node, report: &mut Report) -> Option<(&'static Kind, Span)> {
         );
         return None;
     };
-    let named = |entry: &&crate::document::Entry| names.contains(&&*entry.key.value);
-    let mut found = entries.iter().filter(named);
+    let names_kind = |entry: &&Entry| names.contains(&&*entry.key.value);
+    let mut found = entries.iter().filter(names_kind);
     let kind = found.next();
     if let (Some(first), Some(second)) = (kind, found.next()) {
         let (one, other) = (&first.key.value, &second.key.value);

@@ -205,13 +205,11 @@ impl RowWatch {
         let database = self.around.connections.database(name);
         let database =
             database.ok_or_else(|| WatchError(format!("connection `{name}` is no database")))?;
-        match tokio::time::timeout(PATIENCE, self.ask(database)).await {
-            Ok(rows) => rows.map_err(|reason| WatchError(format!("`{name}`: {reason}"))),
-            Err(_) => {
-                let patience = format_duration(PATIENCE);
-                Err(WatchError(format!("`{name}`: no answer within {patience}")))
-            }
-        }
+        let Ok(rows) = tokio::time::timeout(PATIENCE, self.ask(database)).await else {
+            let patience = format_duration(PATIENCE);
+            return Err(WatchError(format!("`{name}`: no answer within {patience}")));
+        };
+        rows.map_err(|reason| WatchError(format!("`{name}`: {reason}")))
     }
 
     async fn ask(&self, database: &dyn Database) -> Result<Vec<JsonMap<String, Json>>, String> {

@@ -165,13 +165,12 @@ impl TopicWatch {
                 From::Latest if !is_known => bounds.high,
                 From::Latest | From::Earliest => bounds.low,
             };
-            let next = match self.stands.get(&name) {
+            let next = if let Some(next) = self.stands.get(&name) {
                 // Some may be gone by now.
-                Some(next) => (*next).max(bounds.low),
-                None => {
-                    new.push((name.clone(), first));
-                    first
-                }
+                (*next).max(bounds.low)
+            } else {
+                new.push((name.clone(), first));
+                first
             };
             self.stands.insert(name, next);
             starts.push((partition, Start::Offset(next)));
