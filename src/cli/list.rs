@@ -7,11 +7,12 @@ use serde_json::json;
 use super::arguments::{Format, List};
 use super::context::{Context, runtime};
 use super::table::{self, Cell, Column};
-use super::why::starts;
-use super::{as_json, exit, find, look, moment, output};
+use super::{exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::document::Severity;
 use crate::model::DagId;
+use crate::operate::shape;
+use crate::operate::why::{starts, triggers};
 use crate::spec::{Loaded, Pipeline};
 use crate::store::{RunFilter, RunRow};
 
@@ -201,9 +202,9 @@ fn entry_json(entry: &Entry<'_>) -> serde_json::Value {
         "tags": pipeline.tags,
         "schedule": pipeline.schedule.as_ref().map(crate::model::Schedule::describe),
         "after": pipeline.after.names().collect::<Vec<_>>(),
-        "triggers": as_json::triggers(pipeline),
+        "triggers": triggers(pipeline),
         "tasks": pipeline.tasks.len(),
         "version": pipeline.version.hash,
-        "last_run": last.map(|(run, interrupted)| as_json::run(run, *interrupted)),
+        "last_run": last.map(|(run, interrupted)| shape::Run::new(run, *interrupted).json()),
     })
 }

@@ -12,6 +12,7 @@ use crate::model::{
     AttemptOutcome, FailureCause, Outcome, RunId, RunSpec, RunState, TaskIndex, TaskRunId,
     TaskState, Timestamp, Transition,
 };
+use crate::operate::words::moved;
 use crate::spec::Pipeline;
 use crate::task::{Metrics, Progress};
 
@@ -501,26 +502,6 @@ impl Counts {
             .collect();
         words.join(", ")
     }
-}
-
-/// Rows and bytes, and the rate of what took long enough to have one.
-pub fn moved(rows: u64, bytes: u64, took: Duration) -> Option<String> {
-    let mut facts = Vec::new();
-    if rows > 0 {
-        let noun = if rows == 1 { "row" } else { "rows" };
-        facts.push(format!("{} {noun}", look::count(rows)));
-    }
-    if bytes > 0 {
-        facts.push(look::bytes(bytes));
-        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        if millis >= 500 {
-            facts.push(format!(
-                "{}/s",
-                look::bytes(bytes.saturating_mul(1000) / millis)
-            ));
-        }
-    }
-    (!facts.is_empty()).then(|| facts.join("  "))
 }
 
 fn first_line(message: &str) -> &str {

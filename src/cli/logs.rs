@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::arguments::{Format, Logs};
+use super::arguments::{Format, Logs as Arguments};
 use super::context::{Context, runtime};
 use super::{Mistake, engage, exit, find, look, moment, output};
 use crate::daemon::clock::now;
-use crate::model::{AttemptId, TaskId, TaskIndex, TaskRunId, Timestamp};
+use crate::model::{TaskIndex, Timestamp};
+use crate::operate::log::{self, LogFile, Logs};
 use crate::store::{DagVersion, RunRow, RunStore};
-use crate::task::log_path;
 
 /// Between two looks at files that may grow.
 const LOOK: Duration = Duration::from_millis(100);
@@ -23,7 +23,7 @@ const LOOKS: u32 = 3;
 /// The longest column of names.
 const NAME_WIDTH: usize = 32;
 
-pub fn run(context: &Context, command: &Logs) -> anyhow::Result<u8> {
+pub fn run(context: &Context, command: &Arguments) -> anyhow::Result<u8> {
     context.require_project()?;
     runtime()?.block_on(async {
         let store = context.store().await?;
@@ -64,61 +64,24 @@ pub fn run(context: &Context, command: &Logs) -> anyhow::Result<u8> {
     })
 }
 
-/// A log of one attempt.
-#[derive(Debug, Clone)]
-struct LogFile {
-    path: PathBuf,
-    id: TaskRunId,
-    task: String,
-    attempt: u32,
-    /// Nothing in it is older.
-    started: Timestamp,
-}
-
 /// What the command line chooses.
 struct Chosen<'a> {
     state: &'a Path,
     run: &'a RunRow,
     version: &'a DagVersion,
     task: Option<TaskIndex>,
-    command: &'a Logs,
+    command: &'a Arguments,
 }
 
 impl Chosen<'_> {
     /// The logs, in the order of their tasks.
     async fn files(&self, store: &dyn RunStore) -> anyhow::Result<Vec<LogFile>> {
-        let rows = store.task_runs(&self.run.id).await?;
-        let rows = rows.iter().filter(|row| {
-            row.attempts > 0
-                && self.task.is_none_or(|task| task == row.id.task)
-                && (self.command.item.is_none() || row.id.item == self.command.item)
-        });
-        let mut files = Vec::new();
-        for row in rows {
-            let attempt = self.command.attempt.unwrap_or(row.attempts);
-            if attempt == 0 || attempt > row.attempts {
-                continue;
-            }
-            let name = self.version.tasks.get(row.id.task.get());
-            let Some(task) = name.and_then(|name| TaskId::new(name).ok()) else {
-                continue;
-            };
-            let id = AttemptId {
-                run: self.run.id.clone(),
-                task_run: row.id,
-                generation: row.generation,
-                number: attempt,
-                fence: 0,
-            };
-            files.push(LogFile {
-                path: self.state.join(log_path(&id, &task)),
-                id: row.id,
-                task: task.to_string(),
-                attempt,
-                started: row.started.unwrap_or(self.run.created),
-            });
-        }
-        Ok(files)
+        let chosen = Logs {
+            task: self.task,
+            item: self.command.item,
+            attempt: self.command.attempt,
+        };
+        Ok(log::files(self.state, store, self.run, self.version, chosen).await?)
     }
 
     /// A mistake when what was named has no log.

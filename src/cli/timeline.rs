@@ -10,14 +10,15 @@ use super::arguments::{Format, Timeline};
 use super::bars::{self, Height, Lane, Mark, Stretch};
 use super::context::{Context, runtime};
 use super::next::chosen;
-use super::why::plural;
-use super::{Mistake, as_json, exit, find, look, moment, output};
+use super::{Mistake, exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::document::units::format_duration;
-use crate::model::{
-    AttemptOutcome, DagId, Outcome, RunState, TaskIndex, TaskRunId, TaskState, Timestamp,
-};
-use crate::store::{AttemptRow, RunFilter, RunRow, RunStore, SkippedTicks, TaskRunRow};
+use crate::model::{DagId, Outcome, RunState, TaskIndex, TaskState, Timestamp};
+use crate::operate::course::{Course, Try};
+use crate::operate::shape;
+use crate::operate::tone::Tone;
+use crate::operate::words::plural;
+use crate::store::{RunFilter, RunRow, RunStore, SkippedTicks, TaskRunRow};
 
 /// Runs older than the beginning that are looked through for some that reach into it.
 const OLDER: u32 = 200;
@@ -121,7 +122,7 @@ async fn all(
         let skipped: Vec<Json> = skipped.collect();
         let runs: Vec<Json> = runs
             .iter()
-            .map(|(row, gone)| as_json::run(row, *gone))
+            .map(|(row, gone)| shape::Run::new(row, *gone).json())
             .collect();
         let json = json!({
             "since": moment::utc(since),
@@ -246,18 +247,17 @@ async fn one_run(
         Err(_) => Vec::new(),
     };
     let until = row.finished.unwrap_or(now);
+    let tasks = store.task_runs(&row.id).await?;
+    let attempts = store.attempts(&row.id, None).await?;
     let chart = Chart {
-        tasks: store.task_runs(&row.id).await?,
-        attempts: store.attempts(&row.id, None).await?,
+        course: Course::new((&row, interrupted), needs, &tasks, &attempts, now),
+        tasks,
         names: version.tasks,
-        needs,
-        created: row.created,
-        until,
         interrupted,
     };
     let mut out = output::stdout();
     if format == Format::Json {
-        let mut json = as_json::run(&row, interrupted);
+        let mut json = shape::Run::new(&row, interrupted).json();
         if let Json::Object(json) = &mut json {
             json.insert("tasks".to_owned(), chart.json().into());
         }
@@ -290,68 +290,22 @@ async fn one_run(
 }
 
 struct Chart {
+    course: Course,
     tasks: Vec<TaskRunRow>,
-    attempts: Vec<AttemptRow>,
     names: Vec<String>,
-    needs: Vec<Vec<TaskIndex>>,
-    created: Timestamp,
-    until: Timestamp,
     interrupted: bool,
 }
 
-/// One attempt, or the one that runs.
-struct Try {
-    from: Timestamp,
-    until: Timestamp,
-    mark: Mark,
+fn mark(tone: Tone) -> Mark {
+    match tone {
+        Tone::Success | Tone::Skipped => Mark::Done,
+        Tone::Failed => Mark::Failed,
+        Tone::Running => Mark::Running,
+        _ => Mark::Cancelled,
+    }
 }
 
 impl Chart {
-    /// When a task had all it needed: nothing but a free slot was missing.
-    fn ready(&self, task: TaskIndex) -> Timestamp {
-        let needs = self.needs.get(task.get()).into_iter().flatten();
-        let ends = needs.filter_map(|need| self.ended(*need));
-        ends.max().unwrap_or(self.created).max(self.created)
-    }
-
-    fn ended(&self, task: TaskIndex) -> Option<Timestamp> {
-        let own = TaskRunId { task, item: None };
-        let row = self.tasks.iter().find(|row| row.id == own)?;
-        match &row.state {
-            TaskState::Finished { at, .. } => Some(*at),
-            _ => None,
-        }
-    }
-
-    fn tries(&self, id: TaskRunId) -> Vec<Try> {
-        let ended = self.attempts.iter().filter(|attempt| attempt.id == id);
-        let mut tries: Vec<Try> = ended
-            .map(|attempt| Try {
-                from: attempt.started,
-                until: attempt.finished,
-                mark: match attempt.result.outcome {
-                    AttemptOutcome::Success | AttemptOutcome::Skipped => Mark::Done,
-                    AttemptOutcome::Failed { .. } => Mark::Failed,
-                    AttemptOutcome::Cancelled => Mark::Cancelled,
-                },
-            })
-            .collect();
-        let row = self.tasks.iter().find(|row| row.id == id);
-        if let Some(TaskState::Running { started, .. }) = row.map(|row| &row.state) {
-            tries.push(Try {
-                from: *started,
-                until: self.until,
-                mark: if self.interrupted {
-                    Mark::Cancelled
-                } else {
-                    Mark::Running
-                },
-            });
-        }
-        tries.sort_by_key(|one| one.from);
-        tries
-    }
-
     fn lanes(&self) -> Vec<Lane> {
         let mut by_task: BTreeMap<TaskIndex, Vec<&TaskRunRow>> = BTreeMap::new();
         for row in &self.tasks {
@@ -376,10 +330,10 @@ impl Chart {
     }
 
     fn lane(&self, row: &TaskRunRow, name: String) -> Lane {
-        let tries = self.tries(row.id);
+        let tries = self.course.tries(row.id);
         let mut stretches = Vec::new();
-        let mut free = self.ready(row.id.task);
-        for one in &tries {
+        let mut free = self.course.ready(row.id.task);
+        for one in tries {
             if one.from > free {
                 stretches.push(Stretch {
                     from: free,
@@ -390,14 +344,14 @@ impl Chart {
             stretches.push(Stretch {
                 from: one.from,
                 until: one.until,
-                mark: one.mark,
+                mark: mark(one.tone),
             });
             free = one.until;
         }
         let mut facts = Vec::new();
         if let (Some(first), Some(last)) = (tries.first(), tries.last()) {
             facts.push((moment::took(first.from, last.until), Style::new()));
-            let waited = first.from - self.ready(row.id.task);
+            let waited = first.from - self.course.ready(row.id.task);
             // What is shorter is the machinery itself.
             if waited >= chrono::TimeDelta::milliseconds(100) {
                 let waited = format_duration(waited.to_std().unwrap_or_default());
@@ -437,13 +391,14 @@ impl Chart {
     fn group(&self, row: &TaskRunRow, rows: &[&TaskRunRow], name: &str) -> Lane {
         let mut lane = self.lane(row, name.to_owned());
         let items: Vec<_> = rows.iter().filter(|row| row.id.item.is_some()).collect();
-        let tries: Vec<Try> = items.iter().flat_map(|row| self.tries(row.id)).collect();
+        let tries = items.iter().flat_map(|row| self.course.tries(row.id));
+        let tries: Vec<Try> = tries.copied().collect();
         lane.stretches = tries
             .iter()
             .map(|one| Stretch {
                 from: one.from,
                 until: one.until,
-                mark: one.mark,
+                mark: mark(one.tone),
             })
             .collect();
         let first = tries.iter().map(|one| one.from).min();
@@ -459,11 +414,11 @@ impl Chart {
 
     fn json(&self) -> Vec<Json> {
         let task = |row: &TaskRunRow| {
-            let tries = self.tries(row.id).into_iter().map(|one| {
+            let tries = self.course.tries(row.id).iter().map(|one| {
                 json!({
                     "started": moment::utc(one.from),
                     "finished": moment::utc(one.until),
-                    "outcome": match one.mark {
+                    "outcome": match mark(one.tone) {
                         Mark::Done => "success",
                         Mark::Failed => "failed",
                         Mark::Cancelled => "cancelled",
@@ -474,8 +429,8 @@ impl Chart {
             json!({
                 "task": self.names.get(row.id.task.get()),
                 "item": row.id.item,
-                "state": as_json::task_state(&row.state),
-                "ready": moment::utc(self.ready(row.id.task)),
+                "state": shape::task_state(&row.state),
+                "ready": moment::utc(self.course.ready(row.id.task)),
                 "attempts": tries.collect::<Vec<_>>(),
             })
         };

@@ -1,5 +1,6 @@
 //! Run state, durable. Only this room knows SQL for it. See `docs/store.md`.
 
+mod account;
 mod change;
 mod faulty;
 mod memory;
@@ -10,6 +11,7 @@ mod run_store;
 mod sqlite;
 mod words;
 
+pub use account::{Access, AccessKind, Account, AccountStore, Claim, Deed, Role, Scope};
 pub use faulty::{Faults, Faulty};
 pub use memory::MemoryStore;
 pub use notice::{Admission, Failing, Notice, NoticeLimit};

@@ -340,6 +340,8 @@ pub enum StoreError {
     Fenced { run: RunId },
     #[error("run `{0}` doesn't exist")]
     UnknownRun(RunId),
+    #[error("account `{0}` doesn't exist")]
+    UnknownAccount(String),
     #[error("the DAG's version `{0}` isn't stored: put it before its runs")]
     UnknownVersion(String),
     /// The store was written by a newer version of the program.

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 const ROOMS: &[&str] = &[
     "main",
     "cli",
+    "web",
+    "operate",
     "exchange",
     "daemon",
     "rehearsal",
@@ -52,11 +54,12 @@ const PURE: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("serde_yaml", &["spec/yaml.rs", "spec/yaml/tree.rs"]),
     ("annotate_snippets", &["spec/render.rs"]),
-    ("minijinja", &["template/"]),
+    ("minijinja", &["template/", "web/page/template.rs"]),
     ("squawk_syntax", &["sqltext/"]),
     ("petgraph", &["spec/circles.rs"]),
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),
-    ("axum", &["exchange/"]),
+    ("axum", &["exchange/", "web/"]),
+    ("hyper", &["web/server.rs"]),
     ("object_store", &["connection/bucket/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("clap", &["cli/", "main.rs"]),

@@ -1,5 +1,6 @@
 //! Run state in an SQLite file. See `docs/store.md`.
 
+mod account;
 mod encode;
 mod error;
 mod notice;

@@ -9,10 +9,11 @@ use crate::model::{DagId, RunId, Timestamp, Transition, TriggerKind};
 use crate::store::change::Change;
 use crate::store::words::micros;
 use crate::store::{
-    Admission, Call, Command, CommandKind, DagVersion, Decided, NewRun, Notice, Owner, StoreError,
-    StoredRun, precision,
+    Admission, Call, Claim, Command, CommandKind, DagVersion, Decided, NewRun, Notice, Owner,
+    StoreError, StoredRun, precision,
 };
 
+use super::account::{self, Entry};
 use super::encode::{Encoded, encode, json};
 use super::error::is_refusal;
 use super::notice::{self, Deed};
@@ -49,6 +50,9 @@ pub(super) enum Order {
         notice: Notice,
         deed: Deed,
     },
+    OfAccount {
+        entry: Entry,
+    },
     RemoveRuns {
         runs: Vec<RunId>,
     },
@@ -78,6 +82,7 @@ pub(super) enum Reply {
     Taken(bool),
     Removed(Vec<RunId>),
     Admitted(Admission),
+    Claimed(Claim),
 }
 
 /// Why an order isn't carried out.
@@ -174,6 +179,7 @@ pub(super) async fn carry_out(
         Order::RemoveRuns { runs } => past::remove(connection, runs).await,
         Order::ForgetRemoved { runs } => past::forget(connection, runs).await,
         Order::OfNotice { notice, deed } => notice::carry_out(connection, notice, deed).await,
+        Order::OfAccount { entry } => account::carry_out(connection, entry).await,
         Order::PutVersion { version } => {
             sqlx::query(statement::ADD_VERSION)
                 .bind(&version.hash)

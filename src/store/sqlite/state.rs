@@ -84,7 +84,7 @@ impl SqliteStore {
     }
 
     /// Has something written, and waits until it is durable.
-    async fn write(&self, order: Order) -> Result<Reply, StoreError> {
+    pub(super) async fn write(&self, order: Order) -> Result<Reply, StoreError> {
         let gone = || StoreError::Unavailable {
             action: "written",
             message: format!("`{}` was closed", self.settings.place.path.display()),
@@ -109,7 +109,7 @@ impl SqliteStore {
         self.write(Order::OfNotice { notice, deed }).await
     }
 
-    async fn rows(
+    pub(super) async fn rows(
         &self,
         query: Query<'_, Sqlite, SqliteArguments>,
     ) -> Result<Vec<SqliteRow>, StoreError> {
@@ -119,7 +119,7 @@ impl SqliteStore {
             .map_err(|error| self.settings.place.explain("read", &error))
     }
 
-    async fn row(
+    pub(super) async fn row(
         &self,
         query: Query<'_, Sqlite, SqliteArguments>,
     ) -> Result<Option<SqliteRow>, StoreError> {

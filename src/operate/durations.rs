@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::cli::Mistake;
-use crate::cli::context::unknown;
+use super::{Mistake, unknown};
 use crate::document::units::parse_duration;
 use crate::engine::simulation::{Becomes, Part};
 use crate::model::{AttemptOutcome, DagId, RunState};
 use crate::spec::{Ending, Foreach, Pipeline};
-use crate::store::{RunFilter, RunStore};
+use crate::store::{RunFilter, RunStore, StoreError};
 use crate::template::TemplateValue;
 
 /// What nobody knows takes so long.
@@ -37,8 +36,11 @@ struct Past {
 }
 
 impl Durations {
-    /// Reads what the command line tells.
-    pub fn read(told: &[String], pipelines: &[Arc<Pipeline>]) -> anyhow::Result<Self> {
+    /// Reads what is told: `5m`, `load=30s`, `report.load=1h`.
+    ///
+    /// # Errors
+    /// No duration; an unknown task.
+    pub fn read(told: &[String], pipelines: &[Arc<Pipeline>]) -> Result<Self, Mistake> {
         let mut durations = Self::default();
         for text in told {
             let (name, duration) = match text.split_once('=') {
@@ -58,7 +60,7 @@ impl Durations {
             });
             let known: BTreeSet<String> = names.collect();
             if !known.contains(name) {
-                return Err(unknown("task", name, known.iter().map(String::as_str)).into());
+                return Err(unknown("task", name, known.iter().map(String::as_str)));
             }
             durations.told.insert(name.to_owned(), takes);
         }
@@ -66,11 +68,14 @@ impl Durations {
     }
 
     /// Learns from the last runs that succeeded: the median of each task, and of its items' number.
+    ///
+    /// # Errors
+    /// When the store can't be read.
     pub async fn remember(
         &mut self,
         store: &dyn RunStore,
         pipelines: &[Arc<Pipeline>],
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), StoreError> {
         if self.all.is_some() && self.told.is_empty() {
             return Ok(());
         }
