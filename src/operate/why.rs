@@ -252,7 +252,8 @@ pub fn starts(pipeline: &Pipeline) -> String {
 }
 
 /// What a DAG waits for outside; `None`: nothing.
-fn awaited(pipeline: &Pipeline) -> Option<String> {
+#[must_use]
+pub fn awaited(pipeline: &Pipeline) -> Option<String> {
     let triggers = pipeline.triggers.iter();
     let words: Vec<String> = triggers.map(|spec| spec.trigger.awaited()).collect();
     (!words.is_empty()).then(|| words.join(", or "))
