@@ -50,7 +50,7 @@ async fn site() -> (Site, String) {
     let params = pipeline.params.bind(&[]).unwrap();
     let now = now();
     let spec = RunSpec {
-        id: RunId::generate(now, u32::try_from(random() >> 32).unwrap()),
+        id: RunId::generate(now, random()),
         dag: pipeline.id.clone(),
         version: pipeline.version.hash.clone(),
         params: Json(serde_json::Value::Object(params).to_string().into()),
@@ -103,7 +103,7 @@ fn text(html: &str) -> String {
         }
     }
     let text: Vec<&str> = text.split_whitespace().collect();
-    text.join(" ")
+    text.join(" ").replace("&#x2f;", "/")
 }
 
 #[tokio::test(flavor = "multi_thread")]
