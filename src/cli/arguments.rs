@@ -306,7 +306,7 @@ pub struct Schedule {
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8081")]
     pub web: Option<std::net::SocketAddr>,
     /// What people type to reach the page, when that isn't the address it listens on, such as
-    /// https://runner.example.org; may be given several times
+    /// `https://runner.example.org`; may be given several times
     #[arg(long, value_name = "URL", requires = "web")]
     pub public_url: Vec<String>,
     /// Let everybody in who reaches the page, as an admin: only on an address of this machine
@@ -675,7 +675,7 @@ pub struct Serving {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub listen: std::net::SocketAddr,
     /// What people type to reach it, when that isn't the address it listens on, such as
-    /// https://runner.example.org; may be given several times
+    /// `https://runner.example.org`; may be given several times
     #[arg(long, value_name = "URL")]
     pub public_url: Vec<String>,
     /// Let everybody in who reaches it, as an admin: only on an address of this machine

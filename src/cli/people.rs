@@ -164,9 +164,10 @@ async fn add(
             )
             .into());
     }
-    let password = match password_stdin {
-        true => Some(read_password()?.0),
-        false => None,
+    let password = if password_stdin {
+        Some(read_password()?.0)
+    } else {
+        None
     };
     let by_link = password.is_none();
     let account = Account {

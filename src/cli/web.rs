@@ -85,8 +85,11 @@ async fn prepare(
     serving: &Serving,
     store: &Arc<SqliteStore>,
 ) -> anyhow::Result<(Server, Arc<App>)> {
-    let server = Server::bind(serving).await.map_err(mistake)?;
-    let hosts = Hosts::new(server.address(), &serving.public_urls).map_err(mistake)?;
+    let server = Server::bind(serving)
+        .await
+        .map_err(|error| mistake(&error))?;
+    let hosts =
+        Hosts::new(server.address(), &serving.public_urls).map_err(|error| mistake(&error))?;
     let app = App::new(AppParts {
         store: store.clone(),
         places: context.places.clone(),
@@ -108,7 +111,7 @@ fn warn(serving: &Serving, app: &App) {
     }
 }
 
-fn mistake(error: Unfit) -> Mistake {
+fn mistake(error: &Unfit) -> Mistake {
     let help = error.help();
     Mistake::new(error.to_string()).help(help)
 }

@@ -381,9 +381,10 @@ impl Rules {
         let mut schema = JsonMap::new();
         if let Some(kind) = self.kind {
             let word = Json::from(kind.word());
-            let word = match self.nullable {
-                true => Json::Array(vec![word, "null".into()]),
-                false => word,
+            let word = if self.nullable {
+                Json::Array(vec![word, "null".into()])
+            } else {
+                word
             };
             schema.insert("type".to_owned(), word);
         }

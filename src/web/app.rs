@@ -76,10 +76,10 @@ impl App {
             open,
         } = parts;
         // Before the first look at the files: nothing changes unheard.
-        let changes = Watch::begin(places.root.clone());
+        let files = Watch::begin(places.root.clone());
         let (sender, project) = watch::channel(Arc::new(Snapshot::from(read())));
         let (control, changed) = mpsc::unbounded_channel();
-        match changes.and_then(|changes| changes.tell(control)) {
+        match files.and_then(|files| files.tell(control)) {
             Ok(()) => drop(tokio::spawn(reload(changed, sender, read))),
             Err(error) => tracing::warn!(%error, "changes of files aren't heard of by the pages"),
         }

@@ -44,7 +44,7 @@ async fn show(
     let from = from(&app, &caller, &headers);
     match app.accounts.by_link(&link, &from).await {
         Ok((key, _)) => let_in(&app, &key, "/"),
-        Err(error) => refused(error, next),
+        Err(error) => refused(&error, next),
     }
 }
 
@@ -68,7 +68,7 @@ async fn sign_in(
         .by_password(&asked.user, &asked.password, &from);
     let mut response = match answer.await {
         Ok((key, _)) => let_in(&app, &key, next),
-        Err(error) => refused(error, next),
+        Err(error) => refused(&error, next),
     };
     // Only what can be a name: people type passwords into the wrong field.
     let name = if crate::model::check_name(&asked.user).is_ok() {
@@ -116,8 +116,8 @@ fn set_cookie(response: &mut Response, app: &App, value: &str, age: u32) {
     }
 }
 
-fn refused(error: SignInError, next: &str) -> Response {
-    let status = match &error {
+fn refused(error: &SignInError, next: &str) -> Response {
+    let status = match error {
         SignInError::Wrong | SignInError::Spent => StatusCode::UNAUTHORIZED,
         SignInError::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
         SignInError::Store(store) => return Problem::from(store.clone()).into_response(),

@@ -119,9 +119,10 @@ impl Accounts {
                 .admit(name, from.now)
                 .map_err(SignInError::TooOften)?;
         }
-        let account = match known {
-            true => self.store.account(name).await?,
-            false => None,
+        let account = if known {
+            self.store.account(name).await?
+        } else {
+            None
         };
         let hash = account
             .as_ref()

@@ -86,8 +86,7 @@ impl Key {
     #[must_use]
     pub fn opens(&self, known: &Access, now: Timestamp) -> bool {
         let lives = known.expires.is_none_or(|expires| now < expires);
-        // All is compared, whatever comes out of the first.
-        same(&self.hash(), &known.hash) & lives & (known.kind == self.kind)
+        same(&self.hash(), &known.hash) && lives && known.kind == self.kind
     }
 
     /// What is to be written into the forms of a session's pages: nobody knows it who doesn't know

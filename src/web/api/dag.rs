@@ -45,7 +45,7 @@ pub(super) const PAUSE: Route =
 
 /// A DAG of a list.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct Dag {
+pub(super) struct DagSummary {
     pub dag: String,
     /// Its file, relative to the project.
     pub path: String,
@@ -69,7 +69,7 @@ pub(super) struct Dag {
 /// A part of all DAGs.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct DagList {
-    pub dags: Vec<Dag>,
+    pub dags: Vec<DagSummary>,
     /// Files that can't be read; only with the first part.
     pub broken: Vec<BrokenFile>,
     /// The `cursor` of the next part.
@@ -89,7 +89,7 @@ pub(super) struct BrokenFile {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct DagWithTasks {
     #[serde(flatten)]
-    pub dag: Dag,
+    pub dag: DagSummary,
     /// In the order in which they can run.
     pub tasks: Vec<DagTask>,
     pub params: Vec<DagParam>,
@@ -241,7 +241,7 @@ fn is_broken(snapshot: &Snapshot, name: &str) -> bool {
     broken.any(|(_, dag)| dag.as_deref() == Some(name))
 }
 
-async fn dag(app: &App, pipeline: &Pipeline, looked: &Look) -> Result<Dag, Problem> {
+async fn dag(app: &App, pipeline: &Pipeline, looked: &Look) -> Result<DagSummary, Problem> {
     let latest = RunFilter {
         dag: Some(pipeline.id.clone()),
         limit: 1,
@@ -255,7 +255,7 @@ async fn dag(app: &App, pipeline: &Pipeline, looked: &Look) -> Result<Dag, Probl
         None => None,
     };
     let next = looked.planner.upcoming(&pipeline.id, None).next();
-    Ok(Dag {
+    Ok(DagSummary {
         dag: pipeline.id.to_string(),
         path: pipeline.path.display().to_string(),
         description: pipeline.description.clone(),

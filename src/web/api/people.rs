@@ -87,12 +87,12 @@ pub(super) struct Me {
 /// All users.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UserList {
-    pub users: Vec<User>,
+    pub users: Vec<UserItem>,
 }
 
 /// Somebody who may come in.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct User {
+pub(super) struct UserItem {
     pub user: String,
     /// `viewer`, `operator` or `admin`.
     pub role: &'static str,
@@ -189,7 +189,7 @@ fn words(scopes: &[Scope]) -> Vec<&'static str> {
 
 async fn users(State(app): State<Arc<App>>) -> Result<Json<UserList>, Problem> {
     let accounts = app.accounts.store.accounts().await?;
-    let users = accounts.into_iter().map(|account| User {
+    let users = accounts.into_iter().map(|account| UserItem {
         user: account.name,
         role: account.role.as_str(),
         password: account.password.is_some(),
@@ -253,7 +253,7 @@ async fn end_token(
 async fn end(app: &App, kind: AccessKind, id: &str) -> Result<StatusCode, Problem> {
     let store = &app.accounts.store;
     let known = store.access(id).await?;
-    if !known.is_some_and(|(access, _)| access.kind == kind) || !store.remove_access(id).await? {
+    if known.is_none_or(|(access, _)| access.kind != kind) || !store.remove_access(id).await? {
         return Err(Problem::missing(format!(
             "{} `{id}` doesn't exist",
             kind.as_str()

@@ -25,7 +25,7 @@ use super::{App, Problem, page};
 use crate::store::Deed;
 
 /// How long an answer may take that isn't a stream.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Lets a request in, or refuses it.
 pub(super) async fn enter(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -33,7 +33,9 @@ pub(super) async fn enter(State(app): State<Arc<App>>, request: Request, next: N
     let mut response = match admit::admit(&app, request).await {
         Ok((route, caller, request)) => {
             let response = answer(route, next.run(request)).await;
-            if route.verb != Verb::Get {
+            // Whoever tries too often doesn't fill the disk either.
+            let counts = response.status() != StatusCode::TOO_MANY_REQUESTS;
+            if route.verb != Verb::Get && counts {
                 let deed = deed(&app, route, &caller, &asked, &response);
                 keep(&app, deed).await;
             }

@@ -1,6 +1,6 @@
 //! Where a request comes from, as browsers tell it.
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::super::route::{Route, Verb};
 use super::super::{App, Problem};
@@ -15,7 +15,7 @@ pub(super) struct Told<'a> {
 
 impl<'a> Told<'a> {
     pub(super) fn of(headers: &'a HeaderMap) -> Self {
-        let value = |name: &str| headers.get(name).map(|value| value.as_bytes());
+        let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
         Self {
             origin: value("origin"),
             site: value("sec-fetch-site"),

@@ -4,7 +4,7 @@ use runner::daemon::OwnerLock;
 use runner::daemon::clock::random;
 use runner::daemon::schedule::DaemonLock;
 use runner::model::{DagId, DataInterval, Json, RunId, RunSpec, TriggerKind};
-use runner::store::{AccountStore as _, NewRun, Owner, Role, RunStore as _};
+use runner::store::{AccountStore as _, Claim, NewRun, Owner, Role, RunStore as _};
 use runner::web::openapi;
 use serde_json::{Value, json};
 
@@ -249,7 +249,6 @@ async fn a_key_gives_the_same_run() {
     let site = Site::new().await;
     let token = site.token(Role::Operator, None).await;
     let other = site.token(Role::Admin, None).await;
-    let daemon = Idle::of(&site);
     let ask = |token: &str, body: Value| {
         Ask::new("POST", "/api/v1/dags/hello/runs")
             .bearer(token)
@@ -257,9 +256,21 @@ async fn a_key_gives_the_same_run() {
             .json(&body)
     };
     let body = json!({ "params": { "name": "ana" } });
+    // Nobody carries it out, as when the server is killed before the run is there: the key is kept.
+    assert_eq!(ask(&token, body.clone()).send(&site).await.status, 503);
+    let asked = Claim {
+        account: "operator".to_owned(),
+        key: "2026-08-20 nightly".to_owned(),
+        fingerprint: String::new(),
+        run: String::new(),
+        at: site.now(),
+    };
+    let kept = site.store.claim(&asked, site.now()).await.unwrap();
+    let daemon = Idle::of(&site);
     let first = ask(&token, body.clone()).send(&site).await;
     assert_eq!(first.status, 201, "{}", first.body);
     let run = first.json();
+    assert_eq!(run["id"], kept.run);
     assert_eq!(run["params"], json!({ "name": "ana", "count": 3 }));
     let id = run["id"].as_str().unwrap();
     let place = format!("/api/v1/runs/{id}");

@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use chrono::TimeDelta;
 use runner::store::{AccessKind, Account, AccountStore as _, Role};
 use runner::web::account::PasswordHash;
+use runner::web::{Server, Serving, Unfit};
+use serde_json::json;
 
+use super::client::FILES;
 use super::{Ask, Reply, Site};
 
 const PASSWORD: &str = "correct horse battery";
@@ -137,6 +140,9 @@ async fn whoever_guesses_has_to_wait() {
         }
     }
     assert!((5..=20).contains(&tries), "{tries}");
+    // What is refused for being too often costs no room.
+    let deeds = site.store.deeds(None, 100).await.unwrap();
+    assert_eq!(deeds.len(), tries - 1);
     site.pass(TimeDelta::hours(1));
     let reply = sign_in(&site, "nobody", "x").send(&site).await;
     assert_eq!(reply.status, 401);
@@ -153,4 +159,27 @@ async fn signing_out_ends_the_session() {
     assert_eq!(out.send(&site).await.status, 303);
     let home = Ask::new("GET", "/").header("cookie", &cookie);
     assert_eq!(home.send(&site).await.status, 401);
+}
+
+/// Without signing in it is served on this machine only, and still only to its own pages.
+#[tokio::test]
+async fn nobody_serves_strangers_without_signing_in() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+        let serving = Serving {
+            listen: address.parse().unwrap(),
+            public_urls: Vec::new(),
+            open: true,
+        };
+        let refused = Server::bind(&serving).await.unwrap_err();
+        assert!(matches!(refused, Unfit::Open(_)), "{address}: {refused}");
+        assert!(refused.help().contains("127.0.0.1"));
+    }
+    let site = Site::of(FILES, true).await;
+    assert_eq!(Ask::new("GET", "/").send(&site).await.status, 200);
+    let put = Ask::new("PUT", "/api/v1/dags/daily/paused").json(&json!({ "paused": true }));
+    assert_eq!(put.send(&site).await.status, 403, "from nowhere");
+    let foreign = put.clone().header("origin", "http://evil.example");
+    assert_eq!(foreign.send(&site).await.status, 403);
+    let own = put.header("origin", &site.origin());
+    assert_eq!(own.send(&site).await.status, 200);
 }
