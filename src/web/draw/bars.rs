@@ -35,10 +35,9 @@ pub fn bars(bars: &[Bar], (width, height): (f64, f64), most: usize) -> String {
         let tall = 3.0 + (height - 3.0) * share;
         let left = first + width * number(at);
         svg.push_str(&format!(
-            r#"<a class="{}" href="{}" aria-label="{}"><title>{}</title><rect class="reach" x="{}" y="0" width="{}" height="{}"/><rect class="bar" x="{}" y="{}" width="{}" height="{}"/>"#,
+            r#"<a class="{}" href="{}"><title>{}</title><rect class="reach" x="{}" y="0" width="{}" height="{}"/><rect class="bar" x="{}" y="{}" width="{}" height="{}"/>"#,
             bar.tone.class(),
             escape(&bar.link),
-            escape(&bar.title),
             escape(&bar.title),
             px(left),
             px(width),

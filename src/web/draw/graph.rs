@@ -64,9 +64,9 @@ pub fn graph(nodes: &[Node], title: &str) -> String {
 }
 
 fn width(node: &Node) -> f64 {
-    let name = number(node.name.chars().count().min(NAME)) * LETTER;
-    let note = number(node.note.chars().count().min(NOTE)) * SMALL_LETTER;
-    (INDENT + name.max(note) + 10.0).max(LEAST)
+    let above = number(node.name.chars().count().min(NAME)) * LETTER;
+    let below = number(node.note.chars().count().min(NOTE)) * SMALL_LETTER;
+    (INDENT + above.max(below) + 10.0).max(LEAST)
 }
 
 /// Bends between layers, straight lines within them.
@@ -97,11 +97,11 @@ fn draw(svg: &mut String, laid: &Layout, at: usize, node: &Node) {
     } else {
         format!("{}: {word}", node.name)
     };
+    // The title is its name for those who don't see it.
     svg.push_str(&format!(
-        r#"<a class="node {}" id="n{at}" href="{}" data-node="{at}" aria-label="{}"><title>{}"#,
+        r#"<a class="node {}" id="n{at}" href="{}" data-node="{at}"><title>{}"#,
         node.tone.map_or("s-none", Tone::class),
         escape(&node.link),
-        escape(&told),
         escape(&told)
     ));
     if !node.note.is_empty() {

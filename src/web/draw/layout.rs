@@ -135,13 +135,12 @@ fn layout_of_part(needs: &[Vec<usize>], widths: &[f64]) -> Layout {
         edges: Vec::with_capacity(edges.len()),
         left_out: all.len() - edges.len(),
     };
-    for task in 0..needs.len() {
-        let layer = layers.layer[task];
+    for (middle, layer) in middles.iter().zip(&layers.layer).take(needs.len()) {
         laid.boxes.push(Place {
-            left: lefts[layer],
-            top: middles[task] - HEIGHT / 2.0,
-            width: column_widths[layer],
-            layer,
+            left: lefts[*layer],
+            top: middle - HEIGHT / 2.0,
+            width: column_widths[*layer],
+            layer: *layer,
         });
     }
     for (&(from, to), way) in edges.iter().zip(&layers.ways) {

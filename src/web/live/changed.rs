@@ -51,15 +51,16 @@ async fn run(State(app): State<Arc<App>>, Path(run): Path<String>) -> Response {
 fn tell(app: Arc<App>, shown: Shown) -> Response {
     let changes = unfold((app, shown, None), async |(app, shown, mut last)| {
         loop {
-            // What can't be read now has not changed.
+            // What can't be read now has not changed. The first look is told, too: something may have
+            // happened since the page was made.
             if let Ok(print) = print(&app, &shown).await
-                && last.replace(print).is_some_and(|last| last != print)
+                && last.replace(print) != Some(print)
             {
                 break;
             }
             tokio::time::sleep(LOOK).await;
         }
-        let event = Event::default().event("changed").data("");
+        let event = Event::default().event("changed").data("now");
         Some((Ok::<_, Infallible>(event), (app, shown, last)))
     });
     Sse::new(changes)

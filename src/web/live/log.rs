@@ -93,7 +93,7 @@ impl Reader {
                 let last = self.window().await;
                 if last.lines.is_empty() {
                     self.ended = true;
-                    return Some(Event::default().event("ended").data(""));
+                    return Some(Event::default().event("ended").data("now"));
                 }
                 continue;
             }

@@ -9,7 +9,7 @@ use axum::routing::get;
 use serde::Serialize;
 
 use super::frame::{Page, Place, Trouble, Visitor};
-use super::home::Link;
+use super::home::Choice;
 use super::template::{Markup, markup, render};
 use super::view::{self, When};
 use crate::daemon::schedule::look;
@@ -112,7 +112,7 @@ struct Head<'a> {
     can_pause: bool,
     is_broken: bool,
     csrf: &'a str,
-    tabs: Vec<Link>,
+    tabs: Vec<Choice>,
 }
 
 /// What all pages of a DAG begin with.
@@ -133,7 +133,7 @@ pub(super) fn head(asked: &Asked, visitor: &Visitor, tab: Tab) -> Markup {
         csrf: &visitor.csrf,
         tabs: TABS
             .iter()
-            .map(|(own, name, path)| Link {
+            .map(|(own, name, path)| Choice {
                 name: (*name).to_owned(),
                 link: format!("/dags/{}{path}", asked.id),
                 on: *own == tab,

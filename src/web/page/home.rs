@@ -53,10 +53,10 @@ struct Home<'a> {
     summary: String,
     broken: Vec<Broken>,
     query: &'a str,
-    filters: Vec<Link>,
+    filters: Vec<Choice>,
     filtered: bool,
     dags: Vec<Dag>,
-    pages: Vec<Link>,
+    pages: Vec<Choice>,
     running: Vec<Running>,
     running_count: usize,
     failures: Markup,
@@ -71,8 +71,9 @@ struct Broken {
     kept: bool,
 }
 
+/// A way to look at a list.
 #[derive(Serialize)]
-pub(super) struct Link {
+pub(super) struct Choice {
     pub(super) name: String,
     pub(super) link: String,
     pub(super) on: bool,
@@ -160,7 +161,7 @@ async fn home(
         row.next = next
             .filter(|_| !row.paused)
             .map(|(start, _)| view::ahead(start, now));
-        row.waits = waits(looked.planner.why(&pipeline.id));
+        row.waits = waits(looked.planner.why(&pipeline.id).as_ref());
         dags.push(row);
     }
     let failures = failures(&app, None, FAILURES, now).await?;
@@ -302,7 +303,7 @@ pub(super) fn bar(run: &RunRow, interrupted: bool, now: Timestamp) -> Bar {
     }
 }
 
-fn waits(waiting: Option<Waiting>) -> &'static str {
+fn waits(waiting: Option<&Waiting>) -> &'static str {
     match waiting {
         Some(Waiting::Paused) => "paused",
         Some(Waiting::Over) => "over",
@@ -436,7 +437,7 @@ fn broken(snapshot: &Snapshot) -> Vec<Broken> {
     broken
 }
 
-fn filters(asked: &Asked) -> Vec<Link> {
+fn filters(asked: &Asked) -> Vec<Choice> {
     let all = [
         ("", "all"),
         ("running", "running"),
@@ -444,7 +445,7 @@ fn filters(asked: &Asked) -> Vec<Link> {
         ("paused", "paused"),
     ];
     all.iter()
-        .map(|(show, name)| Link {
+        .map(|(show, name)| Choice {
             name: (*name).to_owned(),
             link: link(&asked.q, show, 0),
             on: asked.show == *show,
@@ -452,12 +453,12 @@ fn filters(asked: &Asked) -> Vec<Link> {
         .collect()
 }
 
-fn pages(asked: &Asked, found: usize) -> Vec<Link> {
+fn pages(asked: &Asked, found: usize) -> Vec<Choice> {
     if found <= PAGE {
         return Vec::new();
     }
     (0..found.div_ceil(PAGE))
-        .map(|page| Link {
+        .map(|page| Choice {
             name: (page + 1).to_string(),
             link: link(&asked.q, &asked.show, page),
             on: page == asked.page,

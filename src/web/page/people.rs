@@ -82,7 +82,7 @@ async fn audit(
 }
 
 #[derive(Serialize)]
-struct Sessions<'a> {
+struct SessionsView<'a> {
     sessions: Vec<Session>,
     csrf: &'a str,
     all: bool,
@@ -110,7 +110,7 @@ async fn sessions(
     let found = app.accounts.store.accesses(AccessKind::Session, account);
     let sessions = found.await?.into_iter();
     let sessions = sessions.filter(|one| one.expires.is_none_or(|expires| expires > now));
-    let view = Sessions {
+    let view = SessionsView {
         sessions: sessions
             .map(|one| Session {
                 own: own(&one.id),

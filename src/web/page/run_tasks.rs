@@ -148,11 +148,13 @@ impl Table {
 }
 
 fn has_failed(row: &TaskRunRow) -> bool {
-    let outcome = match &row.state {
-        TaskState::Finished { outcome, .. } => outcome,
-        _ => return false,
-    };
-    matches!(outcome, Outcome::Failed(_))
+    matches!(
+        &row.state,
+        TaskState::Finished {
+            outcome: Outcome::Failed(_),
+            ..
+        }
+    )
 }
 
 /// The run's time, with a little room where it would be a point.

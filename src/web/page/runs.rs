@@ -8,7 +8,7 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Page, Place, Trouble, Visitor};
-use super::home::Link;
+use super::home::Choice;
 use super::run::{interval, trigger};
 use super::template::{Markup, render};
 use super::view::{self, When, encoded};
@@ -38,7 +38,7 @@ struct Asked {
 #[derive(Serialize)]
 struct View<'a> {
     query: &'a str,
-    filters: Vec<Link>,
+    filters: Vec<Choice>,
     table: Markup,
     older: Option<String>,
     newest: Option<String>,
@@ -152,7 +152,7 @@ pub(super) async fn table(
     Ok(render("runs_table.html", &Table { runs, with_dag }))
 }
 
-fn filters(asked: &Asked) -> Vec<Link> {
+fn filters(asked: &Asked) -> Vec<Choice> {
     let current = if asked.state.is_empty() {
         "all"
     } else {
@@ -160,7 +160,7 @@ fn filters(asked: &Asked) -> Vec<Link> {
     };
     FILTERS
         .iter()
-        .map(|(name, _)| Link {
+        .map(|(name, _)| Choice {
             name: (*name).to_owned(),
             link: link(&asked.q, if *name == "all" { "" } else { name }, ""),
             on: current == *name,

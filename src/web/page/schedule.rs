@@ -34,13 +34,13 @@ const NEXT: usize = 25;
 #[derive(Serialize)]
 struct View {
     scale: Markup,
-    lanes: Vec<Lane>,
+    lanes: Vec<Row>,
     next: Vec<Next>,
     notes: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct Lane {
+struct Row {
     dag: String,
     lane: Markup,
     about: String,
@@ -130,7 +130,7 @@ fn hours(from: Timestamp, until: Timestamp) -> Vec<(Timestamp, String)> {
     let mut ticks = Vec::new();
     while at <= until {
         let local = moment::local(at);
-        if at >= from && local.hour() % 3 == 0 {
+        if at >= from && local.hour().is_multiple_of(3) {
             ticks.push((at, local.format("%H:%M").to_string()));
         }
         at += hour;
@@ -138,7 +138,7 @@ fn hours(from: Timestamp, until: Timestamp) -> Vec<(Timestamp, String)> {
     ticks
 }
 
-fn lane_of(dag: &DagId, foreseen: &Foreseen, span: (Timestamp, Timestamp)) -> Option<Lane> {
+fn lane_of(dag: &DagId, foreseen: &Foreseen, span: (Timestamp, Timestamp)) -> Option<Row> {
     let runs: Vec<_> = foreseen.runs.iter().filter(|run| run.dag == *dag).collect();
     let skips = foreseen.skipped.iter().filter(|one| one.dag == *dag);
     let skipped: u64 = skips.map(|one| one.count).sum();
@@ -170,7 +170,7 @@ fn lane_of(dag: &DagId, foreseen: &Foreseen, span: (Timestamp, Timestamp)) -> Op
     if skipped > 0 {
         about.push(format!("{skipped} skipped"));
     }
-    Some(Lane {
+    Some(Row {
         dag: dag.to_string(),
         lane: markup(lane(&stretches, span)),
         about: about.join(", "),

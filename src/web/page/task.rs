@@ -75,7 +75,7 @@ struct View {
     outputs: Option<String>,
     data: Option<String>,
     needs: Vec<(String, String)>,
-    items: Vec<Item>,
+    items: Vec<ItemRow>,
     items_more: Option<String>,
     items_total: usize,
     log: Option<Markup>,
@@ -92,7 +92,7 @@ struct Attempt {
 }
 
 #[derive(Serialize)]
-struct Item {
+struct ItemRow {
     item: u32,
     link: String,
     state: view::State,
@@ -358,7 +358,7 @@ fn attempts(
 }
 
 /// A page of a group's items, and how many there are.
-fn items(found: &Found, asked: &Asked) -> (Vec<Item>, usize) {
+fn items(found: &Found, asked: &Asked) -> (Vec<ItemRow>, usize) {
     let known = &found.known;
     let rows = known.tasks.iter();
     let rows = rows.filter(|row| row.id.task == found.task && row.id.item.is_some());
@@ -370,7 +370,7 @@ fn items(found: &Found, asked: &Asked) -> (Vec<Item>, usize) {
     // The worst first.
     rows.sort_by_key(|row| (Tone::of_task(&row.state, known.interrupted), row.id.item));
     let page = rows.into_iter().skip(asked.items).take(ITEMS);
-    let items = page.map(|row| Item {
+    let items = page.map(|row| ItemRow {
         item: row.id.item.unwrap_or(0),
         link: super::run::task_link(known, row),
         state: Tone::of_task(&row.state, known.interrupted).into(),

@@ -48,6 +48,7 @@ pub(super) fn when(at: Timestamp, now: Timestamp) -> When {
 pub(super) fn ahead(at: Timestamp, now: Timestamp) -> When {
     When {
         short: moment::ahead(at, now),
+        exact: moment::planned(at, now),
         ..when(at, now)
     }
 }

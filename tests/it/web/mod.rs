@@ -4,6 +4,7 @@ mod alive;
 mod api;
 mod client;
 mod door;
+mod pages;
 mod sign_in;
 
 pub(crate) use client::{Ask, Reply, Site};
