@@ -11,7 +11,7 @@ use super::trigger::params_text;
 use super::{exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::daemon::trigger_word;
-use crate::model::{DagId, RunState, Timestamp};
+use crate::model::{DagId, RunState, Timestamp, TriggerKind};
 use crate::operate::shape;
 use crate::store::{RunFilter, RunRow, RunStore};
 
@@ -21,7 +21,7 @@ const COLUMNS: &[Column<'_>] = &[
     Column::left("state"),
     Column::left("created"),
     Column::right("took"),
-    Column::left("trigger"),
+    Column::left("trigger").shrinking(),
     Column::left("params").optional(),
 ];
 
@@ -156,7 +156,10 @@ fn row(run: &RunRow, interrupted: bool, now: Timestamp) -> Vec<Cell> {
         Cell::styled(word, style),
         Cell::plain(moment::short(run.created, now)),
         Cell::plain(took),
-        Cell::styled(trigger_word(&run.trigger), look::FAINT),
+        match &run.trigger {
+            TriggerKind::Event { source, .. } => Cell::plain(source),
+            other => Cell::styled(trigger_word(other), look::FAINT),
+        },
         Cell::styled(params_text(&run.params), look::FAINT),
     ]
 }

@@ -342,6 +342,7 @@ fn as_json(pipeline: &Pipeline) -> Json {
         "tags": pipeline.tags,
         "schedule": pipeline.schedule.as_ref().map(Schedule::describe),
         "after": pipeline.after.names().collect::<Vec<_>>(),
+        "triggers": crate::operate::why::triggers(pipeline),
         "params": params,
         "deadline_seconds": pipeline.deadline.map(|deadline| deadline.as_secs_f64()),
         "max_runs": pipeline.max_runs,

@@ -102,7 +102,7 @@ impl Known<'_> {
         let trigger = match &run.trigger {
             TriggerKind::Dag { run } => format!("dag (run {run})"),
             TriggerKind::After { what } => format!("after {what}"),
-            TriggerKind::Event { source, .. } => format!("event ({source})"),
+            TriggerKind::Event { source, .. } => source.clone(),
             other => trigger_word(other).to_owned(),
         };
         let mut facts = vec![("trigger", trigger), ("created", self.moment(run.created))];

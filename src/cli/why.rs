@@ -63,6 +63,14 @@ impl Shown<'_> {
 
     fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = Vec::new();
+        for (trigger, trouble) in &self.0.troubles {
+            let since = moment::planned(trouble.since, self.0.now);
+            let (bad, message) = (look::BAD, &trouble.message);
+            facts.push((
+                "trouble",
+                format!("{bad}{message}{bad:#}, looking for {trigger} since {since}"),
+            ));
+        }
         for run in &self.0.running {
             facts.push(("running", format!("{run} (runner why {run})")));
         }

@@ -101,6 +101,8 @@ pub fn other<'a>(looked: &Look, pipeline: &'a Pipeline) -> Option<Other<'a>> {
             "after",
             pipeline.after.names().collect::<Vec<_>>().join(", "),
         )
+    } else if let (None, Some((word, words))) = (&pipeline.schedule, outside(pipeline)) {
+        (word, words)
     } else {
         match &pipeline.schedule {
             None => ("by hand", format!("runner trigger {dag}")),
@@ -112,4 +114,20 @@ pub fn other<'a>(looked: &Look, pipeline: &'a Pipeline) -> Option<Other<'a>> {
         }
     };
     Some(Other { dag, word, words })
+}
+
+/// What outside starts a DAG: the kind, and the rest.
+fn outside(pipeline: &Pipeline) -> Option<(&'static str, String)> {
+    match pipeline.triggers.as_slice() {
+        [] => None,
+        [one] => {
+            let words = one.trigger.words();
+            let rest = words.strip_prefix(one.kind).unwrap_or(&words).trim_start();
+            Some((one.kind, rest.to_owned()))
+        }
+        several => {
+            let words = several.iter().map(|spec| spec.trigger.words());
+            Some(("triggers", words.collect::<Vec<_>>().join(", or ")))
+        }
+    }
 }

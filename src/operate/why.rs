@@ -9,7 +9,7 @@ use super::words::{list, plural};
 use super::{find, moment, shape};
 use crate::daemon::schedule::{DaemonLock, Look};
 use crate::document::units::format_duration;
-use crate::engine::plan::{Decision, Waiting};
+use crate::engine::plan::{Decision, Trouble as Unseen, Waiting};
 use crate::model::{DagId, RunId, Timestamp};
 use crate::spec::Pipeline;
 use crate::store::{Owner, RunFilter, RunRow, RunStore, SkippedTicks};
@@ -21,6 +21,10 @@ pub struct Told<'a> {
     /// A run that a daemon would begin now.
     pub due: Option<Timestamp>,
     pub running: Vec<RunId>,
+    /// Whether something outside would begin a run now.
+    pub takes: bool,
+    /// What triggers can't look at.
+    pub troubles: Vec<(String, Unseen)>,
     pub daemon: Option<Owner>,
     pub last: Option<(RunRow, bool)>,
     pub skipped: Option<SkippedTicks>,
@@ -36,11 +40,15 @@ impl<'a> Told<'a> {
             _ => None,
         });
         let running = looked.planner.running(&pipeline.id);
+        let troubles = looked.planner.troubles(&pipeline.id);
+        let troubles = troubles.map(|(trigger, trouble)| (trigger.to_owned(), trouble.clone()));
         Self {
             pipeline,
             waiting: looked.planner.why(&pipeline.id),
             due,
             running: running.map(|active| active.run.clone()).collect(),
+            takes: looked.planner.takes(&pipeline.id) > 0,
+            troubles: troubles.collect(),
             daemon: DaemonLock::holder(state),
             last: None,
             skipped: None,
@@ -85,6 +93,7 @@ impl<'a> Told<'a> {
             return "isn't known".to_owned();
         };
         let text = match waiting {
+            Waiting::NoSchedule if !self.pipeline.triggers.is_empty() => self.outside(),
             Waiting::NoSchedule => {
                 return format!("nothing starts it by itself: runner trigger {dag}");
             }
@@ -94,12 +103,13 @@ impl<'a> Told<'a> {
                 let ahead = moment::ahead(*start, self.now);
                 let at = moment::planned(*tick, self.now);
                 let later = (*start - *tick).to_std().unwrap_or_default();
-                if later.is_zero() {
+                let tick = if later.is_zero() {
                     format!("waits for its next tick, {at} ({ahead})")
                 } else {
                     let later = format_duration(later);
                     format!("waits for its next tick, {at}, and starts {later} later ({ahead})")
-                }
+                };
+                self.or_outside(tick)
             }
             Waiting::Running { runs, waiting } => {
                 let starts = plural(*waiting, "start waits", "starts wait");
@@ -117,7 +127,7 @@ impl<'a> Told<'a> {
                 interval,
                 dags,
                 datasets,
-            } => others(interval.as_ref(), dags, datasets),
+            } => self.or_outside(others(interval.as_ref(), dags, datasets)),
             Waiting::Restart(at) => format!(
                 "the stream has ended and begins again {} ({})",
                 moment::planned(*at, self.now),
@@ -138,12 +148,37 @@ impl<'a> Told<'a> {
         }
     }
 
+    /// What it waits for outside.
+    fn outside(&self) -> String {
+        let words = awaited(self.pipeline).unwrap_or_default();
+        if self.takes {
+            return format!("waits for {words}");
+        }
+        let runs = list(self.running.iter().map(RunId::as_str));
+        if self.running.is_empty() {
+            return format!(
+                "what comes ({words}) waits for the run before to succeed (`depends_on_past`): mend \
+                 it with runner retry, or runner mark"
+            );
+        }
+        format!("what comes now ({words}) waits for the end of {runs}")
+    }
+
+    /// What it waits for, and what may come instead.
+    fn or_outside(&self, text: String) -> String {
+        match awaited(self.pipeline) {
+            Some(words) => format!("{text}, or for {words}"),
+            None => text,
+        }
+    }
+
     /// As a value.
     #[must_use]
     pub fn json(&self) -> Json {
         let (word, until) = match &self.waiting {
             _ if self.due.is_some() => ("due", self.due),
             None => ("unknown", None),
+            Some(Waiting::NoSchedule) if !self.pipeline.triggers.is_empty() => ("trigger", None),
             Some(Waiting::NoSchedule) => ("by_hand", None),
             Some(Waiting::Paused) => ("paused", None),
             Some(Waiting::Until { start, .. }) => ("tick", Some(*start)),
@@ -159,6 +194,11 @@ impl<'a> Told<'a> {
             "waits_for": word,
             "until": until.map(moment::utc),
             "reason": self.reason(),
+            "troubles": self.troubles.iter().map(|(trigger, trouble)| json!({
+                "trigger": trigger,
+                "since": moment::utc(trouble.since),
+                "message": trouble.message,
+            })).collect::<Vec<_>>(),
             "running": self.running.iter().map(RunId::as_str).collect::<Vec<_>>(),
             "daemon": self.daemon.as_ref().map(|owner| owner.0.clone()),
             "last_run": self.last.as_ref().map(|(row, gone)| shape::Run::new(row, *gone).json()),
@@ -199,9 +239,31 @@ fn others(
 /// What starts a DAG, in a few words.
 #[must_use]
 pub fn starts(pipeline: &Pipeline) -> String {
-    if !pipeline.after.is_empty() {
-        return format!("after {}", list(pipeline.after.names()));
-    }
+    let after = &pipeline.after;
+    let after = (!after.is_empty()).then(|| format!("after {}", list(after.names())));
     let schedule = pipeline.schedule.as_ref();
-    schedule.map_or_else(|| "by hand".to_owned(), crate::model::Schedule::describe)
+    let clock = schedule.map(crate::model::Schedule::describe);
+    let triggers = pipeline.triggers.iter().map(|spec| spec.trigger.words());
+    let ways: Vec<String> = after.into_iter().chain(clock).chain(triggers).collect();
+    if ways.is_empty() {
+        return "by hand".to_owned();
+    }
+    ways.join(", or ")
+}
+
+/// What a DAG waits for outside; `None`: nothing.
+#[must_use]
+pub fn awaited(pipeline: &Pipeline) -> Option<String> {
+    let triggers = pipeline.triggers.iter();
+    let words: Vec<String> = triggers.map(|spec| spec.trigger.awaited()).collect();
+    (!words.is_empty()).then(|| words.join(", or "))
+}
+
+/// What outside starts a DAG, as values.
+#[must_use]
+pub fn triggers(pipeline: &Pipeline) -> Vec<Json> {
+    let triggers = pipeline.triggers.iter();
+    triggers
+        .map(|spec| json!({ "kind": spec.kind, "waits_for": spec.trigger.awaited() }))
+        .collect()
 }

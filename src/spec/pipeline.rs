@@ -168,6 +168,14 @@ pub struct Pipeline {
     pub version: DagVersion,
 }
 
+impl Pipeline {
+    /// Whether anything but people and other DAGs' tasks starts it.
+    #[must_use]
+    pub fn begins_by_itself(&self) -> bool {
+        self.schedule.is_some() || !self.after.is_empty() || !self.triggers.is_empty()
+    }
+}
+
 /// A checked task.
 #[derive(Debug)]
 pub struct TaskSpec {

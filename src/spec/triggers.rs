@@ -11,7 +11,7 @@ use super::notifications::NoTasks;
 use super::params::Params;
 use super::read_pipeline::Context;
 use super::reading::check_env;
-use crate::document::{Diagnostic, FromNode, Map, Node, Report, Value, nearest};
+use crate::document::{Diagnostic, Entry, FromNode, Map, Node, Report, Span, Value, nearest};
 use crate::model::TaskId;
 use crate::task::Surroundings;
 use crate::template::{Shape, TemplateValue};
@@ -20,6 +20,8 @@ use crate::trigger::{KINDS, Kind, Trigger};
 /// A checked trigger of a DAG.
 #[derive(Debug, Clone)]
 pub struct TriggerSpec {
+    /// Where it stands.
+    pub place: Span,
     /// The name of its kind.
     pub kind: &'static str,
     pub trigger: Arc<dyn Trigger>,
@@ -92,14 +94,14 @@ pub fn read_triggers(
         _ => std::slice::from_ref(node),
     };
     let mut triggers: Vec<TriggerSpec> = Vec::new();
-    let mut words = BTreeSet::new();
+    let mut awaited = BTreeSet::new();
     let mut firing = Shape::empty();
     for node in nodes {
         let Some((mut spec, shape)) = read_trigger(node, params, files, context, report) else {
             firing = Shape::Any;
             continue;
         };
-        if !words.insert(spec.trigger.words()) {
+        if !awaited.insert(spec.trigger.awaited()) {
             let message = "the same trigger stands here twice";
             let twice = Diagnostic::error("duplicate-trigger", message, node.span);
             report.push(twice.label("remove it"));
@@ -126,7 +128,7 @@ fn read_trigger(
     context: &Context<'_>,
     report: &mut Report,
 ) -> Option<(TriggerSpec, Shape)> {
-    let kind = kind_of(node, report)?;
+    let (kind, place) = kind_of(node, report)?;
     let nobody = TaskId::new("trigger").ok()?;
     let mut view = View {
         files,
@@ -152,6 +154,7 @@ fn read_trigger(
     let given = read_params(&read.params, params, node, &mut surroundings);
     check_env(&read.env, context.environment, report);
     let spec = TriggerSpec {
+        place,
         kind: kind.name,
         trigger: read.trigger,
         batch: read.batch.map(NonZeroU32::get),
@@ -161,8 +164,8 @@ fn read_trigger(
     Some((spec, shape))
 }
 
-/// The kind that a trigger names.
-fn kind_of(node: &Node, report: &mut Report) -> Option<&'static Kind> {
+/// The kind that a trigger names, and where.
+fn kind_of(node: &Node, report: &mut Report) -> Option<(&'static Kind, Span)> {
     let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
     let listed = format!("`{}`", names.join("`, `"));
     let Some(entries) = node.as_map() else {
@@ -178,8 +181,8 @@ fn kind_of(node: &Node, report: &mut Report) -> Option<&'static Kind> {
         );
         return None;
     };
-    let named = |entry: &&crate::document::Entry| names.contains(&&*entry.key.value);
-    let mut found = entries.iter().filter(named);
+    let names_kind = |entry: &&Entry| names.contains(&&*entry.key.value);
+    let mut found = entries.iter().filter(names_kind);
     let kind = found.next();
     if let (Some(first), Some(second)) = (kind, found.next()) {
         let (one, other) = (&first.key.value, &second.key.value);
@@ -195,10 +198,9 @@ fn kind_of(node: &Node, report: &mut Report) -> Option<&'static Kind> {
         return None;
     }
     if let Some(entry) = kind {
-        return KINDS
-            .iter()
-            .find(|kind| kind.name == &*entry.key.value)
-            .copied();
+        let mut kinds = KINDS.iter();
+        let kind = kinds.find(|kind| kind.name == &*entry.key.value)?;
+        return Some((kind, entry.key.span));
     }
     let near = entries.iter().find_map(|entry| {
         let near = nearest(&entry.key.value, names.iter().copied())?;
@@ -225,8 +227,10 @@ fn read_params(
     surroundings: &mut Surroundings<'_>,
 ) -> Vec<(String, TemplateValue)> {
     let mut read = Vec::new();
+    let mut misspelled = false;
     for (name, value) in &given.0 {
         let Some(param) = params.iter().find(|param| param.name == name.value) else {
+            misspelled = true;
             let message = format!("the DAG has no parameter `{}`", name.value);
             let unknown = Diagnostic::error("unknown-param", message, name.span);
             let known = params.names();
@@ -251,7 +255,7 @@ fn read_params(
         read.push((name.value.clone(), template));
     }
     for param in params.iter().filter(|param| param.default.is_none()) {
-        if !given.0.iter().any(|(name, _)| name.value == param.name) {
+        if !misspelled && !given.0.iter().any(|(name, _)| name.value == param.name) {
             let name = &param.name;
             let message = format!("the trigger doesn't give parameter `{name}`");
             let missing = Diagnostic::error("missing-param", message, node.span)

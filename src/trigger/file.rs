@@ -126,6 +126,10 @@ impl Trigger for Files {
         }
     }
 
+    fn awaited(&self) -> String {
+        format!("a {}", self.words())
+    }
+
     fn shape(&self) -> Shape {
         let names = ["path", "name", "bytes", "modified"];
         names

@@ -43,8 +43,11 @@ pub struct Read {
 
 /// A checked trigger. It opens nothing before it is watched.
 pub trait Trigger: Send + Sync + std::fmt::Debug {
-    /// What it waits for, in a few words: `file inbox/*.csv`. Tells the triggers of a DAG apart.
+    /// What it is, in a few words: `file inbox/*.csv`.
     fn words(&self) -> String;
+
+    /// What it waits for: `a file inbox/*.csv`. Tells the triggers of a DAG apart.
+    fn awaited(&self) -> String;
 
     /// The names that templates find in `run.firing` for one thing.
     fn shape(&self) -> Shape;

@@ -152,7 +152,15 @@ fn check_query(read: &QueryTrigger, surroundings: &mut Surroundings<'_>) -> Opti
 
 impl Trigger for Rows {
     fn words(&self) -> String {
-        format!("query on {}: {}", self.connection, one_line(&self.query))
+        format!("query on {}", self.connection)
+    }
+
+    fn awaited(&self) -> String {
+        format!(
+            "a row on {} of `{}`",
+            self.connection,
+            one_line(&self.query)
+        )
     }
 
     fn shape(&self) -> Shape {
@@ -176,13 +184,9 @@ impl Trigger for Rows {
     }
 }
 
-/// A query as one line that isn't too long.
+/// A query in one line.
 fn one_line(query: &str) -> String {
-    let line = query.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(60) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None => line,
-    }
+    query.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 struct RowWatch {
@@ -201,13 +205,11 @@ impl RowWatch {
         let database = self.around.connections.database(name);
         let database =
             database.ok_or_else(|| WatchError(format!("connection `{name}` is no database")))?;
-        match tokio::time::timeout(PATIENCE, self.ask(database)).await {
-            Ok(rows) => rows.map_err(|reason| WatchError(format!("`{name}`: {reason}"))),
-            Err(_) => {
-                let patience = format_duration(PATIENCE);
-                Err(WatchError(format!("`{name}`: no answer within {patience}")))
-            }
-        }
+        let Ok(rows) = tokio::time::timeout(PATIENCE, self.ask(database)).await else {
+            let patience = format_duration(PATIENCE);
+            return Err(WatchError(format!("`{name}`: no answer within {patience}")));
+        };
+        rows.map_err(|reason| WatchError(format!("`{name}`: {reason}")))
     }
 
     async fn ask(&self, database: &dyn Database) -> Result<Vec<JsonMap<String, Json>>, String> {

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
 
 use self::reader::{Reader, Said};
 use super::fixed::is_fixed;
@@ -37,8 +36,6 @@ they are committed.
 as such and a text otherwise; what is no text, or longer than 64 KiB, is null: read it by its offset. With `batch` \
 there is a list of them, `messages`.";
 
-/// Messages that are in memory and have not started their runs.
-const MOST_AHEAD: usize = 1_000;
 /// How often it is looked for new partitions.
 const PARTITIONS: Duration = Duration::from_mins(5);
 
@@ -97,6 +94,10 @@ impl Trigger for Messages {
         format!("topic {} of {}", self.topic, self.connection)
     }
 
+    fn awaited(&self) -> String {
+        format!("a message of {} of {}", self.topic, self.connection)
+    }
+
     fn shape(&self) -> Shape {
         message::NAMES
             .iter()
@@ -114,7 +115,6 @@ impl Trigger for Messages {
             from: self.from,
             stands: around.stands.clone(),
             around: around.clone(),
-            room: Arc::new(Semaphore::new(MOST_AHEAD)),
             reader: None,
         }))
     }
@@ -127,7 +127,6 @@ struct TopicWatch {
     from: From,
     /// The next message of each stream, as far as it is read here.
     stands: BTreeMap<String, i64>,
-    room: Arc<Semaphore>,
     reader: Option<Reader>,
 }
 
@@ -166,13 +165,12 @@ impl TopicWatch {
                 From::Latest if !is_known => bounds.high,
                 From::Latest | From::Earliest => bounds.low,
             };
-            let next = match self.stands.get(&name) {
+            let next = if let Some(next) = self.stands.get(&name) {
                 // Some may be gone by now.
-                Some(next) => (*next).max(bounds.low),
-                None => {
-                    new.push((name.clone(), first));
-                    first
-                }
+                (*next).max(bounds.low)
+            } else {
+                new.push((name.clone(), first));
+                first
             };
             self.stands.insert(name, next);
             starts.push((partition, Start::Offset(next)));
@@ -182,7 +180,7 @@ impl TopicWatch {
             .consumer(Reader::options(self.around.once))
             .await;
         let consumer = consumer.map_err(|error| self.failed(&error))?;
-        let reader = Reader::begin(consumer, &starts, &self.connection, &self.room);
+        let reader = Reader::begin(consumer, &starts, &self.connection);
         self.reader = Some(reader.map_err(|error| WatchError(error.to_string()))?);
         Ok(new)
     }

@@ -73,6 +73,10 @@ impl Trigger for Webhook {
         "webhook".to_owned()
     }
 
+    fn awaited(&self) -> String {
+        "a call of its webhook".to_owned()
+    }
+
     fn shape(&self) -> Shape {
         Shape::empty()
             .with("body", Shape::Any)

@@ -89,6 +89,13 @@ impl Describe {
         self.gives(shape)
     }
 
+    /// It takes something that becomes true later, and says what.
+    #[must_use]
+    pub const fn accepted(mut self, shape: fn() -> Shape) -> Self {
+        self.status = 202;
+        self.gives(shape)
+    }
+
     /// It gives nothing: 204.
     #[must_use]
     pub const fn nothing(mut self) -> Self {

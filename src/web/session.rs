@@ -17,10 +17,13 @@ use super::{App, Problem, page};
 /// How long a browser keeps the cookie, in seconds; the session itself ends when nobody uses it.
 const COOKIE_AGE: u32 = 30 * 24 * 3600;
 
+/// Where people sign in.
+pub(super) const SIGN_IN: &str = "/sign-in";
+
 /// Signing in and out.
 pub(super) const ROUTES: &[Route] = &[
-    Route::get("/sign-in", Needs::Nothing, || get(show)),
-    Route::post("/sign-in", Needs::Nothing, || post(sign_in)),
+    Route::get(SIGN_IN, Needs::Nothing, || get(show)),
+    Route::post(SIGN_IN, Needs::Nothing, || post(sign_in)),
     Route::post("/sign-out", Needs::SignIn, || post(sign_out)),
 ];
 

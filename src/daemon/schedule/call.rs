@@ -42,8 +42,8 @@ pub async fn take_call(
     request: Request<'_>,
     now: Timestamp,
 ) -> Result<String, CallError> {
-    let triggers = pipeline.triggers.iter();
-    let hook = triggers.filter_map(|spec| spec.trigger.as_hook()).next();
+    let mut triggers = pipeline.triggers.iter();
+    let hook = triggers.find_map(|spec| spec.trigger.as_hook());
     let hook = hook.ok_or_else(|| CallError::NoWebhook(pipeline.id.to_string()))?;
     let Request { headers, body } = request;
     hook.admit(headers, body, &project.environment)?;

@@ -26,7 +26,7 @@ pub fn plan_of(pipeline: &Pipeline) -> DagPlan {
         triggers: pipeline
             .triggers
             .iter()
-            .map(|spec| spec.trigger.words())
+            .map(|spec| spec.trigger.awaited())
             .collect(),
         deadline: pipeline.deadline,
     }

@@ -32,7 +32,8 @@ pub(super) struct Lanes {
 struct Lane {
     /// The version of its DAG.
     version: String,
-    words: String,
+    /// What it waits for.
+    awaited: String,
     watcher: Watcher,
     task: Option<AbortHandle>,
     items: VecDeque<Item>,
@@ -110,7 +111,7 @@ impl Lanes {
         };
         Lane {
             version: pipeline.version.hash.clone(),
-            words: spec.trigger.words(),
+            awaited: spec.trigger.awaited(),
             watcher,
             quiet: task.is_none(),
             task,
@@ -130,10 +131,10 @@ impl Lanes {
             return Vec::new();
         };
         let mut troubles = planner.troubles(dag);
-        let known = troubles.find(|(trigger, _)| *trigger == lane.words);
+        let known = troubles.find(|(trigger, _)| *trigger == lane.awaited);
         let trouble = |message| PlanEvent::Trouble {
             dag: dag.clone(),
-            trigger: lane.words.clone(),
+            trigger: lane.awaited.clone(),
             message,
         };
         let sight = match saw.sight {
@@ -143,13 +144,13 @@ impl Lanes {
                 if known.is_some_and(|(_, known)| known.message == error.0) {
                     return Vec::new();
                 }
-                tracing::warn!(%dag, "can't look for {}: {error}", lane.words);
+                tracing::warn!(%dag, "can't look for {}: {error}", lane.awaited);
                 return vec![trouble(Some(error.0))];
             }
         };
         let mut events = Vec::new();
         if known.is_some() {
-            tracing::info!(%dag, "looks for {} again", lane.words);
+            tracing::info!(%dag, "looks for {} again", lane.awaited);
             events.push(trouble(None));
         }
         match sight {
@@ -242,7 +243,7 @@ impl Lanes {
                         }
                         Err(reason) => {
                             tracing::error!(%dag, "a run can't begin: {reason}");
-                            let (trigger, message) = (lane.words.clone(), Some(reason));
+                            let (trigger, message) = (lane.awaited.clone(), Some(reason));
                             events.push(PlanEvent::Trouble {
                                 dag,
                                 trigger,

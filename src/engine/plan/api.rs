@@ -26,7 +26,7 @@ pub struct DagPlan {
     pub depends_on_past: bool,
     /// What starts it, where no clock does.
     pub after: After,
-    /// What outside starts it, in words.
+    /// What it waits for outside, in words.
     pub triggers: Vec<String>,
     /// When a run should be over, counted from its scheduled time.
     pub deadline: Option<Duration>,

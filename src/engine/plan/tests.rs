@@ -1,5 +1,6 @@
 //! The planner in virtual time: what it decides, and that every tick is decided once.
 
+mod fired;
 mod starts;
 
 use std::collections::{BTreeMap, BTreeSet};

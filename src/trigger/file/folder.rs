@@ -14,8 +14,10 @@ use crate::trigger::{Around, Scope, Sight, Watch, WatchError};
 
 /// What comes within so short a time is looked at together.
 const CALM: Duration = Duration::from_millis(50);
-/// Looking takes at most this part of the time, however many files there are.
-const SHARE: u32 = 10;
+/// Looking takes at most a fifth of the time, however many files there are, but never waits longer than
+/// this for it.
+const SHARE: u32 = 4;
+const LONGEST_CALM: Duration = Duration::from_secs(2);
 /// How long a folder that isn't there is waited for before it is looked for again, beside hearing
 /// of it.
 const MISSING: Duration = Duration::from_mins(1);
@@ -83,7 +85,7 @@ impl FolderWatch {
             changed = folders.changed() => changed.map_err(|error| self.unheard(&error))?,
             () = settled => return Ok(()),
         }
-        tokio::time::sleep(CALM.max(self.took * SHARE)).await;
+        tokio::time::sleep((self.took * SHARE).clamp(CALM, LONGEST_CALM)).await;
         Ok(())
     }
 

@@ -84,10 +84,10 @@ impl Folders {
     pub(super) async fn changed(&self) -> std::io::Result<()> {
         loop {
             let mut ready = self.inotify.readable().await?;
-            match self.drain()? {
-                true => return Ok(()),
-                false => ready.clear_ready(),
+            if self.drain()? {
+                return Ok(());
             }
+            ready.clear_ready();
         }
     }
 

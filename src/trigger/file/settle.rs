@@ -82,10 +82,13 @@ mod tests {
         }
     }
 
+    /// Path, size and time.
+    type Found = (&'static str, u64, i64);
+
     /// Looks at moments, each with the files that are there (size and time): those that have
     /// settled, and when the next one will have.
-    fn check(looks: &[(i64, &[(&str, u64, i64)])], expected: &[(&[&str], Option<i64>)]) {
-        let mut settling = Settling::new(Duration::from_millis(5_000));
+    fn check(looks: &[(i64, &[Found])], expected: &[(&[&str], Option<i64>)]) {
+        let mut settling = Settling::new(Duration::from_secs(5));
         for ((now, files), (settled, next)) in looks.iter().zip(expected) {
             let files = files
                 .iter()
@@ -121,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_time_that_is_still_to_come_says_nothing() {
-        let early: (&str, u64, i64) = ("early", 1, 60_000);
+        let early: Found = ("early", 1, 60_000);
         check(
             &[(0, &[early]), (4_999, &[early]), (5_000, &[early])],
             &[(&[], Some(5_000)), (&[], Some(5_000)), (&["early"], None)],
@@ -130,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_was_gone_settles_anew() {
-        let late: (&str, u64, i64) = ("late", 1, 60_000);
+        let late: Found = ("late", 1, 60_000);
         check(
             &[(0, &[late]), (3_000, &[]), (6_000, &[late])],
             &[(&[], Some(5_000)), (&[], None), (&[], Some(11_000))],

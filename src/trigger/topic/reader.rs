@@ -19,6 +19,8 @@ use crate::trigger::Item;
 /// How long the consumer waits for a message before it looks whether it is still wanted: the
 /// library wakes it when there is one.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Messages that are in memory and have not started their runs.
+const MOST_AHEAD: usize = 1_000;
 /// Messages that are told together when they are there at once.
 const TOGETHER: usize = 500;
 
@@ -38,11 +40,14 @@ pub(super) enum Said {
 pub(super) struct Reader {
     said: UnboundedReceiver<Said>,
     unwanted: Arc<AtomicBool>,
+    /// How many messages may be ahead of their runs. Closed when it isn't wanted any more.
+    room: Arc<Semaphore>,
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
         self.unwanted.store(true, Ordering::Relaxed);
+        self.room.close();
     }
 }
 
@@ -57,13 +62,13 @@ impl Reader {
         }
     }
 
-    /// Reads from these places on. `room` is how many messages may be ahead of their runs.
+    /// Reads from these places on.
     pub(super) fn begin(
         consumer: KafkaConsumer,
         starts: &[(Partition, Start)],
         connection: &str,
-        room: &Arc<Semaphore>,
     ) -> std::io::Result<Self> {
+        let room = Arc::new(Semaphore::new(MOST_AHEAD));
         let (sender, said) = unbounded_channel();
         let unwanted = Arc::new(AtomicBool::new(false));
         if let Err(error) = consumer.assign(starts) {
@@ -84,7 +89,11 @@ impl Reader {
         std::thread::Builder::new()
             .name("topic".to_owned())
             .spawn(move || thread.read(&sender))?;
-        Ok(Self { said, unwanted })
+        Ok(Self {
+            said,
+            unwanted,
+            room,
+        })
     }
 
     /// What it says next; `None` when it has ended. Cancel-safe.
@@ -124,9 +133,7 @@ impl Thread {
     /// What is there at once; `None`: nothing yet.
     fn read_some(&mut self) -> Result<Option<Said>, KafkaError> {
         let waits = self.room.clone().acquire_owned();
-        let waited = tokio::time::timeout(PATIENCE, waits);
-        // The room is never closed.
-        let Ok(Ok(mut room)) = self.runtime.block_on(async { waited.await }) else {
+        let Ok(mut room) = self.runtime.block_on(waits) else {
             return Ok(None);
         };
         let mut items = Vec::new();

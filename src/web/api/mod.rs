@@ -12,6 +12,7 @@ mod next;
 mod openapi;
 mod people;
 mod run;
+mod webhook;
 
 pub(super) use backfill::go_on;
 pub use openapi::openapi;
@@ -36,6 +37,7 @@ pub(super) const ROUTES: &[Route] = &[
     run::OF_DAG,
     run::TRIGGER,
     backfill::POST,
+    webhook::CALL,
     next::WHY_DAG,
     next::NEXT,
     run::LIST,

@@ -20,8 +20,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::route::{Route, Verb};
-use super::{App, Problem, page};
+use super::route::{Needs, Route, Verb};
+use super::{App, Problem, page, session};
 use crate::store::Deed;
 
 /// How long an answer may take that isn't a stream.
@@ -33,9 +33,7 @@ pub(super) async fn enter(State(app): State<Arc<App>>, request: Request, next: N
     let mut response = match admit::admit(&app, request).await {
         Ok((route, caller, request)) => {
             let response = answer(route, next.run(request)).await;
-            // Whoever tries too often doesn't fill the disk either.
-            let counts = response.status() != StatusCode::TOO_MANY_REQUESTS;
-            if route.verb != Verb::Get && counts {
+            if route.verb != Verb::Get && counts(route, response.status()) {
                 let deed = deed(&app, route, &caller, &asked, &response);
                 keep(&app, deed).await;
             }
@@ -79,6 +77,13 @@ async fn answer(route: &Route, answering: impl Future<Output = Response>) -> Res
     answered.unwrap_or_else(|_| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "it took too long").into_response()
     })
+}
+
+/// Whether something is worth being kept. Strangers don't fill the disk: of what is open to them only
+/// what they did is kept, and tries to sign in, which are limited.
+fn counts(route: &Route, status: StatusCode) -> bool {
+    let open = route.needs == Needs::Nothing && route.path != session::SIGN_IN;
+    status != StatusCode::TOO_MANY_REQUESTS && !(open && status.is_client_error())
 }
 
 /// What was done, or tried.

@@ -17,7 +17,7 @@ use crate::document::units::format_duration;
 use crate::model::{DagId, RunState, Schedule, TaskIndex, Timestamp, TriggerRule};
 use crate::operate::find::look_at;
 use crate::operate::tone::Tone;
-use crate::operate::why::starts;
+use crate::operate::why::{awaited, starts};
 use crate::spec::{Foreach, Param, Pipeline};
 use crate::store::{RunFilter, RunRow, StoreError};
 use crate::task::Guarantee;
@@ -128,7 +128,7 @@ pub(super) fn head(asked: &Asked, visitor: &Visitor, tab: Tab) -> Markup {
         starts: pipeline.map_or_else(String::new, |one| starts(one)),
         paused: asked.paused,
         may_run: visitor.may_run,
-        can_pause: pipeline.is_some_and(|one| one.schedule.is_some() || !one.after.is_empty()),
+        can_pause: pipeline.is_some_and(|one| one.begins_by_itself()),
         is_broken: pipeline.is_none(),
         csrf: &visitor.csrf,
         tabs: TABS
@@ -288,8 +288,11 @@ async fn next(
     let waits = next.is_empty().then(|| match &pipeline.schedule {
         Some(Schedule::Always) => "It is a stream: it runs as long as a scheduler does.".to_owned(),
         Some(_) => "Its schedule has no tick any more.".to_owned(),
-        None if pipeline.after.is_empty() => "Nothing starts it by itself.".to_owned(),
-        None => format!("It runs {}.", starts(pipeline)),
+        None if !pipeline.begins_by_itself() => "Nothing starts it by itself.".to_owned(),
+        None => match awaited(pipeline) {
+            Some(words) if pipeline.after.is_empty() => format!("It waits for {words}."),
+            _ => format!("It runs {}.", starts(pipeline)),
+        },
     });
     Ok((next, waits))
 }

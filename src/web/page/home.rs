@@ -205,7 +205,7 @@ fn summary(total: usize, snapshot: &Snapshot, running: usize) -> String {
 
 /// Whether anything but a person begins it: what can be paused.
 fn has_clock(pipeline: &Pipeline) -> bool {
-    pipeline.schedule.is_some() || !pipeline.after.is_empty()
+    pipeline.begins_by_itself()
 }
 
 fn words_of(pipeline: &Pipeline) -> String {

@@ -68,7 +68,7 @@ async fn schedule(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Respo
         let pipelines: Vec<Arc<Pipeline>> = project
             .pipelines
             .values()
-            .filter(|one| one.schedule.is_some() || !one.after.is_empty())
+            .filter(|one| one.begins_by_itself())
             .take(DAGS)
             .cloned()
             .collect();

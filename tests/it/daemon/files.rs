@@ -7,7 +7,7 @@ use runner::failpoint::Point;
 
 use super::{Daemon, number, until};
 use crate::kill::project::{Project, code};
-use crate::kill::truth::state;
+use crate::kill::truth::{sqlite, state};
 
 /// The DAG writes down what it was started for.
 fn dag(keys: &str, pattern: &str) -> String {
@@ -120,7 +120,7 @@ async fn an_edit_looks_for_other_files_and_starts_nothing_twice() {
     assert_eq!(daemon.end(&project, Signal::SIGTERM).await.0, 0);
     let said = project.said();
     assert!(
-        said.contains("looks for file later/in/*.csv again"),
+        said.contains("looks for a file later/in/*.csv again"),
         "{said}"
     );
     assert_eq!(noted(project.root()).len(), 4, "{said}");
@@ -176,6 +176,51 @@ async fn many_files_at_once_have_a_run_each_or_one_together() {
     let counts = std::fs::read_to_string(project.root().join("together.txt")).unwrap();
     assert_eq!(counts, "200\n100\n");
     assert_eq!(noted(project.root()), names);
+}
+
+#[tokio::test]
+async fn a_bucket_is_listed_now_and_then() {
+    let inbox = dag("", "raw/*.csv").replace("settle", "connection: lake, every: 1s, settle");
+    let project = Project::new(&[
+        ("runner.yaml", "connections: { lake: { bucket: lake/ } }\n"),
+        ("pipelines/files.yaml", &inbox),
+        ("lake/raw/a.csv", "a"),
+    ]);
+    let daemon = Daemon::start(&project, &[]).await;
+    noted_so_far(&project, &["raw/a.csv"]).await;
+    put(&project, "lake/raw/b.csv", "b");
+    noted_so_far(&project, &["raw/a.csv", "raw/b.csv"]).await;
+    assert_eq!(daemon.end(&project, Signal::SIGTERM).await.0, 0);
+}
+
+#[tokio::test]
+async fn the_example_loads_the_files_that_come() {
+    let kind = runner::trigger::KINDS
+        .iter()
+        .find(|kind| kind.name == "file");
+    let example = kind.unwrap().example.replace("settle: 10s", "settle: 0s");
+    let project = Project::new(&[
+        (
+            "runner.yaml",
+            "connections: { warehouse: { sqlite: orders.db } }\n",
+        ),
+        ("pipelines/example.yaml", &example),
+        ("inbox/a.csv", "id,country\n1,DE\n2,FR\n"),
+        ("inbox/b.csv", "id,country\n3,AT\n"),
+    ]);
+    let orders = project.root().join("orders.db");
+    sqlite(&orders, "CREATE TABLE orders (id INTEGER, country TEXT)").await;
+    for _ in 0..2 {
+        assert_eq!(
+            project.run(&["schedule", "--once"]).await,
+            0,
+            "{}",
+            project.said()
+        );
+        let query = "SELECT CAST(id AS TEXT), country FROM orders ORDER BY id";
+        let rows = sqlite(&orders, query).await;
+        assert_eq!(rows, [["1", "DE"], ["2", "FR"], ["3", "AT"]]);
+    }
 }
 
 /// The files that runs were started for, each with how often.

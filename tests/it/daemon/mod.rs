@@ -9,6 +9,7 @@ mod ends;
 mod files;
 mod kills;
 mod late;
+mod outside;
 
 use std::time::{Duration, Instant};
 

@@ -512,6 +512,51 @@ async fn metrics_are_what_prometheus_reads() {
     }
 }
 
+#[tokio::test]
+async fn a_webhook_is_called_by_who_knows_its_secret() {
+    let order = "dag: order\ntrigger: { webhook: { secret: ORDERS_SECRET } }\ntasks:\n  keep: { shell: echo kept }\n";
+    let files = [
+        ("runner.yaml", "{}\n"),
+        ("pipelines/order.yaml", order),
+        (
+            "pipelines/plain.yaml",
+            "dag: plain\ntasks:\n  keep: { shell: echo kept }\n",
+        ),
+        (".env", "ORDERS_SECRET=one-of-many-secrets\n"),
+    ];
+    let site = Site::of(&files, false).await;
+    let call = |dag: &str| {
+        let ask = Ask::new("POST", &format!("/api/v1/dags/{dag}/webhook"));
+        ask.json(&json!({ "order": 7 }))
+    };
+    let own = call("order").bearer("one-of-many-secrets");
+    let reply = own.clone().header("idempotency-key", "7").send(&site).await;
+    assert_eq!((reply.status, reply.json()), (202, json!({ "call": "7" })));
+    own.clone().header("idempotency-key", "7").send(&site).await;
+    let calls = site.store.calls().await.unwrap();
+    assert_eq!(calls.len(), 1, "the same call");
+    assert!(
+        calls[0].detail.0.contains(r#""order":7"#),
+        "{}",
+        calls[0].detail.0
+    );
+    assert!(!calls[0].detail.0.contains("one-of-many-secrets"));
+    let admin = site.token(Role::Admin, None).await;
+    for (ask, status) in [
+        (call("order"), 401),
+        (call("order").bearer("another"), 401),
+        (call("order").bearer(&admin), 401),
+        (call("plain").bearer("one-of-many-secrets"), 404),
+        (call("none").bearer("one-of-many-secrets"), 404),
+        (own.header("origin", "http://evil.example"), 403),
+    ] {
+        assert_eq!(ask.send(&site).await.status, status);
+    }
+    assert_eq!(site.store.calls().await.unwrap().len(), 1);
+    let deeds = site.store.deeds(None, 10).await.unwrap();
+    assert!(deeds.iter().all(|deed| deed.status == 202), "{deeds:?}");
+}
+
 /// All that the API has is described, all that is described is there, and the description in the
 /// repository is this one.
 #[test]

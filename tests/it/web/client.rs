@@ -21,7 +21,7 @@ pub(crate) struct Site {
     pub(crate) app: Arc<App>,
     pub(crate) address: SocketAddr,
     now: Arc<Mutex<Timestamp>>,
-    _told: oneshot::Sender<()>,
+    _serving: oneshot::Sender<()>,
 }
 
 /// Two pipelines, without anything outside.
@@ -81,7 +81,7 @@ impl Site {
             accounts: Accounts::new(store.clone(), &state),
             open,
         });
-        let (_told, told) = oneshot::channel();
+        let (serving, told) = oneshot::channel();
         tokio::spawn(server.serve(app.clone(), async {
             let _ = told.await;
         }));
@@ -91,7 +91,7 @@ impl Site {
             app,
             address,
             now,
-            _told,
+            _serving: serving,
         }
     }
 
