@@ -1,13 +1,14 @@
 //! `runner logs`: what the tasks of a run have logged.
 
+mod print;
+
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::json;
-
+use self::print::Printer;
 use super::arguments::{Format, Logs};
 use super::context::{Context, runtime};
 use super::{Mistake, engage, exit, find, look, moment, output};
@@ -356,57 +357,4 @@ fn grown<'a>(file: &'a LogFile, from: u64, lines: &mut Vec<Line<'a>>) -> anyhow:
 
 fn unreadable(file: &LogFile, error: &std::io::Error) -> anyhow::Error {
     anyhow::anyhow!("{}: {error}", file.path.display())
-}
-
-/// Prints lines.
-struct Printer {
-    out: std::io::BufWriter<anstream::AutoStream<std::io::StdoutLock<'static>>>,
-    format: Format,
-    /// The column of names, when there are several.
-    name_width: Option<usize>,
-    with_day: bool,
-}
-
-impl Printer {
-    fn print(&mut self, line: &Line<'_>) -> std::io::Result<()> {
-        if self.format == Format::Json {
-            let json = json!({
-                "time": line.at.map(moment::utc),
-                "task": line.file.task,
-                "item": line.file.id.item,
-                "attempt": line.file.attempt,
-                "level": line.level,
-                "text": line.text,
-            });
-            return writeln!(self.out, "{json}");
-        }
-        let faint = look::FAINT;
-        let format = if self.with_day {
-            "%Y-%m-%d %H:%M:%S%.3f"
-        } else {
-            "%H:%M:%S%.3f"
-        };
-        let time = line.at.map_or_else(
-            || "?".to_owned(),
-            |at| moment::local(at).format(format).to_string(),
-        );
-        let name = self.name_width.map_or_else(String::new, |width| {
-            let item = line.file.id.item;
-            let item = item.map_or_else(String::new, |item| format!("[{item}]"));
-            let name = look::fit(&format!("{}{item}", line.file.task), width);
-            let style = look::BUSY;
-            format!("  {style}{name}{style:#}")
-        });
-        let style = match line.level.as_str() {
-            "error" => look::BAD,
-            "warn" => look::WARN,
-            "info" => look::FAINT,
-            _ => anstyle::Style::new(),
-        };
-        let text = format!(
-            "{faint}{time}{faint:#}{name}  {faint}{:<5}{faint:#}  {style}{}{style:#}",
-            line.level, line.text
-        );
-        writeln!(self.out, "{}", text.trim_end())
-    }
 }
