@@ -1,6 +1,7 @@
 //! What a store of run state promises.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ pub struct DagVersion {
     /// Names of the tasks, by index: what rows say of a task number.
     pub tasks: Vec<String>,
     /// Path (relative to the project) and text of every file that defines the DAG.
-    pub files: BTreeMap<String, String>,
+    pub files: BTreeMap<String, Arc<str>>,
 }
 
 /// A run to accept.
