@@ -1,6 +1,8 @@
 //! The daemon: runs begin by themselves, and the project's files may change meanwhile.
 
 mod decide;
+mod elsewhere;
+mod know;
 mod known;
 mod lock;
 mod look;

@@ -1,5 +1,7 @@
 //! Run state in an SQLite file. See `docs/store.md`.
 
+mod begin;
+mod connections;
 mod encode;
 mod error;
 mod notice;
@@ -11,7 +13,7 @@ mod state;
 mod statement;
 mod writer;
 
-pub use state::SqliteStore;
+pub use connections::SqliteStore;
 
 #[cfg(test)]
 mod tests;
