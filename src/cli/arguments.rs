@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod looking;
+mod people;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use crate::exchange::FaultRule;
 use crate::model::Timestamp;
 
 pub use looking::{Next, Simulate, Timeline, Why};
+pub use people::{Lifetime, RoleWord, ScopeWord, Token, TokenCommand, User, UserCommand};
 
 /// Declarative ETL jobs in YAML: checked before they run, recovered after a crash.
 #[derive(Debug, Parser)]
@@ -53,6 +55,8 @@ pub enum Command {
     Trigger(Trigger),
     /// Begin runs by their schedules, until told to end
     Schedule(Schedule),
+    /// Serve the web page and the API
+    Web(Web),
     /// Run a DAG for intervals of the past
     Backfill(Backfill),
     /// Hold the schedule of a DAG: nothing begins by itself
@@ -85,6 +89,10 @@ pub enum Command {
     Mark(Mark),
     /// Finish the runs that were interrupted
     Resume(Resume),
+    /// Say who may come in by the web page
+    User(User),
+    /// Make and end tokens, by which programs use the API
+    Token(Token),
     /// Make the daemon a service of systemd
     Service(Service),
     /// Remove what has been kept long enough
@@ -117,6 +125,7 @@ impl Command {
             self,
             Self::Trigger(_)
                 | Self::Schedule(_)
+                | Self::Web(_)
                 | Self::Backfill(_)
                 | Self::Retry(_)
                 | Self::Cancel(_)
@@ -293,6 +302,16 @@ pub struct Schedule {
     /// Only say whether there is one at work: exit code 0 when there is, 3 when there isn't
     #[arg(long, conflicts_with_all = ["once", "until"])]
     pub status: bool,
+    /// Serve the web page and the API, too [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8081")]
+    pub web: Option<std::net::SocketAddr>,
+    /// What people type to reach the page, when that isn't the address it listens on, such as
+    /// `https://runner.example.org`; may be given several times
+    #[arg(long, value_name = "URL", requires = "web")]
+    pub public_url: Vec<String>,
+    /// Let everybody in who reaches the page, as an admin: only on an address of this machine
+    #[arg(long, requires = "web")]
+    pub no_sign_in: bool,
     /// How long tasks may go on after it was told to end; what isn't done by then is done again at
     /// the next start
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
@@ -637,6 +656,31 @@ pub struct Setup {
 pub enum SetupWhat {
     /// Kafka's programs, for connections that say `kafka: embedded`
     Kafka,
+}
+
+/// `runner web`.
+#[derive(Debug, Args)]
+pub struct Web {
+    #[command(flatten)]
+    pub serving: Serving,
+    /// How the log is written
+    #[arg(long, value_name = "STYLE", default_value = "text")]
+    pub log: LogStyle,
+}
+
+/// How pages and API are served.
+#[derive(Debug, Args)]
+pub struct Serving {
+    /// Where it listens: an address and a port (0: any that is free)
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    pub listen: std::net::SocketAddr,
+    /// What people type to reach it, when that isn't the address it listens on, such as
+    /// `https://runner.example.org`; may be given several times
+    #[arg(long, value_name = "URL")]
+    pub public_url: Vec<String>,
+    /// Let everybody in who reaches it, as an admin: only on an address of this machine
+    #[arg(long)]
+    pub no_sign_in: bool,
 }
 
 /// `runner exchange`.

@@ -7,24 +7,20 @@ use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json};
-
-use super::arguments::Backfill;
+use super::arguments::{Backfill, Reprocess};
 use super::attend::{Attended, Signals, attend, kill};
 use super::context::{Context, runtime};
 use super::{Mistake, engage, exit, look};
 use crate::daemon::clock::now;
 use crate::daemon::schedule::DaemonLock;
-use crate::daemon::{self, Beginning, NewRun, News, begin, is_alive, ring};
-use crate::model::{RunState, TriggerKind};
-use crate::spec::{Pipeline, Project};
+use crate::daemon::{self, NewRun, News};
+use crate::model::RunState;
+use crate::operate::backfill::{self, Feed, Plan, Span};
+use crate::spec::Project;
 use crate::store::{CommandKind, Owner, RunStore};
 
-use plan::{Due, Plan, plan};
 use progress::Progress;
 
-/// Behind everything that the schedule or a person begins.
-const PRIORITY: i32 = -100;
 /// Between two looks at runs that the daemon carries out.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(100);
 
@@ -34,22 +30,27 @@ pub fn run(context: &Context, command: &Backfill) -> anyhow::Result<u8> {
         .params
         .bind(&command.param)
         .map_err(|errors| Mistake::new(errors.join("\n")))?;
-    let intervals = plan::intervals(&pipeline, command)?;
+    let span = Span {
+        from: &command.from,
+        to: &command.to,
+        every: command.every,
+    };
+    let intervals = backfill::intervals(&pipeline, span)?;
     runtime()?.block_on(async {
         let store = context.store().await?;
-        let plan = plan(
+        let plan = backfill::plan(
             store.as_ref(),
             &context.places.state,
             &pipeline,
             intervals,
-            command.reprocess,
+            reprocess(command.reprocess),
         )
         .await?;
         if command.dry_run {
-            plan.show(&mut anstream::stdout().lock())?;
+            plan::show(&plan, &mut anstream::stdout().lock())?;
             return Ok(exit::OK);
         }
-        let runs = new_runs(&pipeline, &plan, &params);
+        let runs = plan.runs(&pipeline, &params);
         let mut progress = Progress::new(command, &pipeline, &plan);
         if runs.is_empty() && plan.interrupted.is_empty() {
             progress.nothing()?;
@@ -84,26 +85,6 @@ pub fn run(context: &Context, command: &Backfill) -> anyhow::Result<u8> {
     })
 }
 
-/// The runs that are to begin, oldest data first.
-fn new_runs(pipeline: &Arc<Pipeline>, plan: &Plan, params: &Map<String, Json>) -> VecDeque<NewRun> {
-    let due = plan.due.iter().filter(|(_, due)| *due == Due::Begins);
-    due.map(|(interval, _)| {
-        let beginning = Beginning {
-            params: params.clone(),
-            interval: *interval,
-            logical_time: interval.end,
-            trigger: TriggerKind::Backfill,
-            priority: PRIORITY,
-            only: None,
-        };
-        NewRun {
-            spec: begin(pipeline, beginning, now()),
-            pipeline: pipeline.clone(),
-        }
-    })
-    .collect()
-}
-
 /// Carries them out in this process.
 async fn here(
     context: &Context,
@@ -114,7 +95,7 @@ async fn here(
     plan: &Plan,
     progress: &mut Progress,
 ) -> anyhow::Result<()> {
-    let (mut host, mut heard) = engage::host(context, project, store)?;
+    let (mut host, mut heard) = engage::host(&context.places.state, project, store)?;
     for row in &plan.interrupted {
         for stored in store.adopt(&row.owner, host.owner(), Some(&row.id)).await? {
             let resumed = host.resume(stored).await;
@@ -125,14 +106,14 @@ async fn here(
         }
     }
     let control = host.control();
-    let mut backfill = daemon::Backfill {
+    let mut work_list = daemon::Backfill {
         host,
         runs,
         parallel: usize::from(command.parallel),
     };
-    let attended = attend(backfill.run(), &control, &mut heard, progress).await?;
+    let attended = attend(work_list.run(), &control, &mut heard, progress).await?;
     if attended == Attended::Killed {
-        kill(backfill.host).await;
+        kill(work_list.host).await;
     }
     Ok(())
 }
@@ -147,64 +128,30 @@ struct Handed<'a> {
 impl Handed<'_> {
     /// Gives the daemon so many runs at a time, until all have ended.
     async fn run(
-        &self,
-        mut runs: VecDeque<NewRun>,
+        self,
+        runs: VecDeque<NewRun>,
         plan: &Plan,
         parallel: usize,
         progress: &mut Progress,
     ) -> anyhow::Result<()> {
         let state = &self.context.places.state;
-        let mut active = Vec::new();
-        for row in &plan.interrupted {
-            self.store
-                .adopt(&row.owner, &self.daemon, Some(&row.id))
-                .await?;
-            active.push(row.id.clone());
-        }
+        let mut feed = Feed::begin(self.store, self.daemon, plan, runs, parallel).await?;
         let mut signals = Signals::new()?;
-        loop {
-            while active.len() < parallel
-                && let Some(run) = runs.pop_front()
-            {
-                self.store.put_version(&run.pipeline.version).await?;
-                let new = crate::store::NewRun {
-                    spec: run.spec.clone(),
-                    owner: self.daemon.clone(),
-                };
-                self.store.create_runs(&[new]).await?;
-                active.push(run.spec.id);
-            }
-            ring(state, &self.daemon)?;
-            if active.is_empty() {
-                return Ok(());
-            }
+        while feed.give(state, self.store).await? {
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = signals.interrupted() => {
                     writeln!(anstream::stderr(), "cancelling")?;
-                    runs.clear();
-                    for run in &active {
+                    for run in feed.stop() {
                         self.store.put_command(run, &CommandKind::Cancel, now()).await?;
                     }
                 }
             }
-            let mut going_on = Vec::new();
-            for run in active {
-                let found = self.store.find_runs(run.as_str(), 1).await?;
-                match found.into_iter().find(|row| row.id == run) {
-                    Some(row) if row.state.is_finished() => progress.ended(&row)?,
-                    Some(_) => going_on.push(run),
-                    None => {}
-                }
-            }
-            active = going_on;
-            if !active.is_empty() && !is_alive(state, &self.daemon) {
-                let mistake = "the daemon has ended; what it has begun goes on at its next start";
-                return Err(Mistake::new(mistake)
-                    .help("the same command again goes on with the rest")
-                    .into());
+            for row in feed.look(state, self.store).await? {
+                progress.ended(&row)?;
             }
         }
+        Ok(())
     }
 }
 
@@ -212,6 +159,14 @@ impl Handed<'_> {
 fn state_word(state: RunState) -> String {
     let style = look::run_state(state);
     format!("{style}{:<9}{style:#}", state.as_str())
+}
+
+fn reprocess(word: Reprocess) -> backfill::Reprocess {
+    match word {
+        Reprocess::Missing => backfill::Reprocess::Missing,
+        Reprocess::Failed => backfill::Reprocess::Failed,
+        Reprocess::All => backfill::Reprocess::All,
+    }
 }
 
 /// What is told while runs of this process go on.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::arguments::Cancel;
 use super::context::{Context, runtime};
-use super::engage::{self, Engaged, PATIENCE, Taken, engage};
 use super::{Mistake, exit, find, look};
 use crate::daemon::clock::now;
 use crate::model::{Budget, Outcome, RunState, TaskIndex, TaskRunId, TaskState, Transition};
+use crate::operate::engage::{self, Engaged, PATIENCE, Taken, engage};
 use crate::store::{CommandKind, RunRow, RunStore, StoredRun};
 
 /// How long what runs is waited for.
@@ -27,7 +27,7 @@ pub fn run(context: &Context, command: &Cancel) -> anyhow::Result<u8> {
             .into());
         }
         let cancel = CommandKind::Cancel;
-        let state = match engage(context, &project, &store, &run, &cancel).await? {
+        let state = match engage(&context.places.state, &project, &store, &run, &cancel).await? {
             Engaged::Told(owner) => {
                 let heard = engage::until(store.as_ref(), &run, PATIENCE, async |row| {
                     Ok(row.state == RunState::Cancelling || row.state.is_finished())
@@ -74,7 +74,7 @@ async fn end(taken: Taken, store: &Arc<dyn RunStore>, run: &RunRow) -> anyhow::R
         let heard = store.commands(host.owner()).await?;
         store.commit_heard(host.owner(), &ends, &heard).await?;
     }
-    engage::state_of(store.as_ref(), run).await
+    Ok(engage::state_of(store.as_ref(), run).await?)
 }
 
 /// The end of everything in a run whose definition can't be read any more.

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use super::arguments::{Check, Format};
 use super::context::{Context, runtime, unknown};
 use super::{exit, look};
+use crate::daemon::clock::clock;
 use crate::document::{Diagnostic, Severity};
 use crate::model::DagId;
 use crate::rehearsal::rehearse;
@@ -73,7 +74,7 @@ fn look_at_the_world(loaded: &mut Loaded, command: &Check) -> anyhow::Result<()>
                 name == id.as_str() || pipeline.is_some_and(|found| found.path.ends_with(name))
             })
     };
-    let mut found = runtime()?.block_on(rehearse(project, chosen));
+    let mut found = runtime()?.block_on(rehearse(project, &clock(), chosen));
     if !command.notes {
         found.retain(|diagnostic| diagnostic.severity != Severity::Note);
     }

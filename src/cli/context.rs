@@ -8,8 +8,8 @@ use anyhow::Context as _;
 
 use super::{Arguments, Mistake};
 use crate::connection::Places;
-use crate::document::{Severity, nearest};
-use crate::model::{DataInterval, Timestamp};
+use crate::document::Severity;
+pub use crate::operate::unknown;
 use crate::secret::Environment;
 use crate::spec::{self, Loaded, PIPELINES_FOLDER, Pipeline, Project, SETTINGS_FILE};
 use crate::store::{RunStore, SqliteStore};
@@ -126,6 +126,11 @@ impl Context {
 
     /// Opens the run state.
     pub async fn store(&self) -> anyhow::Result<Arc<dyn RunStore>> {
+        Ok(self.sqlite().await?)
+    }
+
+    /// The same, with the accounts that are in it.
+    pub async fn sqlite(&self) -> anyhow::Result<Arc<SqliteStore>> {
         make_state_folder(&self.places.state)
             .with_context(|| format!("{} can't be made", self.places.state.display()))?;
         let store = SqliteStore::open(&self.places.state.join(STATE_FILE)).await?;
@@ -159,21 +164,6 @@ fn is_project(folder: &Path) -> bool {
     folder.join(SETTINGS_FILE).is_file() || folder.join(PIPELINES_FOLDER).is_dir()
 }
 
-/// "DAG `x` doesn't exist: did you mean `y`?"
-pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Mistake {
-    let known: Vec<&str> = known.collect();
-    let mistake = Mistake::new(format!("{what} `{name}` doesn't exist"));
-    match nearest(name, known.iter().copied()) {
-        Some(near) => mistake.help(format!("did you mean `{near}`?")),
-        None if known.is_empty() => mistake.help("there are none"),
-        None if known.len() <= 20 => {
-            let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-            mistake.help(format!("there are {}", names.join(", ")))
-        }
-        None => mistake,
-    }
-}
-
 /// The errors of some files, rendered, as the mistake of whoever runs the command.
 fn invalid(loaded: &Loaded, of: impl Fn(&Path) -> bool) -> anyhow::Error {
     let errors: Vec<_> = loaded
@@ -189,19 +179,6 @@ fn invalid(loaded: &Loaded, of: impl Fn(&Path) -> bool) -> anyhow::Error {
     let coloured = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let text = spec::render_text(&errors, &loaded.sources, coloured);
     Mistake::new(format!("the project has mistakes\n\n{}", text.trim_end())).into()
-}
-
-/// The interval of a run that a person starts: the schedule's last complete one, otherwise the
-/// moment itself.
-pub fn interval_of_manual_run(pipeline: &Pipeline, now: Timestamp) -> DataInterval {
-    let scheduled = pipeline
-        .schedule
-        .as_ref()
-        .and_then(|schedule| schedule.last_complete(now));
-    scheduled.unwrap_or(DataInterval {
-        start: now,
-        end: now,
-    })
 }
 
 /// The runtime of commands that wait for something.

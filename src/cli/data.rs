@@ -9,11 +9,10 @@ use super::arguments::{Data, RowFormat};
 use super::context::{Context, runtime};
 use super::table::{self, Cell, Column};
 use super::{Mistake, exit, find, look, output};
+use crate::data::ColumnKind;
 use crate::data::csv::{encode_batch, encode_header};
-use crate::data::{
-    Batch, BatchBuilder, ColumnKind, Columns, DatasetInfo, DatasetReader, RecordSource as _,
-};
 use crate::model::TaskIndex;
+use crate::operate::rows::{Rows, datasets};
 use crate::store::{DagVersion, RunRow, RunStore};
 
 /// Rows of a table when nobody says how many.
@@ -40,10 +39,7 @@ pub fn run(context: &Context, command: &Data) -> anyhow::Result<u8> {
             (Some(limit), _) => limit.min(total),
             (None, RowFormat::Table) => ROWS.min(total),
         };
-        let mut rows = Rows {
-            reader: DatasetReader::open(&context.places.state, &datasets).await?,
-            left: limit,
-        };
+        let mut rows = Rows::open(&context.places.state, &datasets, limit).await?;
         let mut out = output::stdout();
         match command.format {
             RowFormat::Table => print_table(&mut out, &mut rows, total).await?,
@@ -54,23 +50,6 @@ pub fn run(context: &Context, command: &Data) -> anyhow::Result<u8> {
         store.close().await;
         Ok(exit::OK)
     })
-}
-
-/// The datasets of a task; of all its items, or of one.
-async fn datasets(
-    store: &dyn RunStore,
-    run: &RunRow,
-    task: TaskIndex,
-    item: Option<u32>,
-) -> anyhow::Result<Vec<DatasetInfo>> {
-    let results = store.results(&run.id, task).await?;
-    let results = results
-        .into_iter()
-        .filter(|(id, _)| item.is_none() || id.item == item);
-    let datasets = results.filter_map(|(_, result)| result.dataset);
-    Ok(datasets
-        .map(|dataset| serde_json::from_str(&dataset.0))
-        .collect::<Result<_, _>>()?)
 }
 
 /// Why there are no rows, and which tasks have some.
@@ -104,38 +83,6 @@ async fn nothing(
         ),
         names => mistake.help(format!("these have: {}", names.join(", "))),
     })
-}
-
-/// The first rows of a dataset.
-struct Rows {
-    reader: DatasetReader,
-    left: u64,
-}
-
-impl Rows {
-    fn columns(&self) -> Columns {
-        self.reader.columns().clone()
-    }
-
-    async fn next(&mut self) -> anyhow::Result<Option<Batch>> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        let Some(batch) = self.reader.next().await? else {
-            return Ok(None);
-        };
-        let rows = batch.rows() as u64;
-        if rows <= self.left {
-            self.left -= rows;
-            return Ok(Some(batch));
-        }
-        let mut first = BatchBuilder::new(batch.columns().clone());
-        for row in 0..usize::try_from(self.left).unwrap_or(usize::MAX) {
-            batch.row(row).for_each(|cell| first.push(cell));
-        }
-        self.left = 0;
-        Ok(Some(first.take()))
-    }
 }
 
 async fn print_table(out: &mut dyn Write, rows: &mut Rows, total: u64) -> anyhow::Result<()> {

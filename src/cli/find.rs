@@ -1,15 +1,13 @@
 //! Which run, task or connection a name means.
 
-use std::path::Path;
-
 use anstyle::Style;
 
-use super::context::{Context, unknown};
-use super::{Mistake, engage, look, moment};
+use super::context::Context;
+use super::{Mistake, look, moment};
 use crate::daemon::clock::now;
-use crate::daemon::is_alive;
-use crate::model::{DagId, RunState, TaskIndex};
-use crate::store::{DagVersion, RunFilter, RunRow, RunStore};
+use crate::model::{DagId, RunState};
+pub use crate::operate::find::{look_at, task, version};
+use crate::store::{RunFilter, RunRow, RunStore};
 
 /// The word for the latest run of all.
 const LATEST: &str = "latest";
@@ -96,40 +94,6 @@ pub async fn run_if_any(store: &dyn RunStore, name: &str) -> anyhow::Result<Opti
             .help(format!("type more of one of them:{}", lines.concat()))
             .into(),
     )
-}
-
-/// The version that a run is pinned to.
-pub async fn version(store: &dyn RunStore, run: &RunRow) -> anyhow::Result<DagVersion> {
-    store
-        .version(&run.version)
-        .await?
-        .ok_or_else(|| anyhow::anyhow!("the version of run {} isn't in the store", run.id))
-}
-
-/// A task of a run by its name.
-pub fn task(version: &DagVersion, name: &str) -> anyhow::Result<TaskIndex> {
-    let at = version.tasks.iter().position(|task| task == name);
-    at.and_then(|at| u32::try_from(at).ok())
-        .map(TaskIndex)
-        .ok_or_else(|| {
-            let known = version.tasks.iter().map(String::as_str);
-            unknown("task", name, known).into()
-        })
-}
-
-/// A run as it is now, and whether it isn't over although the process that carried it out is gone.
-pub async fn look_at(
-    state: &Path,
-    store: &dyn RunStore,
-    run: RunRow,
-) -> anyhow::Result<(RunRow, bool)> {
-    if run.state.is_finished() || is_alive(state, &run.owner) {
-        return Ok((run, false));
-    }
-    // The process may have ended the run, and itself, since the run was read.
-    let now = engage::reread(store, &run).await?;
-    let interrupted = !now.state.is_finished() && !is_alive(state, &now.owner);
-    Ok((now, interrupted))
 }
 
 /// The word and the colour of a run's state.

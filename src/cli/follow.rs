@@ -90,7 +90,7 @@ async fn take(
     store: &Arc<dyn RunStore>,
     row: &RunRow,
 ) -> anyhow::Result<Option<Taken>> {
-    let (host, heard) = engage::host(context, project, store)?;
+    let (host, heard) = engage::host(&context.places.state, project, store)?;
     let mut taken = store.adopt(&row.owner, host.owner(), Some(&row.id)).await?;
     Ok(taken.pop().map(|stored| (host, heard, stored)))
 }

@@ -7,11 +7,12 @@ use serde_json::json;
 use super::arguments::{Format, List};
 use super::context::{Context, runtime};
 use super::table::{self, Cell, Column};
-use super::why::starts;
-use super::{as_json, exit, find, look, moment, output};
+use super::{exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::document::Severity;
 use crate::model::DagId;
+use crate::operate::shape;
+use crate::operate::why::{starts, triggers};
 use crate::spec::{Loaded, Pipeline};
 use crate::store::{RunFilter, RunRow};
 
@@ -164,7 +165,6 @@ fn print(
 
 fn row(entry: &Entry<'_>, now: crate::model::Timestamp) -> Vec<Cell> {
     let pipeline = entry.pipeline;
-    let schedule = pipeline.schedule.as_ref();
     let (word, style, age) = match &entry.last {
         Some((run, interrupted)) => {
             let (word, style) = find::state_word(run.state, *interrupted);
@@ -176,9 +176,7 @@ fn row(entry: &Entry<'_>, now: crate::model::Timestamp) -> Vec<Cell> {
     vec![
         Cell::styled(pipeline.id.as_str(), look::BOLD),
         match starts(pipeline) {
-            by_hand if schedule.is_none() && pipeline.after.is_empty() => {
-                Cell::styled(by_hand, look::FAINT)
-            }
+            by_hand if by_hand == "by hand" => Cell::styled(by_hand, look::FAINT),
             words => Cell::plain(words),
         },
         Cell::plain(look::count(pipeline.tasks.len() as u64)),
@@ -204,8 +202,9 @@ fn entry_json(entry: &Entry<'_>) -> serde_json::Value {
         "tags": pipeline.tags,
         "schedule": pipeline.schedule.as_ref().map(crate::model::Schedule::describe),
         "after": pipeline.after.names().collect::<Vec<_>>(),
+        "triggers": triggers(pipeline),
         "tasks": pipeline.tasks.len(),
         "version": pipeline.version.hash,
-        "last_run": last.map(|(run, interrupted)| as_json::run(run, *interrupted)),
+        "last_run": last.map(|(run, interrupted)| shape::Run::new(run, *interrupted).json()),
     })
 }

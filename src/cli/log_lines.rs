@@ -153,7 +153,10 @@ impl RunLines {
         match news {
             News::Run { spec, pipeline } => {
                 let (dag, run) = (&spec.dag, &spec.id);
-                let word = trigger_word(&spec.trigger);
+                let word = match &spec.trigger {
+                    TriggerKind::Event { source, .. } => source,
+                    other => trigger_word(other),
+                };
                 let is_tick = spec.trigger == TriggerKind::Schedule
                     && pipeline.schedule != Some(Schedule::Always);
                 let tick = is_tick.then(|| moment::utc(spec.logical_time));

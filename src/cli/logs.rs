@@ -1,21 +1,20 @@
 //! `runner logs`: what the tasks of a run have logged.
 
-mod print;
-
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::print::Printer;
-use super::arguments::{Format, Logs};
+use serde_json::json;
+
+use super::arguments::{Format, Logs as Arguments};
 use super::context::{Context, runtime};
 use super::{Mistake, engage, exit, find, look, moment, output};
 use crate::daemon::clock::now;
-use crate::model::{AttemptId, TaskId, TaskIndex, TaskRunId, Timestamp};
+use crate::model::{TaskIndex, Timestamp};
+use crate::operate::log::{self, LogFile, Logs};
 use crate::store::{DagVersion, RunRow, RunStore};
-use crate::task::log_path;
 
 /// Between two looks at files that may grow.
 const LOOK: Duration = Duration::from_millis(100);
@@ -24,7 +23,7 @@ const LOOKS: u32 = 3;
 /// The longest column of names.
 const NAME_WIDTH: usize = 32;
 
-pub fn run(context: &Context, command: &Logs) -> anyhow::Result<u8> {
+pub fn run(context: &Context, command: &Arguments) -> anyhow::Result<u8> {
     context.require_project()?;
     runtime()?.block_on(async {
         let store = context.store().await?;
@@ -65,61 +64,24 @@ pub fn run(context: &Context, command: &Logs) -> anyhow::Result<u8> {
     })
 }
 
-/// A log of one attempt.
-#[derive(Debug, Clone)]
-struct LogFile {
-    path: PathBuf,
-    id: TaskRunId,
-    task: String,
-    attempt: u32,
-    /// Nothing in it is older.
-    started: Timestamp,
-}
-
 /// What the command line chooses.
 struct Chosen<'a> {
     state: &'a Path,
     run: &'a RunRow,
     version: &'a DagVersion,
     task: Option<TaskIndex>,
-    command: &'a Logs,
+    command: &'a Arguments,
 }
 
 impl Chosen<'_> {
     /// The logs, in the order of their tasks.
     async fn files(&self, store: &dyn RunStore) -> anyhow::Result<Vec<LogFile>> {
-        let rows = store.task_runs(&self.run.id).await?;
-        let rows = rows.iter().filter(|row| {
-            row.attempts > 0
-                && self.task.is_none_or(|task| task == row.id.task)
-                && (self.command.item.is_none() || row.id.item == self.command.item)
-        });
-        let mut files = Vec::new();
-        for row in rows {
-            let attempt = self.command.attempt.unwrap_or(row.attempts);
-            if attempt == 0 || attempt > row.attempts {
-                continue;
-            }
-            let name = self.version.tasks.get(row.id.task.get());
-            let Some(task) = name.and_then(|name| TaskId::new(name).ok()) else {
-                continue;
-            };
-            let id = AttemptId {
-                run: self.run.id.clone(),
-                task_run: row.id,
-                generation: row.generation,
-                number: attempt,
-                fence: 0,
-            };
-            files.push(LogFile {
-                path: self.state.join(log_path(&id, &task)),
-                id: row.id,
-                task: task.to_string(),
-                attempt,
-                started: row.started.unwrap_or(self.run.created),
-            });
-        }
-        Ok(files)
+        let chosen = Logs {
+            task: self.task,
+            item: self.command.item,
+            attempt: self.command.attempt,
+        };
+        Ok(log::files(self.state, store, self.run, self.version, chosen).await?)
     }
 
     /// A mistake when what was named has no log.
@@ -357,4 +319,57 @@ fn grown<'a>(file: &'a LogFile, from: u64, lines: &mut Vec<Line<'a>>) -> anyhow:
 
 fn unreadable(file: &LogFile, error: &std::io::Error) -> anyhow::Error {
     anyhow::anyhow!("{}: {error}", file.path.display())
+}
+
+/// Prints lines.
+struct Printer {
+    out: std::io::BufWriter<anstream::AutoStream<std::io::StdoutLock<'static>>>,
+    format: Format,
+    /// The column of names, when there are several.
+    name_width: Option<usize>,
+    with_day: bool,
+}
+
+impl Printer {
+    fn print(&mut self, line: &Line<'_>) -> std::io::Result<()> {
+        if self.format == Format::Json {
+            let json = json!({
+                "time": line.at.map(moment::utc),
+                "task": line.file.task,
+                "item": line.file.id.item,
+                "attempt": line.file.attempt,
+                "level": line.level,
+                "text": line.text,
+            });
+            return writeln!(self.out, "{json}");
+        }
+        let faint = look::FAINT;
+        let format = if self.with_day {
+            "%Y-%m-%d %H:%M:%S%.3f"
+        } else {
+            "%H:%M:%S%.3f"
+        };
+        let time = line.at.map_or_else(
+            || "?".to_owned(),
+            |at| moment::local(at).format(format).to_string(),
+        );
+        let name = self.name_width.map_or_else(String::new, |width| {
+            let item = line.file.id.item;
+            let item = item.map_or_else(String::new, |item| format!("[{item}]"));
+            let name = look::fit(&format!("{}{item}", line.file.task), width);
+            let style = look::BUSY;
+            format!("  {style}{name}{style:#}")
+        });
+        let style = match line.level.as_str() {
+            "error" => look::BAD,
+            "warn" => look::WARN,
+            "info" => look::FAINT,
+            _ => anstyle::Style::new(),
+        };
+        let text = format!(
+            "{faint}{time}{faint:#}{name}  {faint}{:<5}{faint:#}  {style}{}{style:#}",
+            line.level, line.text
+        );
+        writeln!(self.out, "{}", text.trim_end())
+    }
 }

@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use crate::model::{Outcome, RunState};
+pub use crate::operate::words::{bytes, count};
 
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -33,35 +34,6 @@ pub fn outcome(outcome: &Outcome) -> (&'static str, &'static str, Style) {
     }
 }
 
-/// Bytes as people say them: `734 B`, `1.2 kB`, `83.4 MB`.
-pub fn bytes(count: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-    let mut value = count as f64;
-    if count < 1000 {
-        return format!("{count} B");
-    }
-    for unit in ["kB", "MB", "GB"] {
-        value /= 1000.0;
-        if value < 999.95 {
-            return format!("{value:.1} {unit}");
-        }
-    }
-    format!("{:.1} TB", value / 1000.0)
-}
-
-/// A count with its thousands apart: `1,618,271`.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A text cut or filled to a width of terminal cells.
 pub fn fit(text: &str, width: usize) -> String {
     use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
@@ -87,17 +59,6 @@ pub fn fit(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_readable() {
-        assert_eq!(bytes(734), "734 B");
-        assert_eq!(bytes(1_234), "1.2 kB");
-        assert_eq!(bytes(999_960), "1.0 MB");
-        assert_eq!(bytes(83_400_000), "83.4 MB");
-        assert_eq!(count(7), "7");
-        assert_eq!(count(1_618_271), "1,618,271");
-        assert_eq!(count(105_744), "105,744");
-    }
 
     #[test]
     fn texts_fit() {

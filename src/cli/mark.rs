@@ -4,13 +4,14 @@ use std::io::Write as _;
 
 use super::arguments::{Decision, Mark};
 use super::context::{Context, runtime};
-use super::engage::{self, Engaged, PATIENCE, Taken, engage};
 use super::live::View;
 use super::output::Lenient;
 use super::trigger::{head, watch};
 use super::{Mistake, exit, find, look};
-use crate::model::{FailureCause, FailureKind, Outcome, TaskIndex, TaskState};
-use crate::store::{CommandKind, RunRow, RunStore};
+use crate::model::Outcome;
+use crate::operate::change::{self, is_so};
+use crate::operate::engage::{self, Engaged, PATIENCE, Taken, engage};
+use crate::store::{CommandKind, RunRow};
 
 pub fn run(context: &Context, command: &Mark) -> anyhow::Result<u8> {
     let (project, _) = context.project()?;
@@ -22,38 +23,28 @@ pub fn run(context: &Context, command: &Mark) -> anyhow::Result<u8> {
         let outcome = match command.end {
             Decision::Success => Outcome::Success,
             Decision::Skipped => Outcome::Skipped,
-            Decision::Failed => Outcome::Failed(FailureCause::new(
-                FailureKind::Permanent,
-                "marked as failed by a person",
-            )),
+            Decision::Failed => change::failed_by_person(),
         };
         let wanted = CommandKind::Mark {
             task,
             outcome: outcome.clone(),
         };
         let (_, word, style) = look::outcome(&outcome);
-        match engage(context, &project, &store, &run, &wanted).await? {
+        match engage(&context.places.state, &project, &store, &run, &wanted).await? {
             Engaged::Told(_) => {
                 engage::until(store.as_ref(), &run, PATIENCE, async |row| {
-                    Ok(
-                        is_so(store.as_ref(), row, task, &outcome).await?
-                            || row.state.is_finished(),
-                    )
+                    Ok(is_so(store.as_ref(), &row.id, task, &outcome).await?
+                        || row.state.is_finished())
                 })
                 .await?;
             }
             Engaged::Taken(taken) => go_on(*taken, &run).await?,
         }
-        let marked = is_so(store.as_ref(), &run, task, &outcome).await?;
+        let marked = is_so(store.as_ref(), &run.id, task, &outcome).await?;
         let state = engage::state_of(store.as_ref(), &run).await?;
         store.close().await;
         if !marked {
-            let mistake = format!(
-                "task `{}` of run {} can't be marked: it has no part in this run, or the run is \
-                 being cancelled",
-                command.task, run.id
-            );
-            return Err(Mistake::new(mistake).into());
+            return Err(change::unmarkable(&command.task, &run.id).into());
         }
         let run_style = look::run_state(state);
         let mut out = anstream::stdout().lock();
@@ -98,21 +89,4 @@ async fn go_on(taken: Taken, run: &RunRow) -> anyhow::Result<()> {
         _ => host.run_until_idle().await?,
     }
     Ok(())
-}
-
-async fn is_so(
-    store: &dyn RunStore,
-    run: &RunRow,
-    task: TaskIndex,
-    wanted: &Outcome,
-) -> anyhow::Result<bool> {
-    let rows = store.task_runs(&run.id).await?;
-    let own = rows
-        .iter()
-        .find(|row| row.id.task == task && row.id.item.is_none());
-    Ok(matches!(
-        own.map(|row| &row.state),
-        Some(TaskState::Finished { outcome, .. })
-            if std::mem::discriminant(outcome) == std::mem::discriminant(wanted)
-    ))
 }

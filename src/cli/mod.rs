@@ -1,7 +1,6 @@
 //! The command line: one file a subcommand.
 
 mod arguments;
-mod as_json;
 mod attend;
 mod backfill;
 mod bars;
@@ -11,7 +10,6 @@ mod completions;
 mod context;
 mod data;
 mod db;
-mod engage;
 mod exchange;
 mod find;
 mod follow;
@@ -25,11 +23,11 @@ mod logs;
 mod look;
 mod man;
 mod mark;
-mod moment;
 mod next;
 mod notify;
 mod output;
 mod pause;
+mod people;
 mod resume;
 mod retry;
 mod runs;
@@ -47,6 +45,7 @@ mod topic;
 mod topic_messages;
 mod trigger;
 mod types;
+mod web;
 mod why;
 mod why_run;
 
@@ -57,6 +56,9 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use context::Context;
+
+pub use crate::operate::Mistake;
+use crate::operate::{Trouble, engage, moment};
 
 /// Exit codes. Others never see any but these.
 pub mod exit {
@@ -75,7 +77,7 @@ pub mod exit {
 /// Carries out a command line.
 #[must_use]
 pub fn run(arguments: Arguments) -> ExitCode {
-    if !matches!(arguments.command, Command::Schedule(_)) {
+    if !matches!(arguments.command, Command::Schedule(_) | Command::Web(_)) {
         log_lines::start_quiet();
     }
     let context = match Context::new(&arguments) {
@@ -89,6 +91,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Schema(command) => schema::run(&command),
         Command::Trigger(command) => trigger::run(&context, &command),
         Command::Schedule(command) => schedule::run(&context, &command),
+        Command::Web(command) => web::run(&context, &command),
         Command::Backfill(command) => backfill::run(&context, &command),
         Command::Pause(command) => pause::run(&context, &command, true),
         Command::Unpause(command) => pause::run(&context, &command, false),
@@ -105,6 +108,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Cancel(command) => cancel::run(&context, &command),
         Command::Mark(command) => mark::run(&context, &command),
         Command::Resume(command) => resume::run(&context, &command),
+        Command::User(command) => people::user(&context, &command),
+        Command::Token(command) => people::token(&context, &command),
         Command::Service(command) => service::run(&context, &command),
         Command::Gc(command) => gc::run(&context, &command),
         Command::Notify(command) => notify::run(&context, &command),
@@ -121,28 +126,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-/// A mistake of the person who typed the command: said without a backtrace, with exit code 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct Mistake {
-    message: String,
-    help: Option<String>,
-}
-
-impl Mistake {
-    /// A mistake, said in one sentence.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: None,
-        }
-    }
-
-    /// How to mend it.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
+/// The mistake of the person who typed the command, if it is one.
+fn mistake_of(error: &anyhow::Error) -> Option<&Mistake> {
+    match error.downcast_ref::<Trouble>() {
+        Some(Trouble::Mistake(mistake)) => Some(mistake),
+        _ => error.downcast_ref(),
     }
 }
 
@@ -155,9 +143,9 @@ fn report(error: &anyhow::Error) -> ExitCode {
     }
     let mut out = anstream::stderr().lock();
     let bold = look::ERROR;
-    let written = if let Some(mistake) = error.downcast_ref::<Mistake>() {
+    let written = if let Some(mistake) = mistake_of(error) {
         let mut text = format!("{bold}error{bold:#}: {mistake}\n");
-        if let Some(help) = &mistake.help {
+        if let Some(help) = mistake.advice() {
             text.push_str(&format!("  help: {help}\n"));
         }
         out.write_all(text.as_bytes())
@@ -166,7 +154,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     };
     // Standard error may be closed: there is nobody left to tell.
     let _ = written;
-    ExitCode::from(if error.is::<Mistake>() {
+    ExitCode::from(if mistake_of(error).is_some() {
         exit::INVALID
     } else {
         exit::INTERNAL

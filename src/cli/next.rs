@@ -1,7 +1,5 @@
 //! `runner next`: what will run when.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -14,8 +12,8 @@ use super::table::{self, Cell, Column};
 use super::{exit, look, moment, output};
 use crate::daemon::clock::now;
 use crate::daemon::schedule::{DaemonLock, Look, look as look_ahead};
-use crate::engine::plan::Occurrence;
 use crate::model::{DagId, Schedule, Timestamp};
+use crate::operate::next::{Coming, Other, coming, other};
 use crate::spec::{Pipeline, Project};
 
 /// So many runs are shown when nobody says how many.
@@ -31,13 +29,6 @@ const COLUMNS: [Column<'_>; 6] = [
     Column::left("on its clock"),
     Column::left("data since (UTC)").optional(),
 ];
-
-/// A run to come.
-struct Coming {
-    start: Timestamp,
-    dag: DagId,
-    occurrence: Occurrence,
-}
 
 pub fn run(context: &Context, command: &Next) -> anyhow::Result<u8> {
     let (project, _) = context.project()?;
@@ -55,7 +46,7 @@ pub fn run(context: &Context, command: &Next) -> anyhow::Result<u8> {
     let coming = coming(&looked, &pipelines, after, until, count.min(MOST));
     let mut out = output::stdout();
     if command.format == Format::Json {
-        let runs: Vec<Json> = coming.iter().map(coming_json).collect();
+        let runs: Vec<Json> = coming.iter().map(Coming::json).collect();
         let others = pipelines
             .iter()
             .filter_map(|pipeline| other(&looked, pipeline));
@@ -112,40 +103,6 @@ pub async fn looked(context: &Context, project: &Project, now: Timestamp) -> any
     Ok(looked?)
 }
 
-/// The runs of all DAGs in their order.
-fn coming(
-    looked: &Look,
-    pipelines: &[Arc<Pipeline>],
-    from: Option<Timestamp>,
-    until: Option<Timestamp>,
-    count: usize,
-) -> Vec<Coming> {
-    let mut lanes: Vec<_> = pipelines
-        .iter()
-        .map(|pipeline| looked.planner.upcoming(&pipeline.id, from).peekable())
-        .collect();
-    let mut heap = BinaryHeap::new();
-    for (at, lane) in lanes.iter_mut().enumerate() {
-        heap.extend(lane.peek().map(|(start, _)| Reverse((*start, at))));
-    }
-    let mut found = Vec::new();
-    while let Some(Reverse((start, at))) = heap.pop() {
-        if found.len() >= count || until.is_some_and(|until| start > until) {
-            break;
-        }
-        if let Some((start, occurrence)) = lanes[at].next() {
-            let dag = pipelines[at].id.clone();
-            found.push(Coming {
-                start,
-                dag,
-                occurrence,
-            });
-        }
-        heap.extend(lanes[at].peek().map(|(start, _)| Reverse((*start, at))));
-    }
-    found
-}
-
 fn row(coming: &Coming, project: &Project, now: Timestamp, ahead: bool) -> Vec<Cell> {
     let local = moment::planned(coming.start, now);
     let utc = short_utc(coming.start);
@@ -199,55 +156,6 @@ fn zone_of(pipeline: &Pipeline, tick: Timestamp) -> Option<Tz> {
         .next()
         .map(|clock| clock.timezone)
         .filter(|zone| *zone != Tz::UTC)
-}
-
-fn coming_json(coming: &Coming) -> Json {
-    let occurrence = &coming.occurrence;
-    json!({
-        "dag": coming.dag.as_str(),
-        "start": moment::utc(coming.start),
-        "tick": moment::utc(occurrence.tick),
-        "local": moment::local(coming.start).to_rfc3339(),
-        "data_interval": {
-            "start": moment::utc(occurrence.interval_start),
-            "end": moment::utc(occurrence.interval_end),
-        },
-    })
-}
-
-/// A DAG that has no tick to come.
-struct Other<'a> {
-    dag: &'a DagId,
-    word: &'static str,
-    words: String,
-}
-
-impl Other<'_> {
-    fn json(&self) -> Json {
-        json!({ "dag": self.dag.as_str(), "start": self.word, "detail": self.words })
-    }
-}
-
-fn other<'a>(looked: &Look, pipeline: &'a Pipeline) -> Option<Other<'a>> {
-    let dag = &pipeline.id;
-    let (word, words) = if looked.planner.is_paused(dag) {
-        ("paused", format!("runner unpause {dag} lets it go on"))
-    } else if !pipeline.after.is_empty() {
-        (
-            "after",
-            pipeline.after.names().collect::<Vec<_>>().join(", "),
-        )
-    } else {
-        match &pipeline.schedule {
-            None => ("by hand", format!("runner trigger {dag}")),
-            Some(Schedule::Always) => ("always", "a stream, as long as a daemon runs".to_owned()),
-            Some(_) if looked.planner.upcoming(dag, None).next().is_none() => {
-                ("over", "its schedule has no tick any more".to_owned())
-            }
-            Some(_) => return None,
-        }
-    };
-    Some(Other { dag, word, words })
 }
 
 fn print_others(

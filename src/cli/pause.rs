@@ -5,9 +5,8 @@ use std::io::Write as _;
 use super::arguments::Pause;
 use super::context::{Context, runtime, unknown};
 use super::exit;
-use crate::daemon::ring;
-use crate::daemon::schedule::DaemonLock;
 use crate::model::DagId;
+use crate::operate::pause;
 
 pub fn run(context: &Context, command: &Pause, paused: bool) -> anyhow::Result<u8> {
     let (project, loaded) = context.project()?;
@@ -25,16 +24,14 @@ pub fn run(context: &Context, command: &Pause, paused: bool) -> anyhow::Result<u
     }
     runtime()?.block_on(async {
         let store = context.store().await?;
-        let rows = store.schedules().await?;
         let mut out = anstream::stdout();
         for dag in &dags {
-            let is_paused = rows.iter().any(|row| row.dag == *dag && row.paused);
-            if is_paused == paused {
+            let state = &context.places.state;
+            if !pause::set(state, store.as_ref(), dag, paused).await? {
                 let state = if paused { "paused" } else { "not paused" };
                 writeln!(out, "{dag} is {state} already")?;
                 continue;
             }
-            store.set_paused(dag, paused).await?;
             if paused {
                 writeln!(
                     out,
@@ -43,10 +40,6 @@ pub fn run(context: &Context, command: &Pause, paused: bool) -> anyhow::Result<u
             } else {
                 writeln!(out, "{dag} goes on with its next tick")?;
             }
-        }
-        let state = &context.places.state;
-        if let Some(daemon) = DaemonLock::holder(state) {
-            ring(state, &daemon)?;
         }
         store.close().await;
         Ok(exit::OK)

@@ -21,7 +21,7 @@ pub fn run(context: &Context, command: &Resume) -> anyhow::Result<u8> {
     let (project, _) = context.project()?;
     runtime()?.block_on(async {
         let store = context.store().await?;
-        let (mut host, heard) = engage::host(context, &project, &store)?;
+        let (mut host, heard) = engage::host(&context.places.state, &project, &store)?;
         let taken = match &command.run {
             Some(name) => {
                 let run = find::run(context, store.as_ref(), name).await?;

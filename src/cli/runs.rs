@@ -8,10 +8,11 @@ use super::arguments::{Format, Runs, StateWord};
 use super::context::{Context, runtime, unknown};
 use super::table::{self, Cell, Column};
 use super::trigger::params_text;
-use super::{as_json, exit, find, look, moment, output};
+use super::{exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::daemon::trigger_word;
-use crate::model::{DagId, RunState, Timestamp};
+use crate::model::{DagId, RunState, Timestamp, TriggerKind};
+use crate::operate::shape;
 use crate::store::{RunFilter, RunRow, RunStore};
 
 const COLUMNS: &[Column<'_>] = &[
@@ -20,7 +21,7 @@ const COLUMNS: &[Column<'_>] = &[
     Column::left("state"),
     Column::left("created"),
     Column::right("took"),
-    Column::left("trigger"),
+    Column::left("trigger").shrinking(),
     Column::left("params").optional(),
 ];
 
@@ -39,7 +40,7 @@ pub fn run(context: &Context, command: &Runs) -> anyhow::Result<u8> {
     if command.format == Format::Json {
         let runs = found
             .iter()
-            .map(|(run, interrupted)| as_json::run(run, *interrupted));
+            .map(|(run, interrupted)| shape::Run::new(run, *interrupted).json());
         writeln!(out, "{:#}", Json::Array(runs.collect()))?;
         out.flush()?;
         return Ok(exit::OK);
@@ -155,7 +156,10 @@ fn row(run: &RunRow, interrupted: bool, now: Timestamp) -> Vec<Cell> {
         Cell::styled(word, style),
         Cell::plain(moment::short(run.created, now)),
         Cell::plain(took),
-        Cell::styled(trigger_word(&run.trigger), look::FAINT),
+        match &run.trigger {
+            TriggerKind::Event { source, .. } => Cell::plain(source),
+            other => Cell::styled(trigger_word(other), look::FAINT),
+        },
         Cell::styled(params_text(&run.params), look::FAINT),
     ]
 }

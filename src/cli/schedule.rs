@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::arguments::Schedule;
 use super::context::{Context, runtime};
 use super::log_lines::{self, RunLines};
+use super::web::Pages;
 use super::{Mistake, engage, exit};
 use crate::connection::Places;
 use crate::daemon::schedule::{
@@ -16,6 +17,8 @@ use crate::daemon::schedule::{
 use crate::daemon::{Alarm, Control, Supervisor};
 use crate::secret::Environment;
 use crate::spec;
+use crate::store::RunStore;
+use crate::web::Serving;
 
 pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
     context.require_project()?;
@@ -31,8 +34,9 @@ pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
     let watch = Watch::begin(context.places.root.clone());
     let (project, loaded) = context.project()?;
     runtime()?.block_on(async {
-        let store = context.store().await?;
-        let (mut host, heard) = engage::host(context, &project, &store)?;
+        let sqlite = context.sqlite().await?;
+        let store: Arc<dyn RunStore> = sqlite.clone();
+        let (mut host, heard) = engage::host(&context.places.state, &project, &store)?;
         let lock = DaemonLock::acquire(&context.places.state, host.owner()).map_err(taken)?;
         match watch {
             Ok(watch) => watch.tell(host.control())?,
@@ -46,6 +50,17 @@ pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
         hear_signals(host.control())?;
         host.follow_supervisor(Supervisor::of(&Environment::of_process()));
         let lines = tokio::spawn(RunLines::default().tell(heard));
+        let pages = match command.web {
+            Some(listen) => {
+                let serving = Serving {
+                    listen,
+                    public_urls: command.public_url.clone(),
+                    open: command.no_sign_in,
+                };
+                Some(Pages::begin(context, &serving, &sqlite).await?)
+            }
+            None => None,
+        };
         let scheduler = Scheduler::new(SchedulerParts {
             host,
             lock,
@@ -60,6 +75,9 @@ pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
             loaded,
         });
         scheduler.run().await?;
+        if let Some(pages) = pages {
+            pages.end().await;
+        }
         lines.await?;
         store.close().await;
         tracing::info!("ended");
@@ -88,7 +106,7 @@ fn taken(error: NotAlone) -> anyhow::Error {
 }
 
 /// Reads the project as this command did, each time anew.
-fn reader(context: &Context) -> ReadProject {
+pub fn reader(context: &Context) -> ReadProject {
     let places: Arc<Places> = context.places.clone();
     let profile = context.profile.clone();
     Arc::new(move || {

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::arguments::{Schema, SchemaOf};
 use super::{Mistake, exit};
 use crate::spec::{kind_pages, pipeline_schema, project_schema, reference};
+use crate::web::openapi;
 
 /// Files of the repository that are made from the code, and their texts.
 #[must_use]
@@ -20,6 +21,7 @@ pub fn generated() -> Vec<(String, String)> {
             format!("{:#}\n", project_schema()),
         ),
         ("docs/language.md".to_owned(), reference()),
+        ("docs/openapi.json".to_owned(), format!("{:#}\n", openapi())),
     ];
     files.extend(kind_pages());
     files

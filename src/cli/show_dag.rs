@@ -45,7 +45,7 @@ fn head(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
         Some(description) => writeln!(out, "  {}", description.trim())?,
         None => writeln!(out)?,
     }
-    let mut facts = vec![("schedule", super::why::starts(pipeline))];
+    let mut facts = vec![("schedule", crate::operate::why::starts(pipeline))];
     facts.extend(pipeline.owner.clone().map(|owner| ("owner", owner)));
     if !pipeline.tags.is_empty() {
         facts.push(("tags", pipeline.tags.join(" ")));
@@ -342,6 +342,7 @@ fn as_json(pipeline: &Pipeline) -> Json {
         "tags": pipeline.tags,
         "schedule": pipeline.schedule.as_ref().map(Schedule::describe),
         "after": pipeline.after.names().collect::<Vec<_>>(),
+        "triggers": crate::operate::why::triggers(pipeline),
         "params": params,
         "deadline_seconds": pipeline.deadline.map(|deadline| deadline.as_secs_f64()),
         "max_runs": pipeline.max_runs,

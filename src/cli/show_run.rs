@@ -4,19 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use super::arguments::{Format, Show};
-use super::as_json;
 use super::context::Context;
-use super::live::moved;
 use super::table::{self, Cell, Column};
 use super::trigger::params_text;
 use super::{exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::daemon::trigger_word;
-use crate::model::{
-    AttemptOutcome, FailureCause, Outcome, RunState, TaskIndex, TaskState, Timestamp, TriggerKind,
-};
+use crate::model::{FailureCause, Outcome, RunState, TaskIndex, TaskState, Timestamp, TriggerKind};
+use crate::operate::run::metrics;
+use crate::operate::shape;
+use crate::operate::words::moved;
 use crate::store::{DagVersion, RunRow, RunStore, TaskRunRow};
-use crate::task::Metrics;
 
 /// So many causes are told in full.
 const CAUSES: usize = 5;
@@ -59,7 +57,7 @@ pub async fn show(
     if command.format == Format::Json {
         let (run, interrupted) = (known.run, known.interrupted);
         let names = &known.version.tasks;
-        let json = as_json::run_with_tasks(run, interrupted, names, &known.tasks);
+        let json = shape::run_with_tasks(run, interrupted, names, &known.tasks).json();
         writeln!(out, "{json:#}")?;
     } else {
         known.head(&mut out)?;
@@ -104,7 +102,7 @@ impl Known<'_> {
         let trigger = match &run.trigger {
             TriggerKind::Dag { run } => format!("dag (run {run})"),
             TriggerKind::After { what } => format!("after {what}"),
-            TriggerKind::Event { source } => format!("event ({source})"),
+            TriggerKind::Event { source, .. } => source.clone(),
             other => trigger_word(other).to_owned(),
         };
         let mut facts = vec![("trigger", trigger), ("created", self.moment(run.created))];
@@ -261,7 +259,7 @@ impl Known<'_> {
             .iter()
             // A group's failure repeats that of its first item.
             .filter(|row| row.id.item.is_some() || !groups.contains_key(&row.id.task))
-            .filter_map(|row| Some((row, cause_of(row)?)))
+            .filter_map(|row| Some((row, shape::cause_of(row)?)))
             .collect();
         for (row, cause) in failed.iter().take(CAUSES) {
             let task = self.name(row.id.task);
@@ -337,7 +335,7 @@ fn facts(row: &TaskRunRow, group: Option<&Items>) -> Cell {
         facts.extend(moved(items.rows, items.bytes, std::time::Duration::ZERO));
         return Cell::plain(facts.join("  "));
     }
-    if let Some(cause) = cause_of(row) {
+    if let Some(cause) = shape::cause_of(row) {
         let first = cause.message.lines().next().unwrap_or_default();
         return Cell::styled(first, look::BAD);
     }
@@ -348,32 +346,4 @@ fn facts(row: &TaskRunRow, group: Option<&Items>) -> Cell {
     facts.extend(metrics.summary);
     facts.extend(metrics.made.iter().map(|made| format!("→ {made}")));
     Cell::plain(facts.join("  "))
-}
-
-fn metrics(row: &TaskRunRow) -> Metrics {
-    let metrics = row
-        .result
-        .as_ref()
-        .and_then(|result| result.metrics.as_ref());
-    metrics
-        .and_then(|metrics| serde_json::from_str(&metrics.0).ok())
-        .unwrap_or_default()
-}
-
-/// Why it failed, or why its last attempt did while the next one waits.
-pub fn cause_of(row: &TaskRunRow) -> Option<&FailureCause> {
-    match (&row.state, &row.result) {
-        (
-            TaskState::Finished {
-                outcome: Outcome::Failed(cause),
-                ..
-            },
-            _,
-        ) => Some(cause),
-        (TaskState::RetryWait { .. }, Some(result)) => match &result.outcome {
-            AttemptOutcome::Failed { cause, .. } => Some(cause),
-            _ => None,
-        },
-        _ => None,
-    }
 }

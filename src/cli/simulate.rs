@@ -1,7 +1,5 @@
 //! `runner simulate`: the schedules run forward in a moment.
 
-mod durations;
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
@@ -13,7 +11,6 @@ use super::arguments::{Format, Simulate};
 use super::bars::{self, Height, Lane, Mark, Stretch};
 use super::context::{Context, runtime};
 use super::next::{chosen, looked};
-use super::why::{list, plural};
 use super::{Mistake, exit, look, moment, output};
 use crate::daemon::clock::now;
 use crate::daemon::schedule::plan_of;
@@ -21,8 +18,9 @@ use crate::document::units::format_duration;
 use crate::engine::Why;
 use crate::engine::simulation::{Actor, Foreseen, ForeseenLate, ForeseenWait, simulate};
 use crate::model::{DagId, Schedule, Timestamp};
+use crate::operate::durations::{self, Durations};
+use crate::operate::words::{list, plural};
 use crate::spec::Pipeline;
-use durations::Durations;
 
 /// So many lines of a kind are shown.
 const MOST: usize = 8;

@@ -1,27 +1,23 @@
 //! `runner trigger`: run a DAG now and show it as it happens.
 
-use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use chrono_tz::Tz;
 use serde_json::Value as Json;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::arguments::Trigger;
 use super::attend::{Attended, attend, kill};
-use super::context::{Context, unknown};
+use super::context::Context;
 use super::live::View;
 use super::output::Lenient;
-use super::{Mistake, engage, exit, follow, look, moment};
+use super::{Mistake, engage, exit, follow, look};
 use crate::daemon::clock::now;
 use crate::daemon::schedule::DaemonLock;
-use crate::daemon::{Beginning, Host, NewRun, News, begin, is_alive, ring};
-use crate::model::{
-    DagId, DataInterval, Json as JsonText, RunId, RunSpec, RunState, TaskIndex, Timestamp,
-    TriggerKind,
-};
-use crate::spec::{Hook, Pipeline, Project};
+use crate::daemon::{Host, NewRun, News, is_alive};
+use crate::model::{DagId, Json as JsonText, RunId, RunSpec, RunState, Timestamp};
+use crate::operate::start::{self, Wanted};
+use crate::spec::{Pipeline, Project};
 use crate::store::{Owner, RunStore};
 
 pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
@@ -41,7 +37,7 @@ pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
                 .help("`runner schedule` does; without `--detach` this command does it itself")
                 .into());
         }
-        let (mut host, heard) = engage::host(context, &project, &store)?;
+        let (mut host, heard) = engage::host(&context.places.state, &project, &store)?;
         let resumed = adopt(&mut host, &project, store.as_ref(), Some(&pipeline.id)).await?;
         for run in &resumed {
             let faint = look::FAINT;
@@ -81,14 +77,9 @@ async fn hand_over(
     spec: &RunSpec,
     daemon: Owner,
 ) -> anyhow::Result<u8> {
-    store.put_version(&pipeline.version).await?;
-    let run = crate::store::NewRun {
-        spec: spec.clone(),
-        owner: daemon.clone(),
-    };
-    store.create_runs(&[run]).await?;
+    let state = &context.places.state;
     // If it has ended meanwhile, the run is taken over below.
-    let is_heard = ring(&context.places.state, &daemon)?;
+    let is_heard = start::hand_over(state, store.as_ref(), pipeline, spec, &daemon).await?;
     if command.detach {
         let mut out = anstream::stdout();
         writeln!(out, "{}", head(pipeline, spec))?;
@@ -204,72 +195,13 @@ fn run_spec(pipeline: &Pipeline, command: &Trigger, now: Timestamp) -> anyhow::R
         .params
         .bind(&command.param)
         .map_err(|errors| Mistake::new(errors.join("\n")))?;
-    let interval = match &command.data_interval {
-        Some(text) => parse_interval(text)?,
-        None => super::context::interval_of_manual_run(pipeline, now),
-    };
-    let beginning = Beginning {
+    let wanted = Wanted {
         params,
-        interval,
-        logical_time: now,
-        trigger: TriggerKind::Manual,
-        priority: 0,
-        only: chosen_tasks(pipeline, command)?,
+        interval: command.data_interval.as_deref(),
+        only: &command.only,
+        from: command.from.as_deref(),
     };
-    Ok(begin(pipeline, beginning, now))
-}
-
-fn chosen_tasks(pipeline: &Pipeline, command: &Trigger) -> anyhow::Result<Option<Vec<String>>> {
-    let find = |name: &str| -> anyhow::Result<TaskIndex> {
-        let known = || pipeline.dag.tasks.iter().map(|task| task.id.as_str());
-        pipeline
-            .dag
-            .index_of(name)
-            .ok_or_else(|| unknown("task", name, known()).into())
-    };
-    let mut chosen: BTreeSet<TaskIndex> = BTreeSet::new();
-    for name in &command.only {
-        chosen.insert(find(name)?);
-    }
-    if let Some(name) = &command.from {
-        chosen.insert(find(name)?);
-        // Tasks are in topological order: one pass finds all that come after.
-        for (at, task) in (0u32..).map(TaskIndex).zip(&pipeline.dag.tasks) {
-            if task.needs.iter().any(|need| chosen.contains(need)) {
-                chosen.insert(at);
-            }
-        }
-    }
-    if chosen.is_empty() {
-        return Ok(None);
-    }
-    // Who watches a chosen task comes with it.
-    for (at, task) in (0u32..).map(TaskIndex).zip(&pipeline.tasks) {
-        let watches = |hook: &Hook| hook.of.is_none_or(|of| chosen.contains(&of));
-        if task.hook.as_ref().is_some_and(watches) {
-            chosen.insert(at);
-        }
-    }
-    let names = chosen
-        .iter()
-        .map(|at| pipeline.dag.task(*at).id.to_string());
-    Ok(Some(names.collect()))
-}
-
-/// `2020-08-20/2020-08-21`, days or times in UTC.
-fn parse_interval(text: &str) -> anyhow::Result<DataInterval> {
-    let mistake = || {
-        Mistake::new(format!("`{text}` is no interval")).help(
-            "write START/END, such as 2020-08-20/2020-08-21 or 2020-08-20T06:00Z/2020-08-20T12:00Z",
-        )
-    };
-    let (start, end) = text.split_once('/').ok_or_else(mistake)?;
-    let time = |text| moment::parse(text, Tz::UTC).ok_or_else(mistake);
-    let (start, end) = (time(start)?, time(end)?);
-    if end < start {
-        return Err(Mistake::new("the interval ends before it starts").into());
-    }
-    Ok(DataInterval { start, end })
+    Ok(start::run_spec(pipeline, wanted, now)?)
 }
 
 /// Shows what would run.

@@ -1,4 +1,4 @@
-//! `runner types`: the kinds of tasks and connections, each with its keys and an example.
+//! `runner types`: the kinds of tasks, triggers and connections, each with its keys and an example.
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use super::arguments::{Format, Types};
 use super::context::unknown;
 use super::{exit, look};
 use crate::spec::{reference, shapes, value_words};
-use crate::{connection, task};
+use crate::{connection, task, trigger};
 
 /// A kind as it is shown.
 struct Kind {
@@ -34,7 +34,14 @@ fn kinds() -> Vec<Kind> {
         example: kind.example,
         schema: (kind.schema)().to_value(),
     });
-    tasks.chain(connections).collect()
+    let triggers = trigger::KINDS.iter().map(|kind| Kind {
+        group: "trigger",
+        name: kind.name,
+        doc: kind.doc,
+        example: kind.example,
+        schema: (kind.schema)().to_value(),
+    });
+    tasks.chain(triggers).chain(connections).collect()
 }
 
 pub fn run(command: &Types) -> anyhow::Result<u8> {
@@ -69,7 +76,7 @@ pub fn run(command: &Types) -> anyhow::Result<u8> {
     }
     let (bold, faint) = (look::BOLD, look::FAINT);
     if command.kind.is_none() {
-        for group in ["task", "connection"] {
+        for group in ["task", "trigger", "connection"] {
             writeln!(out, "{bold}{group}s{bold:#}")?;
             for kind in chosen.iter().filter(|kind| kind.group == group) {
                 let doc = kind.doc.split(". ").next().unwrap_or(kind.doc);

@@ -233,6 +233,10 @@ impl Host {
         &self.project
     }
 
+    pub(super) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         (self.clock)()
     }

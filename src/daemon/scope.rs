@@ -56,13 +56,16 @@ impl RunValues {
     /// The values of a run that has just been accepted.
     #[must_use]
     pub fn new(run: &RunSpec) -> Self {
-        let run_values = json!({
+        let mut run_values = json!({
             "id": run.id.as_str(),
             "dag": run.dag.as_str(),
             "data_interval": { "start": time(run.interval.start), "end": time(run.interval.end) },
             "logical_time": time(run.logical_time),
             "trigger": trigger_word(&run.trigger),
         });
+        if let TriggerKind::Event { detail, .. } = &run.trigger {
+            run_values["firing"] = parsed(detail);
+        }
         let base = Scope::default()
             .with("params", &parsed(&run.params))
             .with("run", &run_values);

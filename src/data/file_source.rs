@@ -68,11 +68,6 @@ pub fn find_files(root: &Path, pattern: &str) -> Result<Vec<InputFile>, String> 
             shown: PathBuf::from(pattern),
         }]);
     }
-    let options = glob::MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
     // The folder of the project is meant as it is.
     let whole = match root.to_str() {
         Some(root) if Path::new(pattern).is_relative() => {
@@ -80,7 +75,7 @@ pub fn find_files(root: &Path, pattern: &str) -> Result<Vec<InputFile>, String> 
         }
         _ => pattern.to_owned(),
     };
-    let found = glob::glob_with(&whole, options).map_err(|error| error.msg.to_owned())?;
+    let found = glob::glob_with(&whole, MATCHING).map_err(|error| error.msg.to_owned())?;
     let mut files: Vec<InputFile> = found
         .filter_map(Result::ok)
         .filter(|path| path.is_file())
@@ -91,6 +86,26 @@ pub fn find_files(root: &Path, pattern: &str) -> Result<Vec<InputFile>, String> 
         .collect();
     files.sort_by(|a, b| a.shown.cmp(&b.shown));
     Ok(files)
+}
+
+const MATCHING: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
+/// Whether a file of this path is among those of a path or pattern.
+#[must_use]
+pub fn matches_pattern(pattern: &str, path: &str) -> bool {
+    pattern == path
+        || glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches_with(path, MATCHING))
+}
+
+/// What is wrong with a pattern of files; `None`: nothing.
+#[must_use]
+pub fn wrong_pattern(pattern: &str) -> Option<String> {
+    let wrong = glob::Pattern::new(pattern).err()?;
+    is_pattern(pattern).then(|| wrong.msg.to_owned())
 }
 
 /// Whether a path names many files.

@@ -23,7 +23,9 @@ pub use atomic::{AtomicFile, sync_folder};
 pub use batch::{Batch, BatchBuilder, Column, ColumnKind, Columns};
 pub use compression::{Compression, PackedFile, Packer};
 pub use dataset::{DatasetInfo, DatasetName, DatasetReader, DatasetWriter};
-pub use file_source::{FileSource, Reading, find_files, is_pattern};
+pub use file_source::{
+    FileSource, Reading, find_files, is_pattern, matches_pattern, wrong_pattern,
+};
 pub use input::{InputFile, InputFiles, Unpacking};
 pub use place::{Lines, Mark, Places};
 pub use reject::{Reject, Rejects};

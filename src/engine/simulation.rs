@@ -116,6 +116,7 @@ pub fn simulate(actors: Vec<Actor>, limits: &Limits, from: Timestamp, to: Timest
         running: Vec::new(),
         last: None,
         heard: Vec::new(),
+        things: BTreeMap::new(),
     });
     let mut machine = Machine {
         planner: Planner::new(),
@@ -222,7 +223,10 @@ impl Machine {
                 scheduled,
                 deadline,
             }),
-            Decision::Remember { .. } => {}
+            Decision::Remember { .. }
+            | Decision::Keep { .. }
+            | Decision::Forget { .. }
+            | Decision::Answered { .. } => {}
         }
     }
 

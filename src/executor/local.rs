@@ -87,7 +87,7 @@ impl Local {
 
 fn to_result(result: TaskResult, cancel: &CancellationToken, log: &Log) -> AttemptResult {
     match result {
-        Ok(output) => success(output),
+        Ok(output) => success(output, log),
         Err(mut failure) => AttemptResult {
             dataset: failure
                 .dataset
@@ -118,7 +118,7 @@ fn as_json(value: &impl serde::Serialize) -> Option<JsonText> {
     Some(JsonText(text.into()))
 }
 
-fn success(output: TaskOutput) -> AttemptResult {
+fn success(output: TaskOutput, log: &Log) -> AttemptResult {
     AttemptResult {
         outcome: if output.skipped {
             AttemptOutcome::Skipped
@@ -128,12 +128,26 @@ fn success(output: TaskOutput) -> AttemptResult {
         outputs: if output.outputs.is_empty() {
             JsonText::null()
         } else {
-            JsonText(Json::Object(output.outputs).to_string().into())
+            let outputs = masked(Json::Object(output.outputs), log);
+            JsonText(outputs.to_string().into())
         },
         dataset: output.dataset.and_then(|dataset| as_json(&dataset)),
         metrics: Some(output.metrics)
             .filter(|metrics| *metrics != crate::task::Metrics::default())
             .and_then(|metrics| as_json(&metrics)),
+    }
+}
+
+/// Outputs without the secrets of the project: they are kept and shown as a log is.
+fn masked(value: Json, log: &Log) -> Json {
+    match value {
+        Json::String(text) => Json::String(log.mask(&text)),
+        Json::Array(items) => items.into_iter().map(|item| masked(item, log)).collect(),
+        Json::Object(entries) => entries
+            .into_iter()
+            .map(|(key, value)| (log.mask(&key), masked(value, log)))
+            .collect(),
+        other => other,
     }
 }
 

@@ -283,7 +283,10 @@ pub enum TriggerKind {
     },
     /// Something that happened outside: a file, a message, a webhook.
     Event {
+        /// For people, in one line: `file in/prices.csv`.
         source: String,
+        /// For templates, as a JSON object.
+        detail: Json,
     },
 }
 

@@ -1,10 +1,11 @@
-//! The pages of the reference, one a kind: tasks, sources, sinks and connections.
+//! The pages of the reference, one a kind: tasks, sources, sinks, triggers and connections.
 
 use serde_json::Value as Json;
 
 use super::reference::{shapes, table};
 use crate::connection;
 use crate::task;
+use crate::trigger;
 
 /// What kinds are kinds of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,7 @@ pub(super) enum Group {
     Tasks,
     Sources,
     Sinks,
+    Triggers,
     Connections,
 }
 
@@ -24,7 +26,13 @@ struct Kind {
 }
 
 impl Group {
-    const ALL: [Self; 4] = [Self::Tasks, Self::Sources, Self::Sinks, Self::Connections];
+    const ALL: [Self; 5] = [
+        Self::Tasks,
+        Self::Sources,
+        Self::Sinks,
+        Self::Triggers,
+        Self::Connections,
+    ];
 
     /// The folder of its pages.
     fn folder(self) -> &'static str {
@@ -32,6 +40,7 @@ impl Group {
             Self::Tasks => "tasks",
             Self::Sources => "sources",
             Self::Sinks => "sinks",
+            Self::Triggers => "triggers",
             Self::Connections => "connections",
         }
     }
@@ -41,6 +50,7 @@ impl Group {
             Self::Tasks => "Tasks: the one key that says what a task does",
             Self::Sources => "Sources: `from` of `copy`, `plot` and `kafka`",
             Self::Sinks => "Sinks: `to` of `copy`",
+            Self::Triggers => "Triggers: `trigger:` of a pipeline",
             Self::Connections => "Connections: `connections:` of `runner.yaml`",
         }
     }
@@ -51,6 +61,7 @@ impl Group {
             Self::Tasks => format!("Tasks of kind `{name}`"),
             Self::Sources => format!("Records from: {name}"),
             Self::Sinks => format!("Records to: {name}"),
+            Self::Triggers => format!("Triggers of kind `{name}`"),
             Self::Connections => format!("Connections of kind `{name}`"),
         }
     }
@@ -74,6 +85,15 @@ impl Group {
             }
             Self::Sources => task::source_kinds().into_iter().map(end).collect(),
             Self::Sinks => task::sink_kinds().into_iter().map(end).collect(),
+            Self::Triggers => {
+                let kinds = trigger::KINDS.iter().map(|kind| Kind {
+                    name: kind.name,
+                    doc: kind.doc,
+                    example: kind.example,
+                    schema: (kind.schema)().to_value(),
+                });
+                kinds.collect()
+            }
             Self::Connections => {
                 let kinds = connection::KINDS.iter().map(|kind| Kind {
                     name: kind.name,

@@ -319,7 +319,7 @@ fn scope(occasion: Occasion, params: Option<&[String]>) -> Shape {
 }
 
 /// A message isn't a task: it reads no outputs.
-struct NoTasks;
+pub(super) struct NoTasks;
 
 impl GraphView for NoTasks {
     fn is_task(&self, _: &str) -> bool {

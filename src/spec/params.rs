@@ -375,6 +375,30 @@ impl ParamType {
 }
 
 impl Rules {
+    /// What a value must be, as JSON Schema.
+    #[must_use]
+    pub fn schema(&self) -> Json {
+        let mut schema = JsonMap::new();
+        if let Some(kind) = self.kind {
+            let word = Json::from(kind.word());
+            let word = if self.nullable {
+                Json::Array(vec![word, "null".into()])
+            } else {
+                word
+            };
+            schema.insert("type".to_owned(), word);
+        }
+        if let Some(choices) = &self.choices {
+            schema.insert("enum".to_owned(), Json::Array(choices.clone()));
+        }
+        for (name, bound) in [("minimum", self.minimum), ("maximum", self.maximum)] {
+            if let Some(bound) = bound {
+                schema.insert(name.to_owned(), bound.into());
+            }
+        }
+        Json::Object(schema)
+    }
+
     /// Whether a value fits.
     ///
     /// # Errors

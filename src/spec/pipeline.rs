@@ -9,6 +9,7 @@ use super::notifications::{DagNotificationsRecord, Notifications};
 use super::params::Params;
 use super::retention::{Retention, RetentionNode};
 use super::task::DefaultsRecord;
+use super::triggers::{TriggerNode, TriggerSpec};
 use crate::document::{Diagnostic, FromNode, Map, Node, OneOrMany, Report, Span, Spanned, Value};
 use crate::model::{After, Dag, DagId, DatasetId, OverlapPolicy, Schedule, TaskId, TaskIndex};
 use crate::store::DagVersion;
@@ -28,6 +29,9 @@ crate::record! {
         tags: OneOrMany<String>,
         /// When it runs by itself.
         schedule: Option<ScheduleNode>,
+        /// What outside starts it, beside a schedule: a file, a topic's messages, a query's rows, a
+        /// webhook's calls; or a list of them.
+        trigger: Option<TriggerNode>,
         /// What starts it instead of a schedule: other DAGs, and datasets that tasks `writes`. It
         /// runs when all the DAGs have succeeded for the same data interval, and all the datasets
         /// are newer than its last start.
@@ -143,6 +147,8 @@ pub struct Pipeline {
     pub schedule: Option<Schedule>,
     /// What it comes after. Empty in a kept version: only today's definition starts runs.
     pub after: After,
+    /// What outside starts it.
+    pub triggers: Vec<TriggerSpec>,
     /// What becomes of a start that no clock makes while a run goes on.
     pub overlap: OverlapPolicy,
     pub depends_on_past: bool,

@@ -21,6 +21,7 @@ use super::retention::read_retention;
 use super::retry::check_retry;
 use super::settings::{Settings, check_pool};
 use super::task::{DefaultsRecord, TaskHead, read_head};
+use super::triggers::read_triggers;
 use super::unused::warn_of_unused;
 use super::version::version_of;
 use super::yaml::read_yaml;
@@ -184,7 +185,9 @@ fn read_dag(
         .collect();
     writes.extend(heads.iter().flat_map(|head| head.record.writes.0.clone()));
     let graph = Graph::build(&heads, report);
-    let scope = base_scope(&params, &record.env.0);
+    let read = read_triggers(record.trigger.as_ref(), &params, files, context, report);
+    let triggers = read.triggers;
+    let scope = base_scope(&params, &record.env.0, read.firing);
     let mut read = Reading {
         files,
         context,
@@ -247,6 +250,7 @@ fn read_dag(
         tags: record.tags.0.clone(),
         schedule,
         after: After::default(),
+        triggers,
         overlap: record
             .overlap
             .map_or(OverlapPolicy::Queue, |overlap| overlap.value),
@@ -278,6 +282,17 @@ fn check_starts(record: &PipelineRecord, schedule: Option<&Schedule>, report: &m
     }
     if schedule != Some(&Schedule::Always) {
         return;
+    }
+    if let (Some(trigger), Some(schedule)) = (&record.trigger, &record.schedule) {
+        report.push(
+            Diagnostic::error(
+                "conflicting-keys",
+                "`schedule: always` and `trigger` exclude each other",
+                trigger.0.span,
+            )
+            .label("nothing starts a stream: it always runs")
+            .related(schedule.0.span, "a stream"),
+        );
     }
     let set = [
         ("deadline", record.deadline.map(|set| set.span)),

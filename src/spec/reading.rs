@@ -328,21 +328,24 @@ pub fn check_env(names: &[Spanned<String>], environment: &Environment, report: &
 }
 
 /// The names that every task of a DAG may use; `tasks` is looked up in the graph.
-pub fn base_scope(params: &Params, env: &[Spanned<String>]) -> Shape {
+///
+/// `firing` is what `run.firing` has, where something outside starts the DAG.
+pub fn base_scope(params: &Params, env: &[Spanned<String>], firing: Option<Shape>) -> Shape {
     let names = |names: &mut dyn Iterator<Item = &str>| {
         names.fold(Shape::empty(), |shape, name| shape.with(name, Shape::Any))
     };
     let interval = names(&mut ["start", "end"].into_iter());
+    let mut run = names(&mut ["id", "dag", "logical_time", "trigger"].into_iter())
+        .with("data_interval", interval);
+    if let Some(firing) = firing {
+        run = run.with("firing", firing);
+    }
     Shape::empty()
         .with(
             "params",
             names(&mut params.iter().map(|param| param.name.as_str())),
         )
-        .with(
-            "run",
-            names(&mut ["id", "dag", "logical_time", "trigger"].into_iter())
-                .with("data_interval", interval),
-        )
+        .with("run", run)
         .with("tasks", Shape::Any)
         .with(
             "env",

@@ -33,6 +33,11 @@ pub fn reference() -> String {
     text.push_str(&list(Group::Sources, "kinds/"));
     text.push_str("\nWhere a `copy` puts them:\n\n");
     text.push_str(&list(Group::Sinks, "kinds/"));
+    text.push_str(
+        "\n## Triggers\n\nWhat starts a DAG beside the clock: a map with the key of its kind, or a list of such maps. \
+         [triggers.md](triggers.md) says\nwhat holds for all of them.\n\n",
+    );
+    text.push_str(&list(Group::Triggers, "kinds/"));
     text.push_str("\n## A project: `runner.yaml`\n\n");
     text.push_str(&table(&project, &[]));
     text.push_str(
@@ -184,7 +189,8 @@ This page and those below [kinds/](kinds/README.md) are made from the code by `r
 - **Durations** have units: `250ms`, `30s`, `5m`, `1h30m`, `2d`, `1w`. **Sizes** too: `64MiB`, `10MB`.
 - **Templates** are minijinja, strict: `\"{{ params.day }}\"`. A text that is one expression keeps the
   type of its value. In scope are `params`, `run` (`id`, `dag`, `logical_time`, `trigger`,
-  `data_interval.start`, `data_interval.end`), `tasks.<id>.outputs` of the tasks that come before,
+  `data_interval.start`, `data_interval.end`, and `firing`, what a `trigger` has seen),
+  `tasks.<id>.outputs` of the tasks that come before,
   `item` in a `foreach`, and `env` for the names that `env:` declares. Filters beside minijinja's own:
   `date(\"%Y-%m-%d\")` and `shift(\"-1d\")` for times, in UTC. A time is a text such as
   `2026-08-20T00:00:00Z` or `2026-08-20 00:00:00+00`; without an offset it is UTC, a day is its midnight.

@@ -9,9 +9,9 @@ use crate::model::{
 };
 
 use super::{
-    Admission, AttemptRow, Command, CommandKind, DagVersion, Decided, Failing, NewRun, Notice,
-    NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks, StoreError,
-    StoredRun, TaskRunRow,
+    Admission, AttemptRow, Call, Command, CommandKind, DagVersion, Decided, Failing, NewRun,
+    Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks,
+    StoreError, StoredRun, TaskRunRow, Thing,
 };
 
 /// How often calls fail, in thousandths of all calls.
@@ -217,6 +217,18 @@ impl<S: RunStore> RunStore for Faulty<S> {
 
     async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
         self.call(self.inner.schedules()).await
+    }
+
+    async fn things(&self) -> Result<Vec<Thing>, StoreError> {
+        self.call(self.inner.things()).await
+    }
+
+    async fn put_call(&self, call: &Call) -> Result<(), StoreError> {
+        self.call(self.inner.put_call(call)).await
+    }
+
+    async fn calls(&self) -> Result<Vec<Call>, StoreError> {
+        self.call(self.inner.calls()).await
     }
 
     async fn set_paused(&self, dag: &DagId, paused: bool) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use crate::model::{
     TaskRunSnapshot, TaskState, Timestamp, Transition, TriggerKind,
 };
 
-use super::{Admission, Failing, Notice, NoticeLimit};
+use super::{Admission, Call, Failing, Notice, NoticeLimit, Thing, ThingChange};
 
 /// The process that carries a run out. A store takes a run's transitions from its owner only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -158,13 +158,21 @@ pub trait RunStore: Send + Sync {
     /// The items a `foreach` became, in its present generation.
     async fn items(&self, run: &RunId, task: TaskIndex) -> Result<Vec<Json>, StoreError>;
 
-    /// Makes what schedules have decided durable, all or none: versions are kept, runs begin, ticks are skipped, and
-    /// what is remembered of a DAG is replaced. Runs as in [`create_runs`](Self::create_runs); a
+    /// Makes what schedules have decided durable, all or none: versions are kept, runs begin, ticks
+    /// are skipped, and what is remembered of a DAG is replaced, with the things and calls that
+    /// started runs. Runs as in [`create_runs`](Self::create_runs); a
     /// second run of the same DAG and scheduled time is refused ([`StoreError::Exists`]). A skip
     /// with the same first tick is kept once.
     async fn decide(&self, decided: &Decided) -> Result<(), StoreError>;
     /// What is remembered of the DAGs that a schedule or a person has decided about.
     async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError>;
+    /// The things outside that have started runs and are still there.
+    async fn things(&self) -> Result<Vec<Thing>, StoreError>;
+    /// Leaves a call for the daemon; the store rings no bell, the caller does. A call with the same
+    /// id is left once.
+    async fn put_call(&self, call: &Call) -> Result<(), StoreError>;
+    /// The calls that no schedule has decided about, in the order in which they were left.
+    async fn calls(&self) -> Result<Vec<Call>, StoreError>;
     /// Pauses a DAG or lets it go on.
     async fn set_paused(&self, dag: &DagId, paused: bool) -> Result<(), StoreError>;
     /// Skipped ticks, latest first, at most `limit` (0: all); of one DAG when it is named.
@@ -234,6 +242,10 @@ pub struct Decided {
     pub memories: Vec<(DagId, Memory)>,
     /// What is to be told, as in [`commit_all`](RunStore::commit_all).
     pub notices: Vec<Notice>,
+    /// What became of things outside, in this order.
+    pub things: Vec<ThingChange>,
+    /// Calls that are decided, by DAG and id.
+    pub answered: Vec<(DagId, String)>,
 }
 
 /// Ticks that didn't run.
@@ -347,6 +359,8 @@ pub enum StoreError {
     Fenced { run: RunId },
     #[error("run `{0}` doesn't exist")]
     UnknownRun(RunId),
+    #[error("account `{0}` doesn't exist")]
+    UnknownAccount(String),
     #[error("the DAG's version `{0}` isn't stored: put it before its runs")]
     UnknownVersion(String),
     /// The store was written by a newer version of the program.

@@ -1,13 +1,14 @@
 //! States as the databases keep them: a small word, and as JSON what only that state has.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::plan::SkipReason;
 use crate::model::{
-    AttemptOutcome, FailureCause, FailureKind, Outcome, RunId, RunState, TaskState, Timestamp,
-    TriggerKind,
+    AttemptOutcome, FailureCause, FailureKind, Json, Outcome, RunId, RunState, TaskState,
+    Timestamp, TriggerKind,
 };
 
 /// Microseconds since the Unix epoch: what a store keeps of a moment.
@@ -227,14 +228,18 @@ pub(super) fn attempt_outcome(word: &str, text: Option<&str>) -> Option<AttemptO
 }
 
 /// The word of a trigger, and its source: a run, or what happened.
-pub(super) fn trigger_words(trigger: &TriggerKind) -> (&'static str, Option<&str>) {
+pub(super) fn trigger_words(trigger: &TriggerKind) -> (&'static str, Option<Cow<'_, str>>) {
+    let text = Cow::Borrowed;
     match trigger {
         TriggerKind::Manual => ("manual", None),
         TriggerKind::Schedule => ("schedule", None),
         TriggerKind::Backfill => ("backfill", None),
-        TriggerKind::After { what } => ("after", Some(what)),
-        TriggerKind::Dag { run } => ("dag", Some(run.as_str())),
-        TriggerKind::Event { source } => ("event", Some(source)),
+        TriggerKind::After { what } => ("after", Some(text(what))),
+        TriggerKind::Dag { run } => ("dag", Some(text(run.as_str()))),
+        // A source is one line; behind it stands what happened.
+        TriggerKind::Event { source, detail } => {
+            ("event", Some(format!("{source}\n{}", detail.0).into()))
+        }
     }
 }
 
@@ -250,9 +255,14 @@ pub(super) fn trigger(word: &str, source: Option<&str>) -> Option<TriggerKind> {
         "dag" => Some(TriggerKind::Dag {
             run: RunId::new(source?).ok()?,
         }),
-        "event" => Some(TriggerKind::Event {
-            source: source?.to_owned(),
-        }),
+        "event" => {
+            let source = source?;
+            let (source, detail) = source.split_once('\n').unwrap_or((source, "null"));
+            Some(TriggerKind::Event {
+                source: source.to_owned(),
+                detail: Json(detail.into()),
+            })
+        }
         _ => None,
     }
 }

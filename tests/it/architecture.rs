@@ -8,12 +8,15 @@ use std::sync::LazyLock;
 const ROOMS: &[&str] = &[
     "main",
     "cli",
+    "web",
+    "operate",
     "exchange",
     "daemon",
     "rehearsal",
     "spec",
     "store",
     "executor",
+    "trigger",
     "task",
     "connection",
     "embedded",
@@ -35,6 +38,7 @@ const TABLES: &[&str] = &[
     "task/transfer/sink",
     "connection",
     "executor",
+    "trigger",
 ];
 
 /// All that the pure rooms may name besides `std`.
@@ -50,11 +54,12 @@ const PURE: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("serde_yaml", &["spec/yaml.rs", "spec/yaml/tree.rs"]),
     ("annotate_snippets", &["spec/render.rs"]),
-    ("minijinja", &["template/"]),
+    ("minijinja", &["template/", "web/page/template.rs"]),
     ("squawk_syntax", &["sqltext/"]),
     ("petgraph", &["spec/circles.rs"]),
     ("sqlx", &["connection/", "embedded/postgres/", "store/"]),
-    ("axum", &["exchange/"]),
+    ("axum", &["exchange/", "web/"]),
+    ("hyper", &["web/server.rs"]),
     ("object_store", &["connection/bucket/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("clap", &["cli/", "main.rs"]),

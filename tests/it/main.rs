@@ -40,3 +40,4 @@ mod sql_task;
 mod sqlite_session;
 mod store;
 mod support;
+mod web;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use anstream::AutoStream;
 
-use super::plan::{Due, Plan, words};
+use super::plan::words;
 use super::{of_end, state_word};
 use crate::cli::arguments::Backfill;
 use crate::cli::attend::Show;
@@ -15,6 +15,7 @@ use crate::cli::{exit, look, moment};
 use crate::daemon::News;
 use crate::daemon::clock::now;
 use crate::model::{DataInterval, RunId, RunState, Timestamp};
+use crate::operate::backfill::{Due, Plan};
 use crate::spec::Pipeline;
 use crate::store::RunRow;
 

@@ -16,7 +16,7 @@ impl Host {
                 self.events.extend(runs.into_iter().map(cancel));
             }
             Some(Control::Alive) => self.supervisor.alive(),
-            Some(Control::Fire { dag, firing }) => self.told.fired.push((dag, firing)),
+            Some(Control::Saw(saw)) => self.told.saw.push(saw),
             Some(Control::Wish(wish)) => self.wishes.push(wish),
             Some(Control::Reload) => self.told.reload = true,
             Some(Control::Drain) => {

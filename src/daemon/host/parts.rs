@@ -6,9 +6,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::children::Wish;
 use crate::daemon::owner::OwnerLock;
+use crate::daemon::schedule::Saw;
 use crate::daemon::scope::RunValues;
-use crate::engine::plan::Firing;
-use crate::model::{AttemptId, DagId, DatasetId, RunId, RunSpec, RunState, Timestamp, Transition};
+use crate::model::{AttemptId, DatasetId, RunId, RunSpec, RunState, Timestamp, Transition};
 use crate::spec::{Pipeline, Project};
 use crate::store::RunStore;
 use crate::task::{Clock, Progress};
@@ -30,8 +30,8 @@ pub enum Control {
     Cancel(RunId),
     /// All runs are to end now.
     CancelAll,
-    /// Something outside calls for a run; the same key does so once.
-    Fire { dag: DagId, firing: Firing },
+    /// Somebody saw what is outside.
+    Saw(Saw),
     /// The project's files may have changed.
     Reload,
     /// Whoever watches over this process wants a sign of life.
@@ -94,8 +94,8 @@ pub(in crate::daemon) struct Told {
     /// Runs that have begun, and runs that have ended.
     pub(in crate::daemon) began: Vec<Arc<RunSpec>>,
     pub(in crate::daemon) ended: Vec<(Arc<RunSpec>, RunState, Timestamp)>,
-    /// What has happened outside.
-    pub(in crate::daemon) fired: Vec<(DagId, Firing)>,
+    /// What was seen outside.
+    pub(in crate::daemon) saw: Vec<Saw>,
     /// Datasets that a task which has succeeded writes.
     pub(in crate::daemon) wrote: Vec<(Arc<RunSpec>, DatasetId, Timestamp)>,
 }

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
-
 use super::Scheduler;
+use super::firing::texts;
 use crate::daemon::tell::Teller;
 use crate::daemon::{Beginning, begin};
 use crate::engine::Event;
 use crate::engine::plan::{Cause, Decision, Occurrence, PlanEvent};
-use crate::model::{Json as JsonText, RunSpec, Timestamp, TriggerKind};
+use crate::model::{RunSpec, Timestamp, TriggerKind};
 use crate::spec::Pipeline;
-use crate::store::{Decided, NewRun, SkippedTicks, StoreError};
+use crate::store::{Decided, NewRun, SkippedTicks, StoreError, Thing, ThingChange};
 
 impl Scheduler {
     /// Makes decisions durable, then acts on them. Events that follow for the planner are kept.
@@ -83,6 +82,14 @@ impl Scheduler {
                     tracing::warn!(%dag, %run, %scheduled, %deadline, "isn't over in time");
                 }
                 Decision::Remember { dag, memory } => decided.memories.push((dag, memory)),
+                Decision::Keep { dag, name, stamp } => {
+                    let thing = Thing { dag, name, stamp };
+                    decided.things.push(ThingChange::Keep(thing));
+                }
+                Decision::Forget { dag, name } => {
+                    decided.things.push(ThingChange::Forget { dag, name });
+                }
+                Decision::Answered { dag, call } => decided.answered.push((dag, call)),
             }
         }
         if decided != Decided::default() {
@@ -102,7 +109,10 @@ fn run_spec(
     now: Timestamp,
 ) -> Result<RunSpec, String> {
     let given = match &occurrence.cause {
-        Cause::Fired(firing) => params_of(&firing.params)?,
+        Cause::Fired(firing) => {
+            let params = serde_json::from_str(&firing.params.0);
+            texts(&params.map_err(|error| error.to_string())?)
+        }
         _ => Vec::new(),
     };
     let params = pipeline
@@ -121,24 +131,11 @@ fn run_spec(
             },
             Cause::Fired(firing) => TriggerKind::Event {
                 source: firing.source,
+                detail: firing.detail,
             },
         },
         priority: 0,
         only: None,
     };
     Ok(begin(pipeline, beginning, now))
-}
-
-/// Parameters of a firing as texts, which are read as those of the command line are.
-fn params_of(params: &JsonText) -> Result<Vec<(String, String)>, String> {
-    let values: serde_json::Map<String, Json> =
-        serde_json::from_str(&params.0).map_err(|error| error.to_string())?;
-    let text = |value: Json| match value {
-        Json::String(text) => text,
-        other => other.to_string(),
-    };
-    Ok(values
-        .into_iter()
-        .map(|(name, value)| (name, text(value)))
-        .collect())
 }

@@ -33,6 +33,10 @@ impl Scheduler {
         }
         // They have begun before.
         self.host.take_told();
+        let mut things = self
+            .host
+            .patiently(u32::MAX, async |store| known::things(store).await)
+            .await?;
         let mut ended = Vec::new();
         for event in self.look_elsewhere(elsewhere).await? {
             match event {
@@ -50,6 +54,7 @@ impl Scheduler {
                 memory: memories.remove(dag).unwrap_or_default(),
                 paused: self.paused.contains(dag),
                 running: running.remove(dag).unwrap_or_default(),
+                things: things.remove(dag).unwrap_or_default(),
             };
             asked.push((pipeline.clone(), found));
         }
@@ -103,5 +108,15 @@ impl Scheduler {
         }
         self.paused = paused;
         Ok(events)
+    }
+
+    /// Calls from outside that nobody has decided about.
+    pub(super) async fn take_calls(&mut self) -> Result<(), StoreError> {
+        let calls = self
+            .host
+            .patiently(u32::MAX, async |store| store.calls().await)
+            .await?;
+        self.lanes.take_calls(calls);
+        Ok(())
     }
 }

@@ -23,6 +23,11 @@ pub fn plan_of(pipeline: &Pipeline) -> DagPlan {
         overlap: pipeline.overlap,
         depends_on_past: pipeline.depends_on_past,
         after: pipeline.after.clone(),
+        triggers: pipeline
+            .triggers
+            .iter()
+            .map(|spec| spec.trigger.awaited())
+            .collect(),
         deadline: pipeline.deadline,
     }
 }
@@ -65,6 +70,8 @@ pub struct Found {
     pub paused: bool,
     /// Its runs that have not ended.
     pub running: Vec<Active>,
+    /// What outside has started runs and is still there: names and stamps.
+    pub things: BTreeMap<String, String>,
 }
 
 /// DAGs are there, with what the store knows of them. It is asked for all of them at once.
@@ -94,9 +101,22 @@ pub async fn known(
             running: found.running.clone(),
             last: lasts.get(&pipeline.id).copied(),
             heard,
+            things: found.things.clone(),
         });
     }
     Ok(events)
+}
+
+/// The things that have started runs, by DAG.
+pub(super) async fn things(
+    store: &dyn RunStore,
+) -> Result<BTreeMap<DagId, BTreeMap<String, String>>, StoreError> {
+    let mut found: BTreeMap<DagId, BTreeMap<String, String>> = BTreeMap::new();
+    for thing in store.things().await? {
+        let of_dag = found.entry(thing.dag).or_default();
+        of_dag.insert(thing.name, thing.stamp);
+    }
+    Ok(found)
 }
 
 /// A run that another process has carried out has ended.

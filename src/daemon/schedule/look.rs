@@ -46,6 +46,8 @@ pub async fn look(
             paused: row.as_ref().is_some_and(|row| row.paused),
             memory: row.map(|row| row.memory).unwrap_or_default(),
             running: running.remove(dag).unwrap_or_default(),
+            // Nothing is fired here.
+            things: BTreeMap::new(),
         };
         asked.push((pipeline.clone(), found));
     }

@@ -79,6 +79,7 @@ impl Scheduler {
         }
         let is_new = |dag: &DagId| !self.pipelines.contains_key(dag);
         let mut memories = BTreeMap::new();
+        let mut things = BTreeMap::new();
         if pipelines.keys().any(is_new) {
             // It may have been there before.
             let rows = self
@@ -87,6 +88,10 @@ impl Scheduler {
             for row in rows.await? {
                 memories.insert(row.dag, row.memory);
             }
+            let found = self
+                .host
+                .patiently(u32::MAX, async |store| known::things(store).await);
+            things = found.await?;
         }
         let mut asked = Vec::new();
         for (dag, pipeline) in &pipelines {
@@ -102,6 +107,7 @@ impl Scheduler {
                 memory: memories.remove(dag).unwrap_or_default(),
                 paused: self.paused.contains(dag),
                 running: running.filter_map(|spec| known::active(spec)).collect(),
+                things: things.remove(dag).unwrap_or_default(),
             };
             asked.push((pipeline.clone(), found));
         }

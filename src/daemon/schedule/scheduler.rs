@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::DaemonLock;
 use super::elsewhere::Elsewhere;
 use super::known;
+use super::lanes::Lanes;
+use super::watchers::Watchers;
 use crate::daemon::{Alarm, Host};
 use crate::engine::Event;
 use crate::engine::plan::{PlanEvent, Planner, Waiting};
@@ -63,6 +65,8 @@ pub struct Scheduler {
     pub(super) elsewhere: Elsewhere,
     /// For the planner, found out while its decisions were carried out.
     pub(super) found: Vec<PlanEvent>,
+    /// What was seen outside, and who looks.
+    pub(super) lanes: Lanes,
     /// The mistakes of the project, as they were said last.
     pub(super) broken: String,
     _lock: DaemonLock,
@@ -76,7 +80,11 @@ impl Scheduler {
             parts.host.follow_clock(alarm);
         }
         parts.host.become_daemon();
+        let watchers = Watchers::new(parts.host.control());
+        let once = parts.until == Until::Once;
+        let lanes = Lanes::new(watchers, parts.host.clock(), once);
         let mut scheduler = Self {
+            lanes,
             pipelines: parts.host.project().pipelines.clone(),
             host: parts.host,
             planner: Planner::new(),
@@ -119,9 +127,10 @@ impl Scheduler {
                 let elsewhere = self.take_up_runs().await?;
                 events.extend(self.look_elsewhere(elsewhere).await?);
                 events.extend(self.pauses().await?);
+                self.take_calls().await?;
             }
-            for (dag, firing) in told.fired {
-                events.push(PlanEvent::Fired { dag, firing });
+            for saw in told.saw {
+                events.extend(self.lanes.take_in(saw, &self.planner));
             }
             for (spec, dataset, at) in told.wrote {
                 events.push(known::wrote(&spec, dataset, at));
@@ -143,6 +152,11 @@ impl Scheduler {
             if !self.host.is_draining() && !self.is_over {
                 let decisions = self.planner.handle(now, events);
                 self.carry_out(decisions).await?;
+                let project = self.host.project().clone();
+                if self.lanes.follow(&project, &self.planner) {
+                    self.take_calls().await?;
+                }
+                self.found.extend(self.lanes.feed(&self.planner));
             }
             if self.ends(now).await {
                 self.host.finish_telling(TELLING).await;
@@ -234,7 +248,10 @@ impl Scheduler {
         }
         match self.until {
             Until::Told => false,
-            Until::Once => self.host.is_idle(),
+            Until::Once => {
+                let found = !self.found.is_empty();
+                self.host.is_idle() && !found && self.lanes.is_quiet(&self.planner)
+            }
             Until::Moment(_) => self.is_over && self.host.is_idle(),
         }
     }

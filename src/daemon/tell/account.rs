@@ -184,7 +184,7 @@ fn origin(spec: &RunSpec) -> String {
         TriggerKind::Backfill => format!("a backfill of {}", minute(spec.interval.start)),
         TriggerKind::After { what } => format!("after {what}"),
         TriggerKind::Dag { run } => format!("started by run {run}"),
-        TriggerKind::Event { source } => format!("started by {source}"),
+        TriggerKind::Event { source, .. } => format!("started by {source}"),
     }
 }
 

@@ -1,13 +1,11 @@
-//! Starts that no clock makes: after other DAGs and datasets, and by what happens outside.
+//! Starts that no clock makes: after other DAGs and datasets.
 
 use super::track::Track;
-use super::{Cause, Decision, Firing, Heard, Occurrence, Waiting};
-use crate::model::{DagId, DataInterval, Schedule, Timestamp};
+use super::{Cause, Decision, Heard, Occurrence, Waiting};
+use crate::model::{DagId, DataInterval, Timestamp};
 
 /// Incomplete intervals of `after` that are remembered; older ones will hardly be completed.
 const MOST_ARRIVED: usize = 1_000;
-/// Keys of firings that are remembered.
-const MOST_FIRED: usize = 1_000;
 
 impl Track {
     /// Something that this DAG comes after has happened.
@@ -133,33 +131,6 @@ impl Track {
                 .cloned()
                 .collect(),
         }
-    }
-
-    /// Something outside calls for a run. The same key does so once.
-    pub(super) fn fired(&mut self, now: Timestamp, firing: Firing, decisions: &mut Vec<Decision>) {
-        let fired = &mut self.memory.fired;
-        // A stream runs anyway.
-        if fired.contains(&firing.key) || self.plan.schedule == Some(Schedule::Always) {
-            return;
-        }
-        if fired.len() >= MOST_FIRED {
-            fired.remove(0);
-        }
-        fired.push(firing.key.clone());
-        // What a run by hand would be about.
-        let schedule = self.plan.schedule.as_ref();
-        let interval = schedule.and_then(|schedule: &Schedule| schedule.last_complete(now));
-        let interval = interval.unwrap_or(DataInterval {
-            start: now,
-            end: now,
-        });
-        let occurrence = Occurrence {
-            tick: now,
-            interval_start: interval.start,
-            interval_end: interval.end,
-            cause: Cause::Fired(firing),
-        };
-        self.meet(occurrence, false, decisions);
     }
 }
 

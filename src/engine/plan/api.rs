@@ -26,6 +26,8 @@ pub struct DagPlan {
     pub depends_on_past: bool,
     /// What starts it, where no clock does.
     pub after: After,
+    /// What it waits for outside, in words.
+    pub triggers: Vec<String>,
     /// When a run should be over, counted from its scheduled time.
     pub deadline: Option<Duration>,
 }
@@ -44,8 +46,12 @@ pub struct Memory {
     /// The datasets of `after` that are newer than the last start, and what was written to them
     /// since: the span of the intervals.
     pub written: BTreeMap<DatasetId, DataInterval>,
-    /// The keys of the last firings, oldest first: one that comes again starts nothing.
+    /// The last calls from outside, oldest first: one that comes again starts nothing.
     pub fired: Vec<String>,
+    /// The number of the next message of each stream of messages.
+    pub places: BTreeMap<String, i64>,
+    /// What can't be looked at now, by the trigger that looks.
+    pub troubles: BTreeMap<String, Trouble>,
     /// The scheduled times of runs that have missed their deadline and haven't ended.
     pub late: BTreeSet<Timestamp>,
 }
@@ -82,15 +88,35 @@ impl Cause {
     }
 }
 
-/// Something that happened outside and calls for one run: a file, a row, a message.
+/// Something that happened outside and calls for one run: a file, rows, messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firing {
-    /// Tells it apart from every other of the same DAG: the same key starts one run once.
-    pub key: String,
-    /// What happened, for people: `file in/prices.csv`.
+    /// What happened, for people, in one line: `file in/prices.csv`.
     pub source: String,
+    /// What happened, for templates, as a JSON object.
+    pub detail: Json,
     /// Parameters of the run as a JSON object; what it lacks has its default.
     pub params: Json,
+}
+
+/// What tells one thing outside apart from every other for the same DAG: each starts one run once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Key {
+    /// Something that is there and may go, such as a file. It is known as long as it is there;
+    /// with another stamp it is new.
+    Thing { name: String, stamp: String },
+    /// A message of a stream: all before it are known with it.
+    Place { stream: String, number: i64 },
+    /// A call that nobody can look at later. The last thousand are known.
+    Call(String),
+}
+
+/// What a trigger can't look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    pub since: Timestamp,
+    pub message: String,
 }
 
 /// A run that has not ended.
@@ -147,6 +173,8 @@ pub enum PlanEvent {
         last: Option<RunState>,
         /// What it comes after that happened while nobody listened, in its order.
         heard: Vec<Heard>,
+        /// The things outside that have started runs and are still there: names and stamps.
+        things: BTreeMap<String, String>,
     },
     /// Its file is gone. Runs go on.
     Gone { dag: DagId },
@@ -174,8 +202,27 @@ pub enum PlanEvent {
         at: Timestamp,
         interval: DataInterval,
     },
-    /// Something outside calls for a run.
-    Fired { dag: DagId, firing: Firing },
+    /// Something outside calls for a run. It may be several things: with all of their keys known it
+    /// starts nothing.
+    Fired {
+        dag: DagId,
+        keys: Vec<Key>,
+        firing: Firing,
+    },
+    /// Things outside are gone: they may come again.
+    Vanished { dag: DagId, names: Vec<String> },
+    /// A stream of messages is read from here on, unless it is known how far it has come.
+    Stands {
+        dag: DagId,
+        stream: String,
+        next: i64,
+    },
+    /// A trigger can't look; `None`: it can again.
+    Trouble {
+        dag: DagId,
+        trigger: String,
+        message: Option<String>,
+    },
     /// The time that [`Planner::next_wakeup`](super::Planner::next_wakeup) named has come.
     Wakeup,
 }
@@ -206,6 +253,16 @@ pub enum Decision {
     },
     /// Remember this of a DAG.
     Remember { dag: DagId, memory: Memory },
+    /// Remember a thing that starts a run.
+    Keep {
+        dag: DagId,
+        name: String,
+        stamp: String,
+    },
+    /// Forget a thing that is gone.
+    Forget { dag: DagId, name: String },
+    /// Forget the order for a call: it has been decided.
+    Answered { dag: DagId, call: String },
 }
 
 /// Why a tick doesn't run.

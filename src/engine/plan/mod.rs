@@ -9,6 +9,7 @@ mod after;
 mod api;
 mod clockwork;
 mod deadline;
+mod fired;
 mod planner;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,8 @@ mod track;
 mod waiting;
 
 pub use api::{
-    Active, Cause, DagPlan, Decision, Firing, Heard, Memory, Occurrence, PlanEvent, SkipReason,
+    Active, Cause, DagPlan, Decision, Firing, Heard, Key, Memory, Occurrence, PlanEvent,
+    SkipReason, Trouble,
 };
 pub use planner::Planner;
 pub use waiting::Waiting;

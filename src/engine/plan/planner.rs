@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::track::Track;
-use super::{Active, DagPlan, Decision, Heard, Occurrence, PlanEvent, Waiting};
+use super::{Active, DagPlan, Decision, Heard, Key, Occurrence, PlanEvent, Trouble, Waiting};
 use crate::model::{DagId, DatasetId, RunState, Timestamp};
 
 /// Decides when runs begin by themselves.
@@ -105,6 +105,39 @@ impl Planner {
         self.tracks.get(dag).map(|track| &track.plan)
     }
 
+    /// Whether something outside has started its run already.
+    #[must_use]
+    pub fn has_fired(&self, dag: &DagId, key: &Key) -> bool {
+        let track = self.tracks.get(dag);
+        track.is_some_and(|track| track.has_fired(key))
+    }
+
+    /// How many firings of a DAG can be decided on now: what can't is best left where it is.
+    #[must_use]
+    pub fn takes(&self, dag: &DagId) -> usize {
+        self.tracks.get(dag).map_or(0, Track::takes)
+    }
+
+    /// The names of the things that have started runs of a DAG and are still there.
+    pub fn things(&self, dag: &DagId) -> impl Iterator<Item = &str> {
+        let track = self.tracks.get(dag).into_iter();
+        track.flat_map(|track| track.things.keys().map(String::as_str))
+    }
+
+    /// How far a DAG has come in streams of messages: the number of the next one of each.
+    #[must_use]
+    pub fn places(&self, dag: &DagId) -> BTreeMap<String, i64> {
+        let track = self.tracks.get(dag);
+        track.map_or_else(BTreeMap::new, |track| track.memory.places.clone())
+    }
+
+    /// What the triggers of a DAG can't look at, by their words.
+    pub fn troubles(&self, dag: &DagId) -> impl Iterator<Item = (&str, &Trouble)> {
+        let track = self.tracks.get(dag).into_iter();
+        let troubles = track.flat_map(|track| &track.memory.troubles);
+        troubles.map(|(trigger, trouble)| (trigger.as_str(), trouble))
+    }
+
     fn take_in(
         &mut self,
         now: Timestamp,
@@ -120,6 +153,7 @@ impl Planner {
                 running,
                 last,
                 heard,
+                things,
             } => {
                 let dag = plan.dag.clone();
                 self.forget_links(&dag);
@@ -136,6 +170,7 @@ impl Planner {
                 } else {
                     let mut track = Track::new(now, plan, memory, running, last);
                     track.paused = paused;
+                    track.things = things;
                     for heard in &heard {
                         track.hear(now, heard, decisions);
                     }
@@ -202,13 +237,32 @@ impl Planner {
                 };
                 self.tell(now, &heard, readers, touched, decisions);
             }
-            PlanEvent::Fired { dag, firing } => {
-                if let Some(track) = self.tracks.get_mut(&dag) {
-                    track.fired(now, firing, decisions);
-                    touched.insert(dag);
-                }
+            PlanEvent::Fired { dag, keys, firing } => {
+                self.of(dag, touched, |track| {
+                    track.fired(now, &keys, firing, decisions);
+                });
+            }
+            PlanEvent::Vanished { dag, names } => {
+                self.of(dag, touched, |track| track.vanished(names, decisions));
+            }
+            PlanEvent::Stands { dag, stream, next } => {
+                self.of(dag, touched, |track| track.stands(stream, next));
+            }
+            PlanEvent::Trouble {
+                dag,
+                trigger,
+                message,
+            } => {
+                self.of(dag, touched, |track| track.trouble(now, trigger, message));
             }
             PlanEvent::Wakeup => {}
+        }
+    }
+
+    fn of(&mut self, dag: DagId, touched: &mut BTreeSet<DagId>, change: impl FnOnce(&mut Track)) {
+        if let Some(track) = self.tracks.get_mut(&dag) {
+            change(track);
+            touched.insert(dag);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The planner in virtual time: what it decides, and that every tick is decided once.
 
+mod fired;
 mod starts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,6 +57,7 @@ fn plan(name: &str, schedule: Option<Schedule>) -> DagPlan {
         max_runs: None,
         depends_on_past: false,
         after: After::default(),
+        triggers: Vec::new(),
         deadline: None,
     }
 }
@@ -65,6 +67,7 @@ struct World {
     planner: Planner,
     plans: BTreeMap<DagId, DagPlan>,
     memories: BTreeMap<DagId, Memory>,
+    things: BTreeMap<DagId, BTreeMap<String, String>>,
     paused: BTreeSet<DagId>,
     running: BTreeMap<RunId, (DagId, Occurrence)>,
     last: BTreeMap<DagId, RunState>,
@@ -86,6 +89,7 @@ impl World {
                 .map(|plan| (plan.dag.clone(), plan))
                 .collect(),
             memories: BTreeMap::new(),
+            things: BTreeMap::new(),
             paused: BTreeSet::new(),
             running: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -117,6 +121,7 @@ impl World {
                     .collect(),
                 last: self.last.get(&plan.dag).copied(),
                 heard: self.heard_since(&plan.dag),
+                things: self.things.get(&plan.dag).cloned().unwrap_or_default(),
             })
             .collect();
         self.tell(now, known);
@@ -195,6 +200,15 @@ impl World {
                 }
                 Decision::Remember { dag, memory } => {
                     self.memories.insert(dag, memory);
+                }
+                Decision::Keep { dag, name, stamp } => {
+                    self.things.entry(dag).or_default().insert(name, stamp);
+                }
+                Decision::Forget { dag, name } => {
+                    self.things.entry(dag).or_default().remove(&name);
+                }
+                Decision::Answered { dag, call } => {
+                    self.said.push(format!("{now}: {dag} answers {call}"));
                 }
             }
         }
@@ -501,6 +515,7 @@ fn a_stream_that_changes_is_begun_anew() {
         running: Vec::new(),
         last: None,
         heard: Vec::new(),
+        things: BTreeMap::new(),
     };
     world.tell(5, vec![known]);
     world.pass(5, 20);
@@ -522,6 +537,7 @@ fn an_edit_decides_past_ticks_by_the_old_schedule() {
         running: Vec::new(),
         last: None,
         heard: Vec::new(),
+        things: BTreeMap::new(),
     };
     world.tell(590, vec![known]);
     world.pass(590, 660);

@@ -1,5 +1,7 @@
 //! What is known of one DAG, and what follows from it.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 
 use super::clockwork::{Due, MISSED, delay, due, occurrence};
@@ -31,6 +33,10 @@ pub(super) struct Track {
     /// How the last scheduled run ended.
     last: Option<RunState>,
     pub(super) stream: Stream,
+    /// The things outside that have started runs and are still there, with their stamps.
+    pub(super) things: BTreeMap<String, String>,
+    /// The scheduled time of the last start by something outside.
+    pub(super) last_fired: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -58,8 +64,11 @@ impl Track {
             starting: 0,
             last,
             stream: Stream::default(),
+            things: BTreeMap::new(),
+            last_fired: None,
             plan,
         };
+        track.forget_troubles();
         if track.memory.decided.is_none() {
             track.memory.decided = Some(track.first_moment(now));
         }
@@ -98,6 +107,7 @@ impl Track {
         }
         self.plan = plan;
         self.forget_others();
+        self.forget_troubles();
     }
 
     pub(super) fn pause(&mut self, now: Timestamp, paused: bool, decisions: &mut Vec<Decision>) {
@@ -295,14 +305,25 @@ impl Track {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        let first = self.memory.waiting.first();
-        let cause = first.map_or(Cause::Tick, |first| first.cause.clone());
-        let most = self.plan.max_runs.unwrap_or(match self.overlap(&cause) {
+        let policy = match self.memory.waiting.first() {
+            Some(first) => self.overlap(&first.cause),
+            None => self.overlap(&Cause::Tick),
+        };
+        self.free_under(policy) > 0
+    }
+
+    /// How many runs that no clock starts may begin beside those that go on.
+    pub(super) fn free(&self) -> usize {
+        self.free_under(self.plan.overlap)
+    }
+
+    fn free_under(&self, policy: OverlapPolicy) -> usize {
+        let most = self.plan.max_runs.unwrap_or(match policy {
             OverlapPolicy::Allow => u32::MAX,
             _ => 1,
         });
         let active = u32::try_from(self.running.len()).unwrap_or(u32::MAX);
-        active.saturating_add(self.starting) < most
+        most.saturating_sub(active.saturating_add(self.starting)) as usize
     }
 
     pub(super) fn past_hinders(&self) -> bool {

@@ -7,7 +7,8 @@ use crate::model::{
     DagId, RunId, RunSpec, TaskIndex, TaskRunId, Timestamp, Transition, TriggerKind,
 };
 use crate::store::{
-    Command, DagVersion, Decided, NewRun, Owner, ScheduleRow, SkippedTicks, StoreError, precision,
+    Call, Command, DagVersion, Decided, NewRun, Owner, ScheduleRow, SkippedTicks, StoreError,
+    Thing, ThingChange, precision,
 };
 
 use super::notices::Notices;
@@ -22,6 +23,9 @@ pub(super) struct State {
     /// By DAG and first tick.
     pub(super) skipped: BTreeMap<(DagId, Timestamp), SkippedTicks>,
     pub(super) notices: Notices,
+    /// By DAG and name: the stamp.
+    pub(super) things: BTreeMap<(DagId, String), String>,
+    pub(super) calls: Vec<Call>,
     pub(super) removed: BTreeSet<RunId>,
 }
 
@@ -187,6 +191,18 @@ impl State {
         }
         for notice in &decided.notices {
             self.notices.add(notice);
+        }
+        for change in decided.things.iter().cloned() {
+            match change {
+                ThingChange::Keep(Thing { dag, name, stamp }) => {
+                    self.things.insert((dag, name), stamp);
+                }
+                ThingChange::Forget { dag, name } => _ = self.things.remove(&(dag, name)),
+            }
+        }
+        for (dag, id) in &decided.answered {
+            let answered = |call: &Call| (&call.dag, &call.id) == (dag, id);
+            self.calls.retain(|call| !answered(call));
         }
         Ok(())
     }

@@ -10,9 +10,9 @@ use crate::model::{
 };
 
 use crate::store::{
-    Admission, AttemptRow, Command, CommandKind, DagVersion, Decided, Failing, NewRun, Notice,
-    NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks, StoreError,
-    StoredRun, TaskRunRow, precision,
+    Admission, AttemptRow, Call, Command, CommandKind, DagVersion, Decided, Failing, NewRun,
+    Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks,
+    StoreError, StoredRun, TaskRunRow, Thing, precision,
 };
 
 use super::past::{ended_since, last_ends, past_runs, past_skips};
@@ -265,6 +265,32 @@ impl RunStore for MemoryStore {
 
     async fn decide(&self, decided: &Decided) -> Result<(), StoreError> {
         self.state().decide(decided)
+    }
+
+    async fn things(&self) -> Result<Vec<Thing>, StoreError> {
+        let state = self.state();
+        let things = state.things.iter();
+        Ok(things
+            .map(|((dag, name), stamp)| Thing {
+                dag: dag.clone(),
+                name: name.clone(),
+                stamp: stamp.clone(),
+            })
+            .collect())
+    }
+
+    async fn put_call(&self, call: &Call) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let known = |one: &Call| (&one.dag, &one.id) == (&call.dag, &call.id);
+        if !state.calls.iter().any(known) {
+            let at = precision::time(call.at);
+            state.calls.push(Call { at, ..call.clone() });
+        }
+        Ok(())
+    }
+
+    async fn calls(&self) -> Result<Vec<Call>, StoreError> {
+        Ok(self.state().calls.clone())
     }
 
     async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {

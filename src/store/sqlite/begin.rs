@@ -12,6 +12,7 @@ use crate::store::{DagVersion, Decided, NewRun, StoreError, StoredRun, precision
 use super::encode::{encode, json};
 use super::notice;
 use super::order::{Reply, Texts, Trouble, execute};
+use super::outside;
 use super::row;
 use super::statement;
 
@@ -140,6 +141,7 @@ pub(super) async fn decide(
             .execute(&mut *connection)
             .await?;
     }
+    outside::decide(connection, decided).await?;
     notice::add(connection, &decided.notices).await?;
     Ok(Reply::Done)
 }

@@ -1,5 +1,6 @@
 //! Run state in an SQLite file. See `docs/store.md`.
 
+mod account;
 mod begin;
 mod connections;
 mod encode;
@@ -7,6 +8,7 @@ mod error;
 mod notice;
 mod open;
 mod order;
+mod outside;
 mod past;
 mod row;
 mod state;

@@ -9,14 +9,16 @@ use crate::model::{DagId, RunId, Timestamp, Transition};
 use crate::store::change::Change;
 use crate::store::words::micros;
 use crate::store::{
-    Admission, Command, CommandKind, DagVersion, Decided, NewRun, Notice, Owner, Past, StoreError,
-    StoredRun,
+    Admission, Call, Claim, Command, CommandKind, DagVersion, Decided, NewRun, Notice, Owner, Past,
+    StoreError, StoredRun,
 };
 
+use super::account::{self, Entry};
 use super::begin::{create_runs, decide};
 use super::encode::{Encoded, encode, json};
 use super::error::is_refusal;
 use super::notice::{self, Deed};
+use super::outside;
 use super::past;
 use super::row;
 use super::statement::{self, Parts};
@@ -38,6 +40,9 @@ pub(super) enum Order {
     Decide {
         decided: Decided,
     },
+    PutCall {
+        call: Call,
+    },
     SetPaused {
         dag: DagId,
         paused: bool,
@@ -45,6 +50,9 @@ pub(super) enum Order {
     OfNotice {
         notice: Notice,
         deed: Deed,
+    },
+    OfAccount {
+        entry: Entry,
     },
     RemoveRuns {
         runs: Vec<RunId>,
@@ -79,6 +87,7 @@ pub(super) enum Reply {
     Removed(Vec<RunId>),
     Forgotten(u64),
     Admitted(Admission),
+    Claimed(Claim),
 }
 
 /// Why an order isn't carried out.
@@ -163,6 +172,7 @@ pub(super) async fn carry_out(
         }
         Order::CreateRuns { runs } => create_runs(connection, savepoints, runs, &[]).await,
         Order::Decide { decided } => decide(connection, savepoints, decided).await,
+        Order::PutCall { call } => outside::put_call(connection, call).await,
         Order::SetPaused { dag, paused } => {
             sqlx::query(statement::SET_PAUSED)
                 .bind(dag.as_str())
@@ -175,6 +185,7 @@ pub(super) async fn carry_out(
         Order::ForgetRemoved { runs } => past::forget(connection, runs).await,
         Order::ForgetSkipped { past } => past::forget_skipped(connection, past).await,
         Order::OfNotice { notice, deed } => notice::carry_out(connection, notice, deed).await,
+        Order::OfAccount { entry } => account::carry_out(connection, entry).await,
         Order::PutVersion { version } => {
             sqlx::query(statement::ADD_VERSION)
                 .bind(&version.hash)

@@ -36,11 +36,11 @@ fn number<N: TryFrom<i64>>(value: i64, what: &str) -> Result<N, StoreError> {
         .map_err(|_| StoreError::Corrupt(format!("`{value}` can't be the {what} of a task run")))
 }
 
-fn text(row: &SqliteRow, column: usize) -> Result<Json, StoreError> {
+pub(super) fn text(row: &SqliteRow, column: usize) -> Result<Json, StoreError> {
     Ok(Json(get::<&str>(row, column)?.into()))
 }
 
-fn time(row: &SqliteRow, column: usize) -> Result<Timestamp, StoreError> {
+pub(super) fn time(row: &SqliteRow, column: usize) -> Result<Timestamp, StoreError> {
     moment_of(get(row, column)?)
 }
 

@@ -8,15 +8,16 @@ use crate::model::{
 };
 use crate::store::words::micros;
 use crate::store::{
-    Admission, AttemptRow, Command, CommandKind, DagVersion, Decided, Failing, NewRun, Notice,
-    NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks, StoreError,
-    StoredRun, TaskRunRow,
+    Admission, AttemptRow, Call, Command, CommandKind, DagVersion, Decided, Failing, NewRun,
+    Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks,
+    StoreError, StoredRun, TaskRunRow, Thing,
 };
 
 use super::connections::SqliteStore;
 use super::encode::json;
 use super::notice::{self, Deed};
 use super::order::{Order, Reply};
+use super::outside;
 use super::past;
 use super::row;
 use super::statement;
@@ -237,6 +238,21 @@ impl RunStore for SqliteStore {
     async fn schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
         let rows = self.rows(sqlx::query(statement::SCHEDULES)).await?;
         rows.iter().map(row::schedule).collect()
+    }
+
+    async fn things(&self) -> Result<Vec<Thing>, StoreError> {
+        let rows = self.rows(sqlx::query(outside::THINGS)).await?;
+        rows.iter().map(outside::thing).collect()
+    }
+
+    async fn put_call(&self, call: &Call) -> Result<(), StoreError> {
+        let call = call.clone();
+        self.write(Order::PutCall { call }).await.map(|_| ())
+    }
+
+    async fn calls(&self) -> Result<Vec<Call>, StoreError> {
+        let rows = self.rows(sqlx::query(outside::CALLS)).await?;
+        rows.iter().map(outside::call).collect()
     }
 
     async fn set_paused(&self, dag: &DagId, paused: bool) -> Result<(), StoreError> {

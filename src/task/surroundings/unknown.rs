@@ -29,6 +29,11 @@ pub(super) fn unknown_variable(unknown: Unknown, span: Span) -> Diagnostic {
             .label("only tasks with `foreach` have items")
             .help("add `foreach:` to the task; in `foreach:` itself there is no item yet");
     }
+    if path == "run.firing" {
+        return diagnostic
+            .label("nothing outside starts this DAG")
+            .help("only what a `trigger:` starts has something that it was started for");
+    }
     if let Some(near) = nearest {
         return diagnostic.label(format!("did you mean `{near}`?"));
     }

@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use runner::cli::generated;
 use runner::document::{Report, SourceId};
 use runner::spec::{pipeline_schema, project_schema, read_yaml, render_text};
-use runner::{connection, task};
+use runner::{connection, task, trigger};
 use serde_json::Value as Json;
 
 use super::broken::cases;
@@ -39,6 +39,21 @@ fn every_example_is_a_pipeline_without_mistakes() {
             ("pipelines/example.yaml", kind.example.as_bytes()),
             ("pipelines/ingest_prices.yaml", INGEST.as_bytes()),
             ("pipelines/daily_report.yaml", REPORT.as_bytes()),
+        ]);
+        let loaded = case.load();
+        let text = render_text(&loaded.diagnostics, &loaded.sources, false);
+        assert_eq!(text, "", "the example of `{}`", kind.name);
+    }
+}
+
+#[test]
+fn every_example_of_a_trigger_has_no_mistakes() {
+    let settings = example_settings();
+    for kind in trigger::KINDS {
+        let case = Case::of(&[
+            ("runner.yaml", settings.as_bytes()),
+            (".env", b"ORDERS_SECRET=open sesame\n"),
+            ("pipelines/example.yaml", kind.example.as_bytes()),
         ]);
         let loaded = case.load();
         let text = render_text(&loaded.diagnostics, &loaded.sources, false);
@@ -110,6 +125,9 @@ fn fits(validator: &Validator, what: &str, text: &str) {
 fn what_is_right_fits_the_schemas() {
     let (pipeline, project) = validators();
     for kind in task::KINDS {
+        fits(&pipeline, kind.name, kind.example);
+    }
+    for kind in trigger::KINDS {
         fits(&pipeline, kind.name, kind.example);
     }
     fits(&project, "the connections", &example_settings());

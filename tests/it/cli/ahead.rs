@@ -103,6 +103,53 @@ fn why_something_runs_or_doesnt() {
     );
 }
 
+const FILES: &str = r#"
+dag: import_orders
+trigger: { file: "inbox/*.csv" }
+tasks: { load: { shell: "true" } }
+"#;
+const SEVERAL: &str = r#"
+dag: several
+trigger:
+  - { query: "select id\n from orders", connection: shop, key: id }
+  - { topic: trades, connection: events, batch: 100 }
+  - { file: "raw/*.json", connection: lake }
+tasks: { load: { shell: "true" } }
+"#;
+const CALLED: &str = r#"
+dag: take_order
+trigger: { webhook: { secret: PATH } }
+tasks: { take: { shell: "true" } }
+"#;
+const PLACES: &str = "\
+connections:
+  shop: { sqlite: shop.db }
+  events: { kafka: \"localhost:9\" }
+  lake: { bucket: lake/ }
+";
+
+#[test]
+fn what_waits_for_something_outside() {
+    let project = Project::new(&[
+        ("runner.yaml", PLACES),
+        ("pipelines/files.yaml", FILES),
+        ("pipelines/several.yaml", SEVERAL),
+        ("pipelines/called.yaml", CALLED),
+    ]);
+    let lines = [
+        "list",
+        "next",
+        "why import_orders",
+        "why several",
+        "why take_order",
+        "why take_order --format json",
+        "show several",
+        "check --live import_orders",
+        "types webhook",
+    ];
+    assert_still!("outside", project.transcript(&lines));
+}
+
 #[test]
 fn what_would_happen() {
     check(

@@ -129,7 +129,7 @@ impl Drop for Running {
 /// Replaces ids, times and durations, with the spaces that align them.
 pub fn filters() -> Vec<(&'static str, &'static str)> {
     vec![
-        (r"\b[0-9][0-9a-hjkmnp-tv-z]{12}\b", "[run]"),
+        (r"\b[0-9][0-9a-hjkmnp-tv-z]{12,17}\b", "[run]"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[moment]"),
         (r"\d\d:\d\d:\d\d\.\d{3}", "[time]"),
         (r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d", "[time]"),

@@ -85,7 +85,7 @@ fn nothing_is_open_to_the_network_and_no_password_is_in_it() {
             assert!(!secret, "{name}: {value}");
         }
     }
-    for port in ["8080", "8083"] {
+    for port in ["8080", "8083", "9001"] {
         assert!(ports.iter().any(|found| found == port), "{port}: {ports:?}");
     }
 }

@@ -8,8 +8,10 @@ mod downtime;
 mod edits;
 mod ends;
 mod faults;
+mod files;
 mod kills;
 mod late;
+mod outside;
 
 use std::time::{Duration, Instant};
 

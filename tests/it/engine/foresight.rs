@@ -51,6 +51,7 @@ fn dag(name: &str, every: u64, overlap: OverlapPolicy, takes: &[u64]) -> Actor {
             max_runs: None,
             depends_on_past: false,
             after: After::default(),
+            triggers: Vec::new(),
             deadline: None,
         },
         dag: Arc::new(Dag {

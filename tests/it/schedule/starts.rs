@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use runner::daemon::schedule::{DaemonLock, Scheduler, SchedulerParts, Until};
-use runner::daemon::{Control, Host, News};
-use runner::engine::plan::Firing;
-use runner::model::{DagId, Json, RunState, Transition, TriggerKind};
+use runner::daemon::Host;
+use runner::daemon::clock::now;
+use runner::daemon::schedule::{DaemonLock, Request, Scheduler, SchedulerParts, Until, take_call};
+use runner::model::{Json, RunState, TriggerKind};
 use runner::secret::Environment;
 use runner::store::{MemoryStore, RunFilter, RunStore};
 
@@ -134,48 +134,59 @@ async fn a_part_of_a_dag_makes_its_datasets_newer_and_no_more() {
     );
 }
 
-const FILES: &str = "
-dag: files
-params: { path: none }
+const CALLED: &str = "
+dag: called
+trigger: { webhook: { secret: KEY }, params: { path: '{{ run.firing.body.path }}' } }
+params: { path: { type: string } }
 tasks: { go: { shell: { script: 'test $P = a.csv', env: { P: '{{ params.path }}' } } } }
 ";
 
+/// Calls the webhook with a header and a body.
+async fn call(
+    scene: &Scene,
+    store: &Arc<dyn RunStore>,
+    header: (&str, &str),
+    body: &str,
+) -> Result<String, String> {
+    let headers = [("idempotency-key", "1"), header];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let request = Request {
+        headers: &headers,
+        body: body.as_bytes(),
+    };
+    let pipeline = scene.pipeline("called");
+    let called = take_call(store.as_ref(), &scene.project, &pipeline, request, now()).await;
+    called.map_err(|error| error.to_string())
+}
+
 #[tokio::test]
-async fn a_firing_begins_one_run_with_its_params() {
-    let scene = scene(&[("pipelines/files.yaml", FILES)]);
+async fn a_call_begins_one_run_with_its_params() {
+    let scene = scene(&[
+        ("pipelines/called.yaml", CALLED),
+        (".env", "KEY=open sesame\n"),
+    ]);
     let store: Arc<dyn RunStore> = Arc::new(MemoryStore::new());
-    // Another process after the first is told of the same file again.
+    let body = r#"{"path":"a.csv"}"#;
+    let forbidden = "the call has no right secret or signature".to_owned();
+    let refused = call(&scene, &store, ("authorization", "Bearer closed"), body).await;
+    assert_eq!(refused, Err(forbidden));
+    // Another process after the first is called again.
     for _ in 0..2 {
-        let (host, mut news) = scene.host(store.clone());
-        let control = host.control();
         for _ in 0..2 {
-            let firing = Firing {
-                key: "a.csv@1".to_owned(),
-                source: "file a.csv".to_owned(),
-                params: Json(r#"{"path": "a.csv"}"#.into()),
-            };
-            let dag = DagId::new("files").unwrap();
-            control.send(Control::Fire { dag, firing }).unwrap();
+            let token = ("authorization", "Bearer open sesame");
+            let taken = call(&scene, &store, token, body).await;
+            assert_eq!(taken, Ok("1".to_owned()));
         }
-        let ran = store.runs(&RunFilter::default()).await.unwrap();
-        let drained = async {
-            while ran.is_empty() {
-                let News::Changed(Transition::Run { state, .. }) = news.recv().await.unwrap()
-                else {
-                    continue;
-                };
-                if state.is_finished() {
-                    break;
-                }
-            }
-            control.send(Control::Drain).unwrap();
-        };
-        let (worked, ()) = tokio::join!(scheduler(&scene, host, Until::Told).run(), drained);
-        worked.unwrap();
+        assert_eq!(store.calls().await.unwrap().len(), 1);
+        let (host, _news) = scene.host(store.clone());
+        scheduler(&scene, host, Until::Once).run().await.unwrap();
+        assert_eq!(store.calls().await.unwrap(), []);
     }
     let rows = store.runs(&RunFilter::default()).await.unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].state, RunState::Success);
-    let source = "file a.csv".to_owned();
-    assert_eq!(rows[0].trigger, TriggerKind::Event { source });
+    let source = "call 1".to_owned();
+    let detail = Json(r#"{"body":{"path":"a.csv"},"headers":{"idempotency-key":"1"}}"#.into());
+    assert_eq!(rows[0].trigger, TriggerKind::Event { source, detail });
+    assert_eq!(&*rows[0].params.0, r#"{"path":"a.csv"}"#);
 }

@@ -58,6 +58,8 @@ scenarios! {
     hands_runs_over_once
     hands_over_a_run_that_has_ended
     decides_all_or_none
+    keeps_things_until_they_are_gone
+    keeps_calls_until_they_are_answered
     starts_a_tick_once
     forgets_skipped_ticks_that_are_past
     pauses_beside_what_is_remembered

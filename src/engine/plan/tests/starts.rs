@@ -1,7 +1,7 @@
 //! Starts that no clock makes, and runs that are late.
 
 use super::*;
-use crate::engine::plan::Firing;
+use crate::engine::plan::{Firing, Key};
 use crate::model::{DatasetId, Json};
 
 fn after(names: &[&str], datasets: &[&str]) -> After {
@@ -33,9 +33,13 @@ fn wrote(name: &str, now: i64, interval: (i64, i64)) -> PlanEvent {
 fn fired(key: &str) -> PlanEvent {
     PlanEvent::Fired {
         dag: dag("d"),
+        keys: vec![Key::Thing {
+            name: key.to_owned(),
+            stamp: "1".to_owned(),
+        }],
         firing: Firing {
-            key: key.to_owned(),
             source: format!("file {key}"),
+            detail: Json::null(),
             params: Json::null(),
         },
     }
@@ -175,6 +179,7 @@ fn what_happened_while_nobody_listened_counts() {
                 interval: between(0, 60),
             },
         ],
+        things: BTreeMap::new(),
     };
     let decisions = planner.handle(at(100), vec![known]);
     assert!(

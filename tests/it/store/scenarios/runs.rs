@@ -9,7 +9,7 @@ use runner::store::{
 };
 
 use super::super::values::{
-    HASH, Stand, at, cause, expanded, id, new_run, owner, run_is, spec, task, version,
+    HASH, Stand, at, cause, expanded, id, json, new_run, owner, run_is, spec, task, version,
 };
 
 use super::shared::{Store, create, load, only_run};
@@ -38,6 +38,7 @@ pub async fn keeps_what_a_run_was_accepted_with(store: Store) {
         TriggerKind::Dag { run: id("r0") },
         TriggerKind::Event {
             source: "file `a`".to_owned(),
+            detail: json(r#"{"path":"a"}"#),
         },
     ];
     for (number, trigger) in triggers.into_iter().enumerate() {
@@ -405,6 +406,7 @@ pub async fn knows_what_ended_since_and_last(store: Store) {
     let dag = |name: &str| DagId::new(name).unwrap();
     let scheduled = |number: i64| TriggerKind::Event {
         source: format!("file {number}"),
+        detail: json("{}"),
     };
     // Ten of each, every third still going on; the last to be created ends first.
     for number in 0..20_i64 {

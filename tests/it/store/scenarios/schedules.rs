@@ -5,8 +5,8 @@ use std::sync::Arc;
 use runner::engine::plan::{Cause, Memory, Occurrence, SkipReason};
 use runner::model::{DagId, Occasion, RunSpec, TriggerKind};
 use runner::store::{
-    DagVersion, Decided, NewRun, Notice, Past, RunFilter, RunStore, ScheduleRow, SkippedTicks,
-    StoreError,
+    Call, DagVersion, Decided, NewRun, Notice, Past, RunFilter, RunStore, ScheduleRow,
+    SkippedTicks, StoreError, Thing, ThingChange,
 };
 
 use crate::store::values::{HASH, at, id, json, owner, spec, version};
@@ -68,6 +68,7 @@ pub async fn decides_all_or_none(store: Arc<dyn RunStore>) {
         ],
         memories: vec![(dag("daily"), memory(300))],
         notices: vec![late],
+        ..Decided::default()
     };
     // Twice: the first answer may have got lost.
     store.decide(&decided).await.unwrap();
@@ -99,7 +100,7 @@ pub async fn decides_all_or_none(store: Arc<dyn RunStore>) {
         runs: vec![scheduled("r1", 61)],
         skipped: vec![skipped("daily", 900, SkipReason::Paused)],
         memories: vec![(dag("daily"), memory(900))],
-        notices: Vec::new(),
+        ..Decided::default()
     };
     let error = store.decide(&refused).await.unwrap_err();
     assert_eq!(error, StoreError::Exists(id("r1")));
@@ -210,4 +211,76 @@ pub async fn forgets_skipped_ticks_that_are_past(store: Arc<dyn RunStore>) {
     }
     let other = dag("other");
     assert_eq!(store.skipped(Some(&other), 0).await.unwrap().len(), 10);
+}
+
+pub async fn keeps_things_until_they_are_gone(store: Arc<dyn RunStore>) {
+    let thing = |name: &str, stamp: &str| Thing {
+        dag: dag("daily"),
+        name: name.to_owned(),
+        stamp: stamp.to_owned(),
+    };
+    let forget = |name: &str| ThingChange::Forget {
+        dag: dag("daily"),
+        name: name.to_owned(),
+    };
+    let other = Thing {
+        dag: dag("other"),
+        ..thing("a", "9")
+    };
+    let decided = Decided {
+        things: vec![
+            ThingChange::Keep(thing("a", "1")),
+            ThingChange::Keep(thing("b", "1")),
+            ThingChange::Keep(thing("a", "2")),
+            forget("b"),
+            forget("never there"),
+            ThingChange::Keep(thing("b", "3")),
+            ThingChange::Keep(thing("c", "1")),
+            forget("c"),
+            ThingChange::Keep(other.clone()),
+        ],
+        ..Decided::default()
+    };
+    store.decide(&decided).await.unwrap();
+    store.decide(&decided).await.unwrap();
+    let things = store.things().await.unwrap();
+    assert_eq!(things, [thing("a", "2"), thing("b", "3"), other.clone()]);
+    // What is refused changes none of them.
+    let refused = Decided {
+        runs: vec![scheduled("r1", 60), scheduled("r1", 61)],
+        things: vec![forget("a")],
+        ..Decided::default()
+    };
+    store.decide(&refused).await.unwrap_err();
+    assert_eq!(store.things().await.unwrap(), things);
+}
+
+pub async fn keeps_calls_until_they_are_answered(store: Arc<dyn RunStore>) {
+    let call = |name: &str, id: &str, detail: &str| Call {
+        dag: dag(name),
+        id: id.to_owned(),
+        detail: json(detail),
+        at: at(1),
+    };
+    let calls = [
+        call("daily", "k2", r#"{"body":1}"#),
+        call("other", "k2", "{}"),
+        call("daily", "k1", "{}"),
+    ];
+    for call in &calls {
+        store.put_call(call).await.unwrap();
+    }
+    // The same call again, whatever it says now.
+    store.put_call(&call("daily", "k2", "{}")).await.unwrap();
+    assert_eq!(store.calls().await.unwrap(), calls);
+    let decided = Decided {
+        answered: vec![
+            (dag("daily"), "k2".to_owned()),
+            (dag("daily"), "unknown".to_owned()),
+        ],
+        ..Decided::default()
+    };
+    store.decide(&decided).await.unwrap();
+    store.decide(&decided).await.unwrap();
+    assert_eq!(store.calls().await.unwrap(), calls[1..]);
 }

@@ -1,0 +1,117 @@
+//! `runner web`: pages and API, until ^C; also beside the scheduler.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::arguments::Web;
+use super::attend::Signals;
+use super::context::{Context, runtime};
+use super::schedule::reader;
+use super::{Mistake, exit, log_lines, look};
+use crate::daemon::clock::{clock, now};
+use crate::store::{RunStore as _, SqliteStore};
+use crate::web::account::Accounts;
+use crate::web::{App, AppParts, Hosts, Server, Serving, Unfit};
+
+pub fn run(context: &Context, command: &Web) -> anyhow::Result<u8> {
+    context.require_project()?;
+    log_lines::start(command.log);
+    runtime()?.block_on(async {
+        let store = context.sqlite().await?;
+        let serving = Serving {
+            listen: command.serving.listen,
+            public_urls: command.serving.public_url.clone(),
+            open: command.serving.no_sign_in,
+        };
+        let (server, app) = prepare(context, &serving, &store).await?;
+        let (bold, faint) = (look::BOLD, look::FAINT);
+        let mut out = anstream::stdout();
+        writeln!(out, "{bold}{}{bold:#}", app.hosts.url())?;
+        if !serving.open
+            && let Some(link) = app.accounts.first_link(app.hosts.url(), now()).await?
+        {
+            writeln!(out, "{faint}sign in by this link, once:{faint:#}\n  {link}")?;
+        }
+        warn(&serving, &app);
+        let mut signals = Signals::new()?;
+        server.serve(app, signals.interrupted()).await;
+        store.close().await;
+        Ok(exit::OK)
+    })
+}
+
+/// Pages and API beside something else.
+pub struct Pages {
+    tell: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Pages {
+    /// Serves from now on.
+    pub async fn begin(
+        context: &Context,
+        serving: &Serving,
+        store: &Arc<SqliteStore>,
+    ) -> anyhow::Result<Self> {
+        let (server, app) = prepare(context, serving, store).await?;
+        tracing::info!(url = %app.hosts.url(), "serving pages and API");
+        if !serving.open
+            && let Some(link) = app.accounts.first_link(app.hosts.url(), now()).await?
+        {
+            tracing::info!(%link, "sign in by this link, once");
+        }
+        warn(serving, &app);
+        let (tell, told) = oneshot::channel();
+        let told = async {
+            let _ = told.await;
+        };
+        let serving = tokio::spawn(server.serve(app, told));
+        Ok(Self { tell, serving })
+    }
+
+    /// Ends in good order.
+    pub async fn end(self) {
+        let _ = self.tell.send(());
+        let _ = self.serving.await;
+    }
+}
+
+/// Listens, and makes what is served.
+async fn prepare(
+    context: &Context,
+    serving: &Serving,
+    store: &Arc<SqliteStore>,
+) -> anyhow::Result<(Server, Arc<App>)> {
+    let server = Server::bind(serving)
+        .await
+        .map_err(|error| mistake(&error))?;
+    let hosts =
+        Hosts::new(server.address(), &serving.public_urls).map_err(|error| mistake(&error))?;
+    let app = App::new(AppParts {
+        store: store.clone(),
+        places: context.places.clone(),
+        read: reader(context),
+        clock: clock(),
+        hosts,
+        accounts: Accounts::new(store.clone(), &context.places.state),
+        open: serving.open,
+    });
+    Ok((server, app))
+}
+
+fn warn(serving: &Serving, app: &App) {
+    if !serving.listen.ip().is_loopback() && !app.hosts.is_https() {
+        tracing::warn!(
+            "passwords and sessions cross the network as they are: put a proxy with TLS in front, \
+             and say `--public-url https://…`"
+        );
+    }
+}
+
+fn mistake(error: &Unfit) -> Mistake {
+    let help = error.help();
+    Mistake::new(error.to_string()).help(help)
+}

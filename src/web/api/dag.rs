@@ -1,0 +1,287 @@
+//! DAGs: what they are, when they run, and their pause.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::routing::{get, put};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::extract::{Body, Search};
+use super::{Limit, project};
+use crate::daemon::schedule::{Look, look};
+use crate::model::{DagId, Schedule};
+use crate::operate::moment::utc;
+use crate::operate::shape::Run;
+use crate::operate::{find, pause, unknown};
+use crate::spec::{Pipeline, Project};
+use crate::store::RunFilter;
+use crate::web::describe::{Describe, of};
+use crate::web::route::{Needs, Route, Verb};
+use crate::web::{App, Problem, Snapshot};
+
+/// All DAGs.
+pub(super) const LIST: Route = Route::get("/api/v1/dags", Needs::Read, || get(list)).about(
+    Describe::new("dags", "All DAGs with their last run, by name")
+        .query(&["tag", "cursor", "limit"])
+        .gives(of::<DagList>),
+);
+
+/// One DAG.
+pub(super) const SHOW: Route = Route::get("/api/v1/dags/{dag}", Needs::Read, || get(show))
+    .about(Describe::new("dags", "A DAG with its tasks and parameters").gives(of::<DagWithTasks>));
+
+/// Its pause.
+pub(super) const PAUSE: Route =
+    Route::new(Verb::Put, "/api/v1/dags/{dag}/paused", Needs::Run, || {
+        put(set_paused)
+    })
+    .about(
+        Describe::new("dags", "Hold the schedule of a DAG, or let it go on")
+            .takes(of::<Paused>)
+            .gives(of::<Paused>),
+    );
+
+/// A DAG of a list.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct DagSummary {
+    pub dag: String,
+    /// Its file, relative to the project.
+    pub path: String,
+    pub description: Option<String>,
+    pub owner: Option<String>,
+    pub tags: Vec<String>,
+    /// When it runs by itself, in words.
+    pub schedule: Option<String>,
+    /// What starts it instead of a schedule.
+    pub after: Vec<String>,
+    /// How many tasks it has.
+    pub task_count: usize,
+    /// SHA-256 of the files that define it.
+    pub version: String,
+    pub paused: bool,
+    /// When it begins by itself next.
+    pub next_run: Option<String>,
+    pub last_run: Option<Run>,
+}
+
+/// A part of all DAGs.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct DagList {
+    pub dags: Vec<DagSummary>,
+    /// Files that can't be read; only with the first part.
+    pub broken: Vec<BrokenFile>,
+    /// The `cursor` of the next part.
+    pub next: Option<String>,
+}
+
+/// A file with mistakes.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct BrokenFile {
+    pub path: String,
+    /// Its DAG, where that could be read.
+    pub dag: Option<String>,
+    pub errors: Vec<String>,
+}
+
+/// A DAG with all that its file says.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct DagWithTasks {
+    #[serde(flatten)]
+    pub dag: DagSummary,
+    /// In the order in which they can run.
+    pub tasks: Vec<DagTask>,
+    pub params: Vec<DagParam>,
+}
+
+/// A task of a DAG.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct DagTask {
+    pub task: String,
+    pub kind: &'static str,
+    pub description: Option<String>,
+    /// The tasks that it waits for.
+    pub needs: Vec<String>,
+    /// It becomes one item for each element of a list.
+    pub foreach: bool,
+}
+
+/// A parameter of a DAG.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct DagParam {
+    pub name: String,
+    pub description: Option<String>,
+    /// Without it the parameter must be given.
+    pub default: Option<serde_json::Value>,
+    /// What a value must be: a JSON Schema.
+    pub schema: serde_json::Value,
+}
+
+/// Whether a DAG's schedule is held.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paused {
+    pub paused: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    tag: Option<String>,
+    cursor: Option<String>,
+    #[serde(default)]
+    limit: Limit,
+}
+
+async fn list(
+    State(app): State<Arc<App>>,
+    Search(listed): Search<Listed>,
+) -> Result<Json<DagList>, Problem> {
+    let snapshot = app.snapshot();
+    let project = project(&snapshot)?;
+    let looked = look(Some(app.store.as_ref()), &project.pipelines, app.now()).await?;
+    let limit = listed.limit.get();
+    let after = listed.cursor.as_deref();
+    let mut chosen = project.pipelines.iter().filter(|(id, pipeline)| {
+        let tag = listed.tag.as_ref();
+        after.is_none_or(|after| id.as_str() > after)
+            && tag.is_none_or(|tag| pipeline.tags.contains(tag))
+    });
+    let mut dags = Vec::new();
+    for (_, pipeline) in chosen.by_ref().take(limit) {
+        dags.push(dag(&app, pipeline, &looked).await?);
+    }
+    let next = chosen.next().is_some();
+    Ok(Json(DagList {
+        next: dags.last().filter(|_| next).map(|dag| dag.dag.clone()),
+        broken: if after.is_none() && listed.tag.is_none() {
+            broken(&snapshot)
+        } else {
+            Vec::new()
+        },
+        dags,
+    }))
+}
+
+async fn show(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+) -> Result<Json<DagWithTasks>, Problem> {
+    let snapshot = app.snapshot();
+    let project = project(&snapshot)?;
+    let pipeline = pipeline(&snapshot, project, &name)?;
+    let looked = look(Some(app.store.as_ref()), &project.pipelines, app.now()).await?;
+    let names = |tasks: &[crate::model::TaskIndex]| {
+        let names = tasks.iter().map(|task| pipeline.dag.task(*task));
+        names.map(|task| task.id.to_string()).collect()
+    };
+    let tasks = pipeline.tasks.iter().zip(&pipeline.dag.tasks);
+    let params = pipeline.params.iter();
+    Ok(Json(DagWithTasks {
+        dag: dag(&app, pipeline, &looked).await?,
+        tasks: tasks
+            .map(|(task, shape)| DagTask {
+                task: task.id.to_string(),
+                kind: task.kind,
+                description: task.description.clone(),
+                needs: names(&shape.needs),
+                foreach: task.foreach.is_some(),
+            })
+            .collect(),
+        params: params
+            .map(|param| DagParam {
+                name: param.name.clone(),
+                description: param.description.clone(),
+                default: param.default.clone(),
+                schema: param.rules.schema(),
+            })
+            .collect(),
+    }))
+}
+
+async fn set_paused(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Body(wanted): Body<Paused>,
+) -> Result<Json<Paused>, Problem> {
+    let snapshot = app.snapshot();
+    let project = project(&snapshot)?;
+    // One that is broken now may be mended while it is paused.
+    if !is_broken(&snapshot, &name) {
+        pipeline(&snapshot, project, &name)?;
+    }
+    let dag = DagId::new(&name).map_err(|error| Problem::bad(error.to_string()))?;
+    pause::set(&app.places.state, app.store.as_ref(), &dag, wanted.paused).await?;
+    Ok(Json(wanted))
+}
+
+/// The DAG of a name, as its file is now.
+pub(super) fn pipeline<'a>(
+    snapshot: &Snapshot,
+    project: &'a Project,
+    name: &str,
+) -> Result<&'a Arc<Pipeline>, Problem> {
+    if let Some(pipeline) = project.pipelines.get(name) {
+        return Ok(pipeline);
+    }
+    if is_broken(snapshot, name) {
+        let problem = Problem::new(
+            axum::http::StatusCode::CONFLICT,
+            format!("the file of DAG `{name}` has mistakes"),
+        );
+        return Err(problem.help("`runner check` shows them, with their lines"));
+    }
+    let known = project.pipelines.keys().map(DagId::as_str);
+    Err(unknown("DAG", name, known).into())
+}
+
+fn is_broken(snapshot: &Snapshot, name: &str) -> bool {
+    let mut broken = snapshot.broken.iter();
+    broken.any(|(_, dag)| dag.as_deref() == Some(name))
+}
+
+async fn dag(app: &App, pipeline: &Pipeline, looked: &Look) -> Result<DagSummary, Problem> {
+    let latest = RunFilter {
+        dag: Some(pipeline.id.clone()),
+        limit: 1,
+        ..RunFilter::default()
+    };
+    let last_run = match app.store.runs(&latest).await?.pop() {
+        Some(row) => {
+            let (row, gone) = find::look_at(&app.places.state, app.store.as_ref(), row).await?;
+            Some(Run::new(&row, gone))
+        }
+        None => None,
+    };
+    let next = looked.planner.upcoming(&pipeline.id, None).next();
+    Ok(DagSummary {
+        dag: pipeline.id.to_string(),
+        path: pipeline.path.display().to_string(),
+        description: pipeline.description.clone(),
+        owner: pipeline.owner.clone(),
+        tags: pipeline.tags.clone(),
+        schedule: pipeline.schedule.as_ref().map(Schedule::describe),
+        after: pipeline.after.names().map(str::to_owned).collect(),
+        task_count: pipeline.tasks.len(),
+        version: pipeline.version.hash.clone(),
+        paused: looked.planner.is_paused(&pipeline.id),
+        next_run: next.map(|(start, _)| utc(start)),
+        last_run,
+    })
+}
+
+fn broken(snapshot: &Snapshot) -> Vec<BrokenFile> {
+    let files = snapshot.broken.iter().map(|(path, dag)| {
+        let errors = snapshot.diagnostics.iter().filter(|found| {
+            found.severity == crate::document::Severity::Error
+                && snapshot.sources.get(found.primary.span.source).path == *path
+        });
+        BrokenFile {
+            path: path.display().to_string(),
+            dag: dag.clone(),
+            errors: errors.map(|found| found.message.clone()).collect(),
+        }
+    });
+    files.collect()
+}

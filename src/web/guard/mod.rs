@@ -1,0 +1,122 @@
+//! The one door: everything that comes in passes here before any route sees it, and is refused
+//! unless it is allowed. In this order: the host's name, the path, where the request comes from, who
+//! asks, what they may, and for writes of a browser the session's own word (CSRF).
+
+mod admit;
+mod caller;
+mod headers;
+mod origin;
+mod path;
+
+pub(super) use admit::cookie;
+pub use caller::{Caller, Detail, Peer, Via};
+pub(super) use path::{Found, find};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::route::{Route, Verb};
+use super::{App, Problem, page};
+use crate::store::Deed;
+
+/// How long an answer may take that isn't a stream.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Lets a request in, or refuses it.
+pub(super) async fn enter(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let asked = Asked::of(&request);
+    let mut response = match admit::admit(&app, request).await {
+        Ok((route, caller, request)) => {
+            let response = answer(route, next.run(request)).await;
+            // Whoever tries too often doesn't fill the disk either.
+            let counts = response.status() != StatusCode::TOO_MANY_REQUESTS;
+            if route.verb != Verb::Get && counts {
+                let deed = deed(&app, route, &caller, &asked, &response);
+                keep(&app, deed).await;
+            }
+            response
+        }
+        Err(problem) => refuse(problem, &asked),
+    };
+    headers::harden(&app, &mut response);
+    response
+}
+
+/// What is needed of a request after it has been given away.
+struct Asked {
+    path: String,
+    /// A person looks at the answer.
+    wants_page: bool,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let path = request.uri().path();
+        Self {
+            path: path.to_owned(),
+            wants_page: !path.starts_with("/api/") && accepts_html(request.headers()),
+        }
+    }
+}
+
+fn accepts_html(headers: &HeaderMap) -> bool {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+async fn answer(route: &Route, answering: impl Future<Output = Response>) -> Response {
+    if route.stream {
+        return answering.await;
+    }
+    let answered = tokio::time::timeout(PATIENCE, answering).await;
+    answered.unwrap_or_else(|_| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "it took too long").into_response()
+    })
+}
+
+/// What was done, or tried.
+fn deed(app: &App, route: &Route, caller: &Caller, asked: &Asked, response: &Response) -> Deed {
+    let detail = response.extensions().get::<Detail>();
+    Deed {
+        number: 0,
+        at: app.now(),
+        account: caller.account.clone(),
+        via: caller.via.words(),
+        address: caller.address.to_string(),
+        action: format!("{} {}", route.verb.as_str(), route.path),
+        target: asked.path.clone(),
+        status: response.status().as_u16(),
+        detail: detail.map(|detail| detail.0.clone()).unwrap_or_default(),
+    }
+}
+
+async fn keep(app: &App, deed: Deed) {
+    if let Err(error) = app.accounts.store.add_deed(&deed).await {
+        tracing::error!(%error, ?deed, "what was done can't be kept");
+    }
+}
+
+/// The refusal, as a page for people and as a problem for programs.
+fn refuse(problem: Problem, asked: &Asked) -> Response {
+    if !asked.wants_page {
+        return problem.into_response();
+    }
+    let text = if problem.status == StatusCode::UNAUTHORIZED.as_u16() {
+        page::sign_in(&asked.path, None)
+    } else {
+        page::problem(problem.status, &problem.title, &problem.detail)
+    };
+    let mut response = problem.into_response();
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, html);
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    *response.body_mut() = text.into();
+    response
+}

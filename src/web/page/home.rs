@@ -1,0 +1,485 @@
+//! All DAGs at a glance: how they ran, when they run next, what runs now, what has failed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use axum::routing::get;
+use serde::{Deserialize, Serialize};
+
+use super::frame::{Page, Place, Trouble, Visitor};
+use super::template::{Markup, markup, render};
+use super::view::{self, When, encoded, seconds};
+use crate::daemon::schedule::look;
+use crate::document::Severity;
+use crate::engine::plan::Waiting;
+use crate::model::{DagId, Outcome, RunState, TaskState, Timestamp};
+use crate::operate::find::look_at;
+use crate::operate::shape::cause_of;
+use crate::operate::tone::Tone;
+use crate::operate::why::starts;
+use crate::operate::words::{count, plural};
+use crate::spec::Pipeline;
+use crate::store::{RunFilter, RunRow, StoreError};
+use crate::web::App;
+use crate::web::app::Snapshot;
+use crate::web::draw::{Bar, bars};
+use crate::web::route::{Needs, Route};
+
+pub(super) const HOME: Route = Route::get("/", Needs::Read, || get(home));
+
+/// DAGs of a page.
+const PAGE: usize = 50;
+/// Runs shown as bars.
+const BARS: u32 = 14;
+/// Runs that run now, and failures, in the column at the side.
+const RUNNING: usize = 12;
+const FAILURES: u32 = 6;
+
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(default)]
+    q: String,
+    /// `running`, `failed`, `paused`; everything else: all.
+    #[serde(default)]
+    show: String,
+    #[serde(default)]
+    page: usize,
+}
+
+#[derive(Serialize)]
+struct Home<'a> {
+    summary: String,
+    broken: Vec<Broken>,
+    query: &'a str,
+    filters: Vec<Choice>,
+    filtered: bool,
+    dags: Vec<Dag>,
+    pages: Vec<Choice>,
+    running: Vec<Running>,
+    running_count: usize,
+    failures: Markup,
+    csrf: &'a str,
+}
+
+#[derive(Serialize)]
+struct Broken {
+    path: String,
+    dag: Option<String>,
+    error: String,
+    kept: bool,
+}
+
+/// A way to look at a list.
+#[derive(Serialize)]
+pub(super) struct Choice {
+    pub(super) name: String,
+    pub(super) link: String,
+    pub(super) on: bool,
+}
+
+#[derive(Serialize)]
+struct Dag {
+    id: String,
+    about: String,
+    tags: Vec<String>,
+    /// What the search looks through.
+    words: String,
+    starts: String,
+    paused: bool,
+    can_pause: bool,
+    bars: Markup,
+    last: Option<Last>,
+    next: Option<When>,
+    waits: &'static str,
+}
+
+#[derive(Serialize)]
+struct Last {
+    run: String,
+    state: view::State,
+    at: When,
+    took: String,
+}
+
+#[derive(Serialize)]
+struct Running {
+    id: String,
+    dag: String,
+    state: view::State,
+    progress: String,
+}
+
+async fn home(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Trouble> {
+    let now = app.now();
+    let snapshot = app.snapshot();
+    let pipelines: Vec<&Arc<Pipeline>> = snapshot
+        .project
+        .iter()
+        .flat_map(|project| project.pipelines.values())
+        .collect();
+    let total = pipelines.len();
+    let running = running(&app).await?;
+    let paused: Vec<DagId> = app
+        .store
+        .schedules()
+        .await?
+        .into_iter()
+        .filter_map(|row| row.paused.then_some(row.dag))
+        .collect();
+    let mut chosen = Vec::new();
+    for pipeline in pipelines {
+        let fits = match asked.show.as_str() {
+            "running" => running.iter().any(|(run, _)| run.dag == pipeline.id),
+            "paused" => paused.contains(&pipeline.id),
+            "failed" => has_failed(&app, &pipeline.id).await?,
+            _ => true,
+        };
+        let words = words_of(pipeline);
+        let query = asked.q.to_lowercase();
+        if fits && query.split_whitespace().all(|word| words.contains(word)) {
+            chosen.push(pipeline.clone());
+        }
+    }
+    let found = chosen.len();
+    let shown = chosen.into_iter().skip(asked.page * PAGE).take(PAGE);
+    let shown: BTreeMap<DagId, Arc<Pipeline>> = shown
+        .map(|pipeline| (pipeline.id.clone(), pipeline))
+        .collect();
+    let looked = look(Some(app.store.as_ref()), &shown, now).await?;
+    let mut dags = Vec::with_capacity(shown.len());
+    for pipeline in shown.values() {
+        let mut row = dag(&app, pipeline, now).await?;
+        row.paused = paused.contains(&pipeline.id);
+        row.can_pause = visitor.may_run && has_clock(pipeline);
+        let next = looked.planner.upcoming(&pipeline.id, None).next();
+        row.next = next
+            .filter(|_| !row.paused)
+            .map(|(start, _)| view::ahead(start, now));
+        row.waits = waits(looked.planner.why(&pipeline.id).as_ref());
+        dags.push(row);
+    }
+    let failures = failures(&app, None, FAILURES, now).await?;
+    let running_count = running.len();
+    let mut shown_running = Vec::new();
+    for (run, interrupted) in running.into_iter().take(RUNNING) {
+        shown_running.push(running_of(&app, &run, interrupted, now).await?);
+    }
+    let view = Home {
+        summary: summary(total, &snapshot, running_count),
+        broken: broken(&snapshot),
+        query: &asked.q,
+        filters: filters(&asked),
+        filtered: !asked.q.is_empty() || !asked.show.is_empty(),
+        dags,
+        pages: pages(&asked, found),
+        running: shown_running,
+        running_count,
+        failures,
+        csrf: &visitor.csrf,
+    };
+    let page = Page {
+        title: "DAGs",
+        place: Place::Dags,
+        live: Some("/live/home".to_owned()),
+        body: render("home.html", &view),
+    };
+    Ok(page.show(&app, &visitor))
+}
+
+fn summary(total: usize, snapshot: &Snapshot, running: usize) -> String {
+    let mut words = vec![plural(total, "DAG", "DAGs")];
+    if running > 0 {
+        words.push(format!("{} now", plural(running, "run", "runs")));
+    }
+    if !snapshot.broken.is_empty() {
+        words.push(plural(snapshot.broken.len(), "broken file", "broken files"));
+    }
+    words.join(", ")
+}
+
+/// Whether anything but a person begins it: what can be paused.
+fn has_clock(pipeline: &Pipeline) -> bool {
+    pipeline.schedule.is_some() || !pipeline.after.is_empty()
+}
+
+fn words_of(pipeline: &Pipeline) -> String {
+    let mut words = vec![pipeline.id.to_string()];
+    words.extend(pipeline.tags.iter().cloned());
+    words.extend(pipeline.owner.clone());
+    words.extend(pipeline.description.clone());
+    words.join(" ").to_lowercase()
+}
+
+/// The runs that have not ended, newest first, and whether their process is gone.
+async fn running(app: &App) -> Result<Vec<(RunRow, bool)>, Trouble> {
+    let unfinished = RunFilter {
+        states: vec![RunState::Queued, RunState::Running, RunState::Cancelling],
+        limit: 200,
+        ..RunFilter::default()
+    };
+    let mut runs = Vec::new();
+    for run in app.store.runs(&unfinished).await? {
+        let looked = look_at(&app.places.state, app.store.as_ref(), run).await?;
+        if !looked.0.state.is_finished() {
+            runs.push(looked);
+        }
+    }
+    Ok(runs)
+}
+
+async fn has_failed(app: &App, dag: &DagId) -> Result<bool, StoreError> {
+    let last = latest(app, dag, 1).await?;
+    Ok(last.iter().any(|run| run.state == RunState::Failed))
+}
+
+async fn latest(app: &App, dag: &DagId, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+    let filter = RunFilter {
+        dag: Some(dag.clone()),
+        limit,
+        ..RunFilter::default()
+    };
+    app.store.runs(&filter).await
+}
+
+async fn dag(app: &App, pipeline: &Pipeline, now: Timestamp) -> Result<Dag, Trouble> {
+    let mut runs = Vec::new();
+    for run in latest(app, &pipeline.id, BARS).await? {
+        runs.push(look_at(&app.places.state, app.store.as_ref(), run).await?);
+    }
+    let last = runs.first().map(|(run, interrupted)| Last {
+        run: run.id.to_string(),
+        state: Tone::of_run(run.state, *interrupted).into(),
+        at: view::when(run.finished.or(run.started).unwrap_or(run.created), now),
+        took: view::took(run, *interrupted, now),
+    });
+    let most = usize::try_from(BARS).unwrap_or(usize::MAX);
+    let drawn: Vec<Bar> = runs
+        .iter()
+        .rev()
+        .map(|(run, interrupted)| bar(run, *interrupted, now))
+        .collect();
+    let mut about = Vec::new();
+    about.extend(pipeline.owner.clone());
+    about.extend(
+        pipeline
+            .description
+            .as_deref()
+            .map(|text| text.trim().to_owned()),
+    );
+    Ok(Dag {
+        id: pipeline.id.to_string(),
+        about: about.join(" · "),
+        tags: pipeline.tags.clone(),
+        words: words_of(pipeline),
+        starts: starts(pipeline),
+        paused: false,
+        can_pause: false,
+        bars: markup(bars(&drawn, (7.0, 22.0), most)),
+        last,
+        next: None,
+        waits: "",
+    })
+}
+
+/// A run as a bar.
+pub(super) fn bar(run: &RunRow, interrupted: bool, now: Timestamp) -> Bar {
+    let tone = Tone::of_run(run.state, interrupted);
+    let took = view::took(run, interrupted, now);
+    let at = crate::operate::moment::exact(run.created, now);
+    let end = run.finished.unwrap_or(now);
+    Bar {
+        tone,
+        seconds: run.started.map(|started| seconds(started, end)),
+        title: format!("{at}: {} {took}", tone.word())
+            .trim_end()
+            .to_owned(),
+        link: format!("/runs/{}", run.id),
+    }
+}
+
+fn waits(waiting: Option<&Waiting>) -> &'static str {
+    match waiting {
+        Some(Waiting::Paused) => "paused",
+        Some(Waiting::Over) => "over",
+        Some(Waiting::Running { .. }) => "after the run",
+        Some(Waiting::Past { .. }) => "after a success",
+        Some(Waiting::Streaming(_)) => "a stream",
+        Some(Waiting::Others { .. }) => "after others",
+        _ => "",
+    }
+}
+
+async fn running_of(
+    app: &App,
+    run: &RunRow,
+    interrupted: bool,
+    now: Timestamp,
+) -> Result<Running, StoreError> {
+    let tasks = app.store.task_runs(&run.id).await?;
+    let plain = || tasks.iter().filter(|row| row.id.item.is_none());
+    let ended = plain().filter(|row| row.state.is_finished()).count();
+    let all = match app.store.version(&run.version).await? {
+        Some(version) => version.tasks.len(),
+        None => plain().count(),
+    };
+    let failed = plain()
+        .filter(|row| {
+            matches!(
+                row.state,
+                TaskState::Finished {
+                    outcome: Outcome::Failed(_),
+                    ..
+                }
+            )
+        })
+        .count();
+    let mut words = vec![format!(
+        "{} of {} tasks",
+        count(ended as u64),
+        count(all as u64)
+    )];
+    if failed > 0 {
+        words.push(format!("{} failed", count(failed as u64)));
+    }
+    let took = view::took(run, interrupted, now);
+    if !took.is_empty() {
+        words.push(format!("for {took}"));
+    }
+    Ok(Running {
+        id: run.id.to_string(),
+        dag: run.dag.to_string(),
+        state: Tone::of_run(run.state, interrupted).into(),
+        progress: words.join(" · "),
+    })
+}
+
+#[derive(Serialize)]
+struct Failures {
+    failures: Vec<Failure>,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    run: String,
+    dag: String,
+    at: When,
+    task: Option<String>,
+    cause: String,
+}
+
+/// The latest runs that failed, each with its first cause.
+pub(super) async fn failures(
+    app: &App,
+    dag: Option<&DagId>,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Markup, StoreError> {
+    let failed = RunFilter {
+        dag: dag.cloned(),
+        states: vec![RunState::Failed],
+        limit,
+        ..RunFilter::default()
+    };
+    let mut failures = Vec::new();
+    for run in app.store.runs(&failed).await? {
+        let tasks = app.store.task_runs(&run.id).await?;
+        let first = tasks.iter().find_map(|row| Some((row, cause_of(row)?)));
+        let version = app.store.version(&run.version).await?;
+        let names = version.map(|version| version.tasks).unwrap_or_default();
+        let task = first.and_then(|(row, _)| names.get(row.id.task.get()).cloned());
+        failures.push(Failure {
+            run: run.id.to_string(),
+            dag: run.dag.to_string(),
+            at: view::when(run.finished.unwrap_or(run.created), now),
+            task,
+            cause: first
+                .map(|(_, cause)| cause.message.to_string())
+                .unwrap_or_default(),
+        });
+    }
+    Ok(render("failures.html", &Failures { failures }))
+}
+
+/// The files with mistakes, each with the first of them.
+fn broken(snapshot: &Snapshot) -> Vec<Broken> {
+    let first = |path: &std::path::Path| {
+        let mut errors = snapshot.diagnostics.iter().filter(|found| {
+            found.severity == Severity::Error
+                && snapshot.sources.get(found.primary.span.source).path == path
+        });
+        errors.next().map(|found| found.message.clone())
+    };
+    let of_file = |(path, dag): &(std::path::PathBuf, Option<String>)| Broken {
+        path: path.display().to_string(),
+        dag: dag.clone().filter(|dag| DagId::new(dag).is_ok()),
+        error: first(path).unwrap_or_else(|| "a file it includes has mistakes".to_owned()),
+        kept: false,
+    };
+    let mut broken: Vec<Broken> = snapshot.broken.iter().map(of_file).collect();
+    if snapshot.project.is_none() {
+        let error = snapshot.diagnostics.iter();
+        let mut error = error.filter(|found| found.severity == Severity::Error);
+        broken.push(Broken {
+            path: crate::spec::SETTINGS_FILE.to_owned(),
+            dag: None,
+            error: error
+                .next()
+                .map_or_else(String::new, |found| found.message.clone()),
+            kept: false,
+        });
+    }
+    broken
+}
+
+fn filters(asked: &Asked) -> Vec<Choice> {
+    let all = [
+        ("", "all"),
+        ("running", "running"),
+        ("failed", "failed"),
+        ("paused", "paused"),
+    ];
+    all.iter()
+        .map(|(show, name)| Choice {
+            name: (*name).to_owned(),
+            link: link(&asked.q, show, 0),
+            on: asked.show == *show,
+        })
+        .collect()
+}
+
+fn pages(asked: &Asked, found: usize) -> Vec<Choice> {
+    if found <= PAGE {
+        return Vec::new();
+    }
+    (0..found.div_ceil(PAGE))
+        .map(|page| Choice {
+            name: (page + 1).to_string(),
+            link: link(&asked.q, &asked.show, page),
+            on: page == asked.page,
+        })
+        .collect()
+}
+
+fn link(query: &str, show: &str, page: usize) -> String {
+    let mut parts = Vec::new();
+    if !query.is_empty() {
+        parts.push(format!("q={}", encoded(query)));
+    }
+    if !show.is_empty() {
+        parts.push(format!("show={show}"));
+    }
+    if page > 0 {
+        parts.push(format!("page={page}"));
+    }
+    if parts.is_empty() {
+        "/".to_owned()
+    } else {
+        format!("/?{}", parts.join("&"))
+    }
+}

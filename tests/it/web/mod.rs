@@ -1,0 +1,10 @@
+//! Pages and API over HTTP, as browsers, programs and strangers ask.
+
+mod alive;
+mod api;
+mod client;
+mod door;
+mod pages;
+mod sign_in;
+
+pub(crate) use client::{Ask, Reply, Site};
