@@ -56,6 +56,7 @@ fn tell(command: &Gc, swept: &Swept, vacuumed: Option<u64>) -> anyhow::Result<u8
             "logs": amount(swept.logs),
             "datasets": amount(swept.data),
             "left_over": amount(swept.left_over),
+            "skipped": swept.skipped,
             "loads": swept.loads,
             "vacuumed": vacuumed,
             "troubles": swept.troubles,
@@ -82,6 +83,13 @@ fn tell(command: &Gc, swept: &Swept, vacuumed: Option<u64>) -> anyhow::Result<u8
                 writeln!(out, "  {count:>8} {name:<24}  {:>9}", look::bytes(bytes))?;
             }
         }
+    }
+    if swept.skipped > 0 {
+        let count = swept.skipped;
+        writeln!(
+            out,
+            "{faint}{count} records of skipped ticks are forgotten{faint:#}"
+        )?;
     }
     if swept.loads > 0 {
         writeln!(

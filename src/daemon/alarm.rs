@@ -7,15 +7,39 @@ use chrono::TimeDelta;
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::model::Timestamp;
+
+/// What wakes a daemon at a moment, or when the clock was set.
+#[derive(Debug)]
+pub struct Alarm {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Kernel(Kernel),
+    /// Rings when a hand does.
+    ByHand {
+        rang: Arc<Notify>,
+        asked: watch::Sender<(u64, Option<Timestamp>)>,
+    },
+}
+
+/// Rings an [`Alarm::by_hand`], as the kernel does when a moment has come, the clock was set, or the
+/// machine wakes.
+#[derive(Debug)]
+pub struct Hand {
+    rang: Arc<Notify>,
+    asked: watch::Receiver<(u64, Option<Timestamp>)>,
+}
 
 /// A timer of the kernel on the real-time clock (`timerfd_create(2)`). Unlike a timer that counts
 /// seconds, it rings when the clock is set, and at once when the machine wakes from a sleep that
 /// lasted beyond its moment.
 #[derive(Debug)]
-pub struct Alarm {
+struct Kernel {
     shared: Arc<Shared>,
 }
 
@@ -46,7 +70,20 @@ impl Alarm {
                     hears.rang.notify_one();
                 }
             })?;
-        Ok(Self { shared })
+        let kind = Kind::Kernel(Kernel { shared });
+        Ok(Self { kind })
+    }
+
+    /// An alarm that only its hand rings, whatever it is set to: for tests that set the clock.
+    #[must_use]
+    pub fn by_hand() -> (Self, Hand) {
+        let rang = Arc::new(Notify::new());
+        let (sender, asked) = watch::channel((0, None));
+        let kind = Kind::ByHand {
+            rang: rang.clone(),
+            asked: sender,
+        };
+        (Self { kind }, Hand { rang, asked })
     }
 
     /// Waits until the clock shows `until`, or until somebody sets the clock: whoever waits looks
@@ -55,9 +92,36 @@ impl Alarm {
     /// # Errors
     /// When the kernel refuses the moment.
     pub async fn ring(&self, until: Timestamp) -> std::io::Result<()> {
-        self.shared.set(until)?;
-        self.shared.rang.notified().await;
+        match &self.kind {
+            Kind::Kernel(Kernel { shared }) => {
+                shared.set(until)?;
+                shared.rang.notified().await;
+            }
+            Kind::ByHand { rang, asked } => {
+                asked.send_modify(|(times, at)| {
+                    *times += 1;
+                    *at = Some(until);
+                });
+                rang.notified().await;
+            }
+        }
         Ok(())
+    }
+}
+
+impl Hand {
+    /// Rings, and gives the moment that the alarm is set to next; `None`: nobody waits any more.
+    pub async fn ring(&mut self) -> Option<Timestamp> {
+        let (times, _) = *self.asked.borrow();
+        self.rang.notify_one();
+        let next = self.asked.wait_for(|(now, _)| *now > times).await.ok()?;
+        next.1
+    }
+
+    /// The moment that the alarm is set to, once it is.
+    pub async fn is_set(&mut self) -> Option<Timestamp> {
+        let set = self.asked.wait_for(|(times, _)| *times > 0).await.ok()?;
+        set.1
     }
 }
 
@@ -76,7 +140,7 @@ impl Shared {
     }
 }
 
-impl Drop for Alarm {
+impl Drop for Kernel {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Release);
         // Wakes the thread for the last time; without, it sleeps until the process ends.

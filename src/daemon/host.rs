@@ -3,16 +3,22 @@
 //! Each turn takes in what happened, asks the engine what follows, makes that durable, and only
 //! then acts on it.
 
+mod accept;
 mod act;
 mod children;
 mod hear;
+mod parts;
 mod patience;
 mod told;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use self::accept::STORE_TRIES;
 pub use self::children::{Wish, no_runs};
+use self::parts::Held;
+pub(super) use self::parts::Told;
+pub use self::parts::{Control, HostParts, NewRun, News};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -20,111 +26,18 @@ use tokio::task::JoinSet;
 
 use super::alarm::Alarm;
 use super::owner::OwnerLock;
-use super::schedule::Saw;
-use super::scope::RunValues;
 use super::supervisor::Supervisor;
 use super::tell::Teller;
 use crate::engine::{Action, Engine, Event};
 use crate::executor::{Answer, Local};
-use crate::model::{
-    AttemptId, AttemptOutcome, DatasetId, RunId, RunSpec, RunState, Schedule, TaskIndex, TaskState,
-    Timestamp, Transition,
-};
+use crate::model::{AttemptId, RunId, RunSpec, RunState, Timestamp};
 use crate::secret::Masker;
-use crate::spec::{Pipeline, Project};
-use crate::store::{Command, Decided, Owner, RunStore, StoreError, StoredRun};
-use crate::task::{Clock, Progress, RunEnd};
+use crate::spec::Project;
+use crate::store::{Command, Owner, RunStore, StoreError};
+use crate::task::{Clock, RunEnd};
 
 /// Most events taken in one turn: with more, a commit gets late.
 const TURN: usize = 4096;
-/// Tries of what a person waits for, before the error is shown.
-const STORE_TRIES: u32 = 12;
-
-/// What a host is made of.
-pub struct HostParts {
-    pub project: Arc<Project>,
-    pub store: Arc<dyn RunStore>,
-    pub owner: OwnerLock,
-    pub clock: Clock,
-    /// Hears what happens, for whoever shows it.
-    pub news: UnboundedSender<News>,
-}
-
-/// What a host may be told from its own process.
-#[derive(Debug)]
-pub enum Control {
-    /// A person wants a run to end now.
-    Cancel(RunId),
-    /// All runs are to end now.
-    CancelAll,
-    /// Somebody saw what is outside.
-    Saw(Saw),
-    /// The project's files may have changed.
-    Reload,
-    /// Whoever watches over this process wants a sign of life.
-    Alive,
-    /// Nothing is to be started any more; what runs may end. Said again: it may not.
-    Drain,
-    /// An attempt wants something of another run.
-    Wish(Wish),
-}
-
-/// What happens, told after it is durable.
-#[derive(Debug, Clone)]
-pub enum News {
-    /// A run was taken up.
-    Run {
-        spec: Arc<RunSpec>,
-        pipeline: Arc<Pipeline>,
-    },
-    /// A state changed.
-    Changed(Transition),
-    /// An attempt was started.
-    Started {
-        attempt: AttemptId,
-        progress: Arc<Progress>,
-    },
-    /// The store can't be written; the host waits. `None`: it can be again.
-    Store(Option<String>),
-}
-
-/// A run to take up, and the version it is pinned to.
-pub struct NewRun {
-    pub spec: RunSpec,
-    pub pipeline: Arc<Pipeline>,
-}
-
-struct Held {
-    spec: Arc<RunSpec>,
-    /// The project as it was when the run began: an edit changes no run in flight.
-    project: Arc<Project>,
-    pipeline: Arc<Pipeline>,
-    values: RunValues,
-    /// It was begun by another process, or at another time.
-    taken_up: bool,
-    /// It goes on until it is stopped.
-    is_stream: bool,
-}
-
-/// What a host has been told that isn't about a run.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    /// Files may have changed.
-    pub(super) reload: bool,
-    /// A person wants everything to end.
-    pub(super) cancelled: bool,
-    /// What runs may not even end any more.
-    pub(super) hurry: bool,
-    /// The bell was rung: there may be more in the store than commands.
-    pub(super) belled: bool,
-    /// Runs that have begun, and runs that have ended.
-    pub(super) began: Vec<Arc<RunSpec>>,
-    pub(super) ended: Vec<(Arc<RunSpec>, RunState, Timestamp)>,
-    /// What was seen outside.
-    pub(super) saw: Vec<Saw>,
-    /// Datasets that a task which has succeeded writes.
-    pub(super) wrote: Vec<(Arc<RunSpec>, DatasetId, Timestamp)>,
-}
 
 /// Carries out runs until none is left.
 pub struct Host {
@@ -157,6 +70,10 @@ pub struct Host {
     bell: pipe::Receiver,
     masker: Masker,
     told: Told,
+    /// Runs have begun or ended here that the project's daemon hasn't been told of.
+    unheard: bool,
+    /// This is the project's daemon.
+    is_daemon: bool,
     /// No attempt is started any more.
     draining: bool,
     /// Follows the wall clock; without it a timer counts the time that a wait takes.
@@ -177,6 +94,8 @@ impl Host {
             engine: Engine::new(&parts.project.settings.limits),
             masker: masker_of(&parts.project),
             told: Told::default(),
+            unheard: false,
+            is_daemon: false,
             draining: false,
             alarm: None,
             versions: HashSet::new(),
@@ -212,114 +131,6 @@ impl Host {
     #[must_use]
     pub fn control(&self) -> UnboundedSender<Control> {
         self.control.0.clone()
-    }
-
-    /// Accepts a run: when this returns, it is durable and will end.
-    ///
-    /// # Errors
-    /// When the store refuses it or can't be written.
-    pub async fn accept(&mut self, run: NewRun) -> Result<(), StoreError> {
-        let version = &run.pipeline.version;
-        self.patiently(STORE_TRIES, async |store| store.put_version(version).await)
-            .await?;
-        let accepted = [crate::store::NewRun {
-            spec: run.spec.clone(),
-            owner: self.owner.owner().clone(),
-        }];
-        self.patiently(STORE_TRIES, async |store| {
-            store.create_runs(&accepted).await
-        })
-        .await?;
-        let spec = Arc::new(run.spec);
-        self.events.push(Event::Triggered {
-            run: spec.clone(),
-            dag: run.pipeline.dag.clone(),
-        });
-        let values = RunValues::new(&spec);
-        self.hold(spec, run.pipeline, values, false);
-        Ok(())
-    }
-
-    /// Takes up a run that another process has left, or one that has ended and is to go on. It
-    /// belongs to this host's owner already.
-    ///
-    /// # Errors
-    /// When its version can't be read any more, or the store can't be read.
-    pub async fn resume(&mut self, stored: StoredRun) -> Result<(), String> {
-        self.take_up(stored).await?;
-        // What was left for the owner before that it didn't come to.
-        self.hear().await.map_err(|error| error.to_string())
-    }
-
-    async fn take_up(&mut self, stored: StoredRun) -> Result<(), String> {
-        let hash = &stored.spec.version;
-        let version = self
-            .patiently(STORE_TRIES, async |store| store.version(hash).await)
-            .await
-            .map_err(|error| error.to_string())?
-            .ok_or_else(|| "its version isn't in the store".to_owned())?;
-        let pipeline = self.project.pinned(&version)?;
-        let mut values = RunValues::new(&stored.spec);
-        for (task, items) in stored.items {
-            values.expanded(task, items);
-        }
-        let read: std::collections::BTreeSet<TaskIndex> = pipeline
-            .tasks
-            .iter()
-            .flat_map(|task| task.reads.iter().copied())
-            .collect();
-        for task in read {
-            let run = &stored.spec.id;
-            let results = self
-                .patiently(STORE_TRIES, async |store| store.results(run, task).await)
-                .await;
-            for (id, result) in results.map_err(|error| error.to_string())? {
-                if result.outcome == AttemptOutcome::Success {
-                    values.finished(id, result);
-                }
-            }
-        }
-        if pipeline.has_hooks {
-            for task in &stored.tasks {
-                if let (None, TaskState::Finished { outcome, .. }) = (task.id.item, &task.state) {
-                    values.ended(task.id.task, outcome.clone());
-                }
-            }
-        }
-        let spec = Arc::new(stored.spec);
-        self.events.push(Event::Restored {
-            run: spec.clone(),
-            dag: pipeline.dag.clone(),
-            state: stored.state,
-            tasks: stored.tasks,
-        });
-        self.hold(spec, pipeline, values, true);
-        Ok(())
-    }
-
-    fn hold(
-        &mut self,
-        spec: Arc<RunSpec>,
-        pipeline: Arc<Pipeline>,
-        values: RunValues,
-        taken_up: bool,
-    ) {
-        self.tell(News::Run {
-            spec: spec.clone(),
-            pipeline: pipeline.clone(),
-        });
-        self.told.began.push(spec.clone());
-        self.runs.insert(
-            spec.id.clone(),
-            Held {
-                spec,
-                project: self.project.clone(),
-                is_stream: pipeline.schedule == Some(Schedule::Always),
-                pipeline,
-                values,
-                taken_up,
-            },
-        );
     }
 
     fn tell(&self, news: News) {
@@ -388,6 +199,11 @@ impl Host {
         self.alarm = Some(alarm);
     }
 
+    /// It is the host of the project's daemon from now on.
+    pub(super) fn become_daemon(&mut self) {
+        self.is_daemon = true;
+    }
+
     /// How many runs are here that go on, or are about to.
     pub(super) fn unfinished(&self) -> usize {
         let runs = self.engine.runs();
@@ -417,10 +233,6 @@ impl Host {
         &self.project
     }
 
-    pub(super) fn store(&self) -> &Arc<dyn RunStore> {
-        &self.store
-    }
-
     pub(super) fn clock(&self) -> Clock {
         self.clock.clone()
     }
@@ -434,39 +246,6 @@ impl Host {
         self.engine.limit(&project.settings.limits);
         self.masker = masker_of(&project);
         self.project = project;
-    }
-
-    /// Makes decisions of schedules durable and begins their runs.
-    pub(super) async fn decide(
-        &mut self,
-        decided: &Decided,
-        pipelines: &[Arc<Pipeline>],
-    ) -> Result<(), StoreError> {
-        for pipeline in pipelines {
-            let version = &pipeline.version;
-            if self.versions.contains(&version.hash) {
-                continue;
-            }
-            self.patiently(u32::MAX, async |store| store.put_version(version).await)
-                .await?;
-            self.versions.insert(version.hash.clone());
-        }
-        self.patiently(u32::MAX, async |store| store.decide(decided).await)
-            .await?;
-        for (run, pipeline) in decided.runs.iter().zip(pipelines) {
-            let spec = Arc::new(run.spec.clone());
-            self.events.push(Event::Triggered {
-                run: spec.clone(),
-                dag: pipeline.dag.clone(),
-            });
-            let values = RunValues::new(&spec);
-            self.hold(spec, pipeline.clone(), values, false);
-        }
-        for notice in &decided.notices {
-            self.teller
-                .tell(&self.project, &self.masker, notice.clone());
-        }
-        Ok(())
     }
 
     /// Waits for something to happen and takes in all that has.
@@ -552,6 +331,7 @@ impl Host {
         for action in rest {
             self.act(action).await;
         }
+        self.tell_daemon();
         self.tell_waiting().await
     }
 }

@@ -6,13 +6,14 @@ mod begin;
 pub mod clock;
 mod host;
 mod owner;
+mod rest;
 pub mod retention;
 pub mod schedule;
 mod scope;
 mod supervisor;
 mod tell;
 
-pub use alarm::Alarm;
+pub use alarm::{Alarm, Hand};
 pub use backfill::Backfill;
 pub use begin::{Beginning, begin};
 pub use host::{Control, Host, HostParts, NewRun, News, Wish, masker_of, no_runs};

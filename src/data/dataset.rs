@@ -118,6 +118,11 @@ impl DatasetReader {
     /// A file can't be opened.
     pub async fn open(state: &Path, datasets: &[DatasetInfo]) -> Result<Self, DataError> {
         let columns = union(datasets);
+        for dataset in datasets {
+            if let Ok(false) = tokio::fs::try_exists(state.join(&dataset.path)).await {
+                return Err(gone(&dataset.path));
+            }
+        }
         let files = datasets
             .iter()
             .map(|dataset| InputFile {
@@ -136,6 +141,22 @@ impl DatasetReader {
         Ok(Self {
             source: source.await?,
         })
+    }
+}
+
+/// What is said of a file that was there: nothing but retention, or a person, removes one.
+fn gone(path: &Path) -> DataError {
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    let task = name.as_deref().and_then(|name| name.split('.').next());
+    let run = path.parent().and_then(Path::file_name);
+    let run = run.map(|run| run.to_string_lossy());
+    let (task, run) = (task.unwrap_or("TASK"), run.as_deref().unwrap_or("RUN"));
+    DataError::Source {
+        message: format!(
+            "the dataset of `{task}` in run {run} isn't kept any more (`retention`): `runner retry \
+             {run} {task}` makes it again"
+        ),
+        retryable: false,
     }
 }
 
@@ -303,6 +324,32 @@ mod tests {
                 .unwrap()
                 .to_string()
                 .contains("two columns are named `a`")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_dataset_that_is_gone_says_who_took_it_and_how_to_get_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = DatasetName {
+            run: "1m7za09erg3z2w04m",
+            task: "fetch",
+            item: Some(3),
+            generation: 2,
+        };
+        let dataset = DatasetInfo {
+            path: name.path(),
+            rows: 1,
+            bytes: 2,
+            columns: columns().to_vec(),
+        };
+        let opened = DatasetReader::open(folder.path(), &[dataset]).await;
+        let Err(error) = opened.map(drop) else {
+            panic!("it is there");
+        };
+        assert_eq!(
+            error.to_string(),
+            "the dataset of `fetch` in run 1m7za09erg3z2w04m isn't kept any more (`retention`): \
+             `runner retry 1m7za09erg3z2w04m fetch` makes it again"
         );
     }
 }

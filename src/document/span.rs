@@ -1,10 +1,12 @@
 //! Where something stands in a project's files.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A file of the project, by its place in [`Sources`].
+/// A file of the project, by its place in [`Sources`]. Ids sort in the order in which the files were
+/// read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u32);
 
@@ -84,16 +86,85 @@ pub struct Position {
 }
 
 /// All files that a project was read from, in the order they were read.
-#[derive(Debug, Clone, Default)]
+///
+/// Several threads may read at the same time, each into a [branch](Self::branch) of its own. Ids say
+/// of which branch they are, so that those of one hold in the whole.
+#[derive(Debug, Clone)]
 pub struct Sources {
-    files: Vec<Source>,
+    /// The files by branch; the first is the trunk. A branch has a copy of the trunk, which is small.
+    branches: Vec<Vec<Source>>,
+    /// The branch that files are added to.
+    own: usize,
+    /// Files that another branch has read before: their ids, and those by which they are known.
+    again: HashMap<SourceId, SourceId>,
 }
 
+impl Default for Sources {
+    fn default() -> Self {
+        Self {
+            branches: vec![Vec::new()],
+            own: 0,
+            again: HashMap::new(),
+        }
+    }
+}
+
+/// The bits of an id below the number of its branch.
+const PLACE_BITS: u32 = 24;
+
 impl Sources {
+    /// Most branches.
+    pub const MOST_BRANCHES: usize = 64;
+
+    /// For another reader at the same time, the n-th from 1. What it reads comes after what the
+    /// trunk has and before what a later one reads.
+    #[must_use]
+    pub fn branch(&self, number: usize) -> Self {
+        let mut branches = vec![Vec::new(); number + 1];
+        branches[0].clone_from(&self.branches[0]);
+        Self {
+            branches,
+            own: number,
+            again: HashMap::new(),
+        }
+    }
+
+    /// Takes in what a branch has read. Branches are joined in the order of their numbers.
+    pub fn join(&mut self, mut branch: Self) {
+        if self.branches.len() <= branch.own {
+            self.branches.resize_with(branch.own + 1, Vec::new);
+        }
+        self.branches[branch.own] = std::mem::take(&mut branch.branches[branch.own]);
+    }
+
+    /// Finds out which files several branches have read.
+    pub fn match_branches(&mut self) {
+        let mut first: HashMap<&Path, SourceId> = HashMap::new();
+        let mut again = HashMap::new();
+        for (id, source) in self.iter() {
+            match first.get(&*source.path) {
+                Some(known) => {
+                    again.insert(id, *known);
+                }
+                None => {
+                    first.insert(&source.path, id);
+                }
+            }
+        }
+        self.again = again;
+    }
+
+    /// The id by which a file is known that several branches have read.
+    #[must_use]
+    pub fn known_as(&self, id: SourceId) -> SourceId {
+        self.again.get(&id).copied().unwrap_or(id)
+    }
+
     /// Adds a file.
     pub fn add(&mut self, path: &Path, text: impl Into<Arc<str>>) -> SourceId {
-        let id = SourceId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(Source {
+        let files = &mut self.branches[self.own];
+        let id = source_id(self.own, files.len());
+        files.push(Source {
             path: path.to_owned(),
             text: text.into(),
         });
@@ -106,12 +177,17 @@ impl Sources {
     /// When the id is of another `Sources`.
     #[must_use]
     pub fn get(&self, id: SourceId) -> &Source {
-        &self.files[id.0 as usize]
+        let place = id.0 & ((1 << PLACE_BITS) - 1);
+        &self.branches[(id.0 >> PLACE_BITS) as usize][place as usize]
     }
 
     /// Every file, in order.
     pub fn iter(&self) -> impl Iterator<Item = (SourceId, &Source)> {
-        (0u32..).map(SourceId).zip(&self.files)
+        let branches = self.branches.iter().enumerate();
+        branches.flat_map(|(branch, files)| {
+            let ids = (0..).map(move |place| source_id(branch, place));
+            ids.zip(files)
+        })
     }
 
     /// The text that a span covers; empty when the span lies outside.
@@ -135,4 +211,10 @@ impl Sources {
             column: before[line_start..].chars().count() + 1,
         }
     }
+}
+
+fn source_id(branch: usize, place: usize) -> SourceId {
+    let most = (1 << PLACE_BITS) - 1;
+    let place = u32::try_from(place).unwrap_or(most).min(most);
+    SourceId(u32::try_from(branch).unwrap_or(0) << PLACE_BITS | place)
 }

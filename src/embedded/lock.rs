@@ -57,6 +57,8 @@ impl LockFile {
             if started.elapsed() >= patience {
                 return Ok(false);
             }
+            // `flock` waits without end or not at all: only a signal would end its wait, and signals
+            // belong to the whole process.
             std::thread::sleep(RETRY);
         }
         Ok(true)

@@ -12,11 +12,12 @@ use crate::task::ProjectView;
 const MAX_FILE: u64 = 64 << 20;
 
 /// Where texts come from.
+#[derive(Clone, Copy)]
 pub enum Origin<'a> {
     /// The project's folder.
     Disk(&'a Path),
     /// A kept version: path and text of every file.
-    Kept(&'a BTreeMap<String, String>),
+    Kept(&'a BTreeMap<String, Arc<str>>),
 }
 
 /// Reads files and remembers what was read.
@@ -25,7 +26,7 @@ pub struct Files<'a> {
     pub sources: Sources,
     known: HashMap<PathBuf, SourceId>,
     /// The files that define the DAG being read.
-    pub used: BTreeMap<String, String>,
+    pub used: BTreeMap<String, Arc<str>>,
 }
 
 impl<'a> Files<'a> {
@@ -35,6 +36,17 @@ impl<'a> Files<'a> {
             origin,
             sources: Sources::default(),
             known: HashMap::new(),
+            used: BTreeMap::new(),
+        }
+    }
+
+    /// A reader for another thread, the n-th from 1: it knows what this one has read, and what it
+    /// reads itself comes after that.
+    pub fn branch(&self, number: usize) -> Self {
+        Self {
+            origin: self.origin,
+            sources: self.sources.branch(number),
+            known: self.known.clone(),
             used: BTreeMap::new(),
         }
     }
@@ -55,7 +67,7 @@ impl<'a> Files<'a> {
             (id, text)
         };
         self.used
-            .insert(path.to_string_lossy().into_owned(), text.to_string());
+            .insert(path.to_string_lossy().into_owned(), text.clone());
         Ok((id, text))
     }
 
@@ -64,7 +76,7 @@ impl<'a> Files<'a> {
             Origin::Kept(files) => {
                 return files
                     .get(&*path.to_string_lossy())
-                    .map(|text| text.clone().into_bytes())
+                    .map(|text| text.as_bytes().to_vec())
                     .ok_or_else(|| "it isn't in the version of the run".to_owned());
             }
             Origin::Disk(root) => root,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use schemars::{Schema, json_schema};
 
 use crate::document::{
-    Diagnostic, FromNode, Map, Node, OneOrMany, Report, Spanned, Value, read_unit,
+    Diagnostic, FromNode, Map, Node, OneOrMany, Report, Span, Spanned, Value, read_unit,
 };
 use crate::model::{Occasion, TaskId};
 use crate::task::message::{FieldText, MessageParts, MessageTemplate};
@@ -68,6 +68,27 @@ crate::record! {
         /// The whole body that is posted to a webhook, in place of `{"text": …}`.
         json: Option<Node>,
     }
+}
+
+impl NotificationsRecord {
+    /// Where it says who is told when a run isn't over in time.
+    #[must_use]
+    pub fn told_of_deadlines(&self) -> Option<Span> {
+        first_place(self.deadline.as_ref())
+    }
+}
+
+impl DagNotificationsRecord {
+    /// Where it says who is told when a run isn't over in time.
+    #[must_use]
+    pub fn told_of_deadlines(&self) -> Option<Span> {
+        first_place(self.deadline.as_ref())
+    }
+}
+
+fn first_place(receivers: Option<&ReceiverNodes>) -> Option<Span> {
+    let ReceiverNodes(receivers) = receivers?;
+    receivers.first().map(|receiver| receiver.span)
 }
 
 /// One receiver or several.
@@ -161,6 +182,8 @@ pub struct Notifications {
     pub limit: Option<MessageLimit>,
     /// Where people see runs, without a slash at its end.
     pub link: Option<String>,
+    /// Where runner.yaml says who is told of a deadline.
+    pub deadlines: Option<Span>,
 }
 
 fn place(occasion: Occasion) -> usize {
@@ -201,6 +224,7 @@ pub fn read_notifications(
         receivers: read_all(nodes, None, view, report),
         limit: Some(record.limit),
         link,
+        deadlines: record.told_of_deadlines(),
     }
 }
 
@@ -216,6 +240,7 @@ pub fn read_dag_notifications(
         receivers: read_all(nodes, Some(params), view, report),
         limit: record.limit,
         link: None,
+        deadlines: None,
     }
 }
 

@@ -9,7 +9,7 @@ use super::children;
 use super::connections::Around;
 use super::files::{Files, Origin};
 use super::pipeline::Pipeline;
-use super::read_pipeline::{Context, read_pipeline};
+use super::read_pipeline::{Context, ReadPipeline, read_pipeline};
 use super::settings::{Settings, read_settings};
 use super::tables;
 use super::version::PROFILE;
@@ -110,18 +110,22 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
         );
     }
     let mut names: BTreeMap<String, Spanned<String>> = BTreeMap::new();
-    for path in &paths {
-        // When `runner.yaml` can't be read at all, every connection would be unknown: one mistake,
-        // not hundreds.
-        let Some((settings, _)) = &settings else {
-            broken.push((path.clone(), None));
-            continue;
-        };
-        let context = Context {
-            settings,
-            environment: &environment,
-        };
-        let read = read_pipeline(path, &mut files, &context, &mut report);
+    // When `runner.yaml` can't be read at all, every connection would be unknown: one mistake, not
+    // hundreds.
+    let all = match &settings {
+        Some((settings, _)) => {
+            let context = Context {
+                settings,
+                environment: &environment,
+            };
+            read_all(&paths, &mut files, &context, &mut report)
+        }
+        None => Vec::new(),
+    };
+    if settings.is_none() {
+        broken.extend(paths.iter().map(|path| (path.clone(), None)));
+    }
+    for (path, read) in paths.iter().zip(all) {
         let name = read.name.as_ref().map(|name| name.value.clone());
         match &read.name {
             Some(dag) => links.push(Links {
@@ -160,6 +164,7 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
     }
     if let Some((settings, _)) = &settings {
         warn_of_unknown_params(settings, &pipelines, &broken, &mut report);
+        warn_of_no_deadline(settings, &pipelines, &broken, &mut report);
     }
     Loaded {
         project: settings
@@ -174,6 +179,63 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
         diagnostics: in_order(report.into_diagnostics(), &files.sources),
         sources: files.sources,
     }
+}
+
+/// So many files are worth another thread.
+const FILES_OF_A_THREAD: usize = 64;
+
+/// Reads the pipelines' files, many of them by several threads. What is found is the same as by one,
+/// and in the same order.
+fn read_all(
+    paths: &[PathBuf],
+    files: &mut Files<'_>,
+    context: &Context<'_>,
+    report: &mut Report,
+) -> Vec<ReadPipeline> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (paths.len() / FILES_OF_A_THREAD).clamp(1, cores.min(Sources::MOST_BRANCHES - 1));
+    if threads == 1 {
+        let read = |path: &PathBuf| read_pipeline(path, files, context, report);
+        return paths.iter().map(read).collect();
+    }
+    // Every thread's first look at the project's file finds it read.
+    let _ = files.read(Path::new(SETTINGS_FILE));
+    let parts: Vec<&[PathBuf]> = paths.chunks(paths.len().div_ceil(threads)).collect();
+    let read_part = |paths: &[PathBuf], mut files: Files<'_>| {
+        let mut report = Report::default();
+        let read = |path: &PathBuf| read_pipeline(path, &mut files, context, &mut report);
+        let all: Vec<ReadPipeline> = paths.iter().map(read).collect();
+        (all, files.sources, report)
+    };
+    let read_part = &read_part;
+    let done = std::thread::scope(|scope| {
+        let own = files.branch(1);
+        let others: Vec<_> = (2..)
+            .zip(&parts[1..])
+            .map(|(number, part)| {
+                let files = files.branch(number);
+                scope.spawn(move || read_part(part, files))
+            })
+            .collect();
+        let mut done = vec![read_part(parts[0], own)];
+        for other in others {
+            match other.join() {
+                Ok(part) => done.push(part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    });
+    let mut all = Vec::with_capacity(paths.len());
+    for (read, sources, found) in done {
+        all.extend(read);
+        files.sources.join(sources);
+        for diagnostic in found.into_diagnostics() {
+            report.push(diagnostic);
+        }
+    }
+    files.sources.match_branches();
+    all
 }
 
 /// Whether no other file is the DAG of this name.
@@ -235,6 +297,30 @@ fn warn_of_unknown_params(
     }
 }
 
+/// Who is to be told of deadlines waits in vain where no DAG has one.
+fn warn_of_no_deadline(
+    settings: &Settings,
+    pipelines: &BTreeMap<DagId, Arc<Pipeline>>,
+    broken: &[(PathBuf, Option<String>)],
+    report: &mut Report,
+) {
+    let none = pipelines
+        .values()
+        .all(|pipeline| pipeline.deadline.is_none());
+    let place = settings.notifications.deadlines;
+    // A broken pipeline may have one.
+    if let Some(place) = place.filter(|_| none && broken.is_empty() && !pipelines.is_empty()) {
+        report.push(
+            Diagnostic::warning(
+                "no-effect",
+                "nobody will be told: no DAG has a `deadline`",
+                place,
+            )
+            .help("say in a DAG when its runs should be over: `deadline: 1h`"),
+        );
+    }
+}
+
 impl Project {
     /// Reads a kept version of a DAG: what its runs are pinned to. Connections are today's.
     ///
@@ -248,7 +334,7 @@ impl Project {
         }
         let mut report = Report::default();
         let mut files = Files::new(Origin::Kept(&version.files));
-        let profile = version.files.get(PROFILE).map(String::as_str);
+        let profile = version.files.get(PROFILE).map(|name| &**name);
         let kept = load_settings(
             &self.places,
             profile,
@@ -295,6 +381,10 @@ impl Project {
 /// In the order of the files, each mistake once: pipelines may share a file.
 fn in_order(mut diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
     for diagnostic in &mut diagnostics {
+        let places = diagnostic.related.iter_mut();
+        for label in places.chain([&mut diagnostic.primary]) {
+            label.span.source = sources.known_as(label.span.source);
+        }
         // What is missing at the end of a file is missing behind its last word.
         let span = &mut diagnostic.primary.span;
         let end = sources.get(span.source).text.trim_end().len();

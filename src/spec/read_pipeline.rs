@@ -239,7 +239,7 @@ fn read_dag(
     };
     let mut used = std::mem::take(&mut files.used);
     if let Some(profile) = &context.settings.profile {
-        used.insert(super::version::PROFILE.to_owned(), profile.clone());
+        used.insert(super::version::PROFILE.to_owned(), profile.as_str().into());
     }
     let version = version_of(&id, &dag, used);
     Some(Pipeline {
@@ -325,9 +325,20 @@ fn own_notifications(
     context: &Context<'_>,
     report: &mut Report,
 ) -> Notifications {
+    let deadline = record.deadline.is_some();
     let Some(record) = &record.notifications else {
         return Notifications::default();
     };
+    if let (Some(place), false) = (record.told_of_deadlines(), deadline) {
+        report.push(
+            Diagnostic::warning(
+                "no-effect",
+                "nobody will be told: the DAG has no `deadline`",
+                place,
+            )
+            .help("say when a run should be over: `deadline: 1h`"),
+        );
+    }
     let mut ignored = Report::default();
     let report = match files.origin {
         Origin::Kept(_) => &mut ignored,

@@ -1,13 +1,14 @@
 //! Parameters that nothing reads.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::params::Params;
 use crate::document::{Diagnostic, Report};
 
 /// Warns of parameters whose name stands nowhere but where they are defined. A template, `:name` in
 /// SQL and even a comment count as reading it: the warning is never wrong, though it may be missing.
-pub fn warn_of_unused(params: &Params, files: &BTreeMap<String, String>, report: &mut Report) {
+pub fn warn_of_unused(params: &Params, files: &BTreeMap<String, Arc<str>>, report: &mut Report) {
     if files.values().any(|text| passes_all(text)) {
         return;
     }

@@ -1,6 +1,7 @@
 //! The version of a DAG: a hash of everything that defines it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -11,14 +12,14 @@ use crate::store::DagVersion;
 pub const PROFILE: &str = "(profile)";
 
 /// The version of a DAG that was read from these files.
-pub fn version_of(id: &DagId, dag: &Dag, files: BTreeMap<String, String>) -> DagVersion {
+pub fn version_of(id: &DagId, dag: &Dag, files: BTreeMap<String, Arc<str>>) -> DagVersion {
     let mut hash = Sha256::new();
     for (path, text) in &files {
         // Lengths keep `a` + `bc` apart from `ab` + `c`.
         hash.update((path.len() as u64).to_le_bytes());
         hash.update(path);
         hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text);
+        hash.update(&**text);
     }
     let hash = hash
         .finalize()

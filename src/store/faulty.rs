@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 
 use crate::model::{
-    AttemptResult, DagId, Json, RunId, TaskIndex, TaskRunId, Timestamp, Transition,
+    AttemptResult, DagId, Json, RunId, RunState, TaskIndex, TaskRunId, Timestamp, Transition,
 };
 
 use super::{
@@ -247,6 +247,22 @@ impl<S: RunStore> RunStore for Faulty<S> {
         self.call(self.inner.dags()).await
     }
 
+    async fn last_ends(&self, dags: &[DagId]) -> Result<Vec<(DagId, RunState)>, StoreError> {
+        self.call(self.inner.last_ends(dags)).await
+    }
+
+    async fn ended_since(
+        &self,
+        dags: &[(DagId, Timestamp)],
+        most: u32,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        self.call(self.inner.ended_since(dags, most)).await
+    }
+
+    async fn begun_elsewhere(&self, own: &Owner, from: &RunId) -> Result<Vec<RunRow>, StoreError> {
+        self.call(self.inner.begun_elsewhere(own, from)).await
+    }
+
     async fn runs_by_id(&self, runs: &[RunId]) -> Result<Vec<RunRow>, StoreError> {
         self.call(self.inner.runs_by_id(runs)).await
     }
@@ -257,6 +273,10 @@ impl<S: RunStore> RunStore for Faulty<S> {
 
     async fn remove_runs(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
         self.call(self.inner.remove_runs(runs)).await
+    }
+
+    async fn forget_skipped(&self, past: &Past) -> Result<u64, StoreError> {
+        self.call(self.inner.forget_skipped(past)).await
     }
 
     async fn removed_runs(&self, limit: u32) -> Result<Vec<RunId>, StoreError> {

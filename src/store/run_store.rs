@@ -1,6 +1,7 @@
 //! What a store of run state promises.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ pub struct DagVersion {
     /// Names of the tasks, by index: what rows say of a task number.
     pub tasks: Vec<String>,
     /// Path (relative to the project) and text of every file that defines the DAG.
-    pub files: BTreeMap<String, String>,
+    pub files: BTreeMap<String, Arc<str>>,
 }
 
 /// A run to accept.
@@ -136,7 +137,7 @@ pub trait RunStore: Send + Sync {
 
     /// Runs, newest first, which is by id from high to low.
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError>;
-    /// Runs whose id contains `part`, newest first, at most `limit`.
+    /// Runs whose id contains `part`, newest first, at most `limit`. A whole id means its run alone.
     async fn find_runs(&self, part: &str, limit: u32) -> Result<Vec<RunRow>, StoreError>;
     /// The task runs of a run that something has happened to, in order of task and item. Items
     /// whose group is of a later generation are gone.
@@ -157,8 +158,9 @@ pub trait RunStore: Send + Sync {
     /// The items a `foreach` became, in its present generation.
     async fn items(&self, run: &RunId, task: TaskIndex) -> Result<Vec<Json>, StoreError>;
 
-    /// Makes what schedules have decided durable, all or none: runs begin, ticks are skipped, and
-    /// what is remembered of a DAG is replaced, with the things and calls that started runs. Runs as in [`create_runs`](Self::create_runs); a
+    /// Makes what schedules have decided durable, all or none: versions are kept, runs begin, ticks
+    /// are skipped, and what is remembered of a DAG is replaced, with the things and calls that
+    /// started runs. Runs as in [`create_runs`](Self::create_runs); a
     /// second run of the same DAG and scheduled time is refused ([`StoreError::Exists`]). A skip
     /// with the same first tick is kept once.
     async fn decide(&self, decided: &Decided) -> Result<(), StoreError>;
@@ -182,6 +184,18 @@ pub trait RunStore: Send + Sync {
 
     /// The DAGs that have runs, by name.
     async fn dags(&self) -> Result<Vec<DagId>, StoreError>;
+    /// How the last run of each of these DAGs that began by itself has ended; DAGs without one are
+    /// left out.
+    async fn last_ends(&self, dags: &[DagId]) -> Result<Vec<(DagId, RunState)>, StoreError>;
+    /// The runs of DAGs that ended after a moment, of each DAG at most the last `most`, by the time
+    /// of their end.
+    async fn ended_since(
+        &self,
+        dags: &[(DagId, Timestamp)],
+        most: u32,
+    ) -> Result<Vec<RunRow>, StoreError>;
+    /// The runs of other owners from an id on, in the order of their ids.
+    async fn begun_elsewhere(&self, own: &Owner, from: &RunId) -> Result<Vec<RunRow>, StoreError>;
     /// Runs by their ids; those that aren't there are left out.
     async fn runs_by_id(&self, runs: &[RunId]) -> Result<Vec<RunRow>, StoreError>;
     /// Runs that may be removed, oldest first.
@@ -190,6 +204,9 @@ pub trait RunStore: Send + Sync {
     /// that have not ended, for which a command is left or of which something is to be told, stay.
     /// The removed are remembered until [`forget_removed`](Self::forget_removed).
     async fn remove_runs(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError>;
+    /// Forgets skipped ticks of a DAG that are of the past as runs are, a thousand at a time at most:
+    /// how many.
+    async fn forget_skipped(&self, past: &Past) -> Result<u64, StoreError>;
     /// Removed runs that other databases may still know of, at most `limit`.
     async fn removed_runs(&self, limit: u32) -> Result<Vec<RunId>, StoreError>;
     /// Forgets removed runs.
@@ -218,6 +235,8 @@ pub struct Past {
 /// What schedules have decided.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decided {
+    /// Kept as by [`put_version`](RunStore::put_version), before the runs that are pinned to them.
+    pub versions: Vec<DagVersion>,
     pub runs: Vec<NewRun>,
     pub skipped: Vec<SkippedTicks>,
     pub memories: Vec<(DagId, Memory)>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::plan::SkipReason;
 use crate::model::{
     AttemptOutcome, FailureCause, FailureKind, Json, Outcome, RunId, RunState, TaskState,
     Timestamp, TriggerKind,
@@ -262,6 +263,29 @@ pub(super) fn trigger(word: &str, source: Option<&str>) -> Option<TriggerKind> {
                 detail: Json(detail.into()),
             })
         }
+        _ => None,
+    }
+}
+
+/// The word of a reason to skip a tick.
+pub(super) fn skip_word(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::Missed => "missed",
+        SkipReason::Overlap => "overlap",
+        SkipReason::Replaced => "replaced",
+        SkipReason::Paused => "paused",
+        SkipReason::Crowded => "crowded",
+    }
+}
+
+/// The inverse of [`skip_word`].
+pub(super) fn skip_reason(word: &str) -> Option<SkipReason> {
+    match word {
+        "missed" => Some(SkipReason::Missed),
+        "overlap" => Some(SkipReason::Overlap),
+        "replaced" => Some(SkipReason::Replaced),
+        "paused" => Some(SkipReason::Paused),
+        "crowded" => Some(SkipReason::Crowded),
         _ => None,
     }
 }

@@ -309,7 +309,8 @@ impl Bucket for CloudBucket {
                 Round::Earlier => return Ok(None),
                 Round::Overtaken => {}
             }
-            // The others are done sooner than all of us at once.
+            // A bucket tells nobody when an object has changed; and the others are done sooner than all
+            // of us at once.
             let pause = Duration::from_millis(u64::from(5 + 10 * round.min(20)));
             std::thread::sleep(pause);
         }

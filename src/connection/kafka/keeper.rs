@@ -83,6 +83,7 @@ fn acquire_again(keeper: &Weak<Keeper>, places: &Places) -> Option<KafkaServer> 
             Ok(server) => return Some(server),
             Err(error) => tracing::warn!("Kafka was lost and doesn't come back: {error}"),
         }
+        // What it lacks, a port or room on the disk, comes back without a word.
         std::thread::sleep(PAUSE);
     }
     None

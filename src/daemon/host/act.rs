@@ -64,6 +64,7 @@ impl Host {
                             self.settled.push(run.clone());
                         }
                         self.told.ended.push((held.spec, *state, *at));
+                        self.unheard = true;
                         if held.taken_up {
                             self.clear_away(run);
                         }

@@ -11,7 +11,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 impl Host {
     /// Asks the store, waiting while it can't be used. Every call may have had its effect although
     /// an error came back: each of them can be repeated.
-    pub(super) async fn patiently<T>(
+    pub(in crate::daemon) async fn patiently<T>(
         &self,
         tries: u32,
         call: impl AsyncFn(&dyn RunStore) -> Result<T, StoreError>,

@@ -36,6 +36,18 @@ impl Host {
         Ok(due)
     }
 
+    /// Lets the project's daemon know, if it is another process, that runs have begun or ended here:
+    /// others may come after them, or wait for room. What it doesn't hear, it finds at its next look.
+    pub(super) fn tell_daemon(&mut self) {
+        if !std::mem::take(&mut self.unheard) || self.is_daemon {
+            return;
+        }
+        let state = &self.project.places.state;
+        if let Some(daemon) = DaemonLock::holder(state) {
+            let _ = ring(state, &daemon);
+        }
+    }
+
     /// Who is told how this process is.
     pub fn follow_supervisor(&mut self, supervisor: Supervisor) {
         supervisor.watch(self.control());

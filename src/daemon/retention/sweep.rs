@@ -50,6 +50,8 @@ pub struct Swept {
     pub data: Amount,
     /// Logs and datasets that belong to no run.
     pub left_over: Amount,
+    /// Records of ticks that were skipped.
+    pub skipped: u64,
     /// Loads that databases have forgotten.
     pub loads: u64,
     /// What couldn't be done, for a person.
@@ -107,6 +109,11 @@ impl Sweep {
         for dag in self.store.dags().await? {
             self.runs_of(&dag, &mut found).await?;
         }
+        if !self.dry {
+            for dag in self.project.clone().pipelines.keys() {
+                self.skipped_of(dag, &mut found.swept).await?;
+            }
+        }
         for left in Left::ALL {
             self.folders(left, &mut found).await?;
         }
@@ -160,6 +167,26 @@ impl Sweep {
                 }
             }
         }
+    }
+
+    /// What is kept of runs is kept of ticks that had none.
+    async fn skipped_of(&mut self, dag: &DagId, swept: &mut Swept) -> Result<(), StoreError> {
+        let keep = limits::of_dag(&self.project, dag).runs;
+        let past = Past {
+            dag: dag.clone(),
+            ended_before: limits::oldest(keep, self.now),
+            beyond: keep.count,
+            after: None,
+            limit: 0,
+        };
+        while keep != Keep::default() {
+            self.step().await;
+            match self.store.forget_skipped(&past).await? {
+                0 => break,
+                count => swept.skipped += count,
+            }
+        }
+        Ok(())
     }
 
     /// Removes a run's folder, or only says how large it is.

@@ -93,7 +93,7 @@ impl Scheduler {
             }
         }
         if decided != Decided::default() {
-            self.host.decide(&decided, &pipelines).await?;
+            self.host.decide(decided, &pipelines).await?;
         }
         for run in cancelled {
             self.host.happen(Event::CancelRequested { run });

@@ -1,14 +1,14 @@
 //! What the planner is told: runs and datasets as its events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::engine::plan::{Active, DagPlan, Heard, Memory, PlanEvent};
 use crate::model::{
-    DagId, DatasetId, Outcome, RunSpec, RunState, TaskState, Timestamp, TriggerKind,
+    DagId, DatasetId, Outcome, RunId, RunSpec, RunState, TaskState, Timestamp, TriggerKind,
 };
 use crate::spec::Pipeline;
-use crate::store::{RunFilter, RunRow, RunStore, StoreError};
+use crate::store::{RunRow, RunStore, StoreError};
 
 /// Runs of one DAG that are looked through for what was missed: more don't end in a downtime.
 const MOST_RUNS: u32 = 500;
@@ -32,14 +32,13 @@ pub fn plan_of(pipeline: &Pipeline) -> DagPlan {
     }
 }
 
-/// A run that has not ended, as the planner counts it.
-pub fn active(spec: &RunSpec) -> Active {
-    // A backfill's scheduled time is of the past from its first moment.
-    let dated = spec.trigger != TriggerKind::Backfill;
-    Active {
+/// A run that has not ended, as the planner counts it; `None`: it doesn't. A backfill has a limit of
+/// its own, and takes no tick's place.
+pub fn active(spec: &RunSpec) -> Option<Active> {
+    (spec.trigger != TriggerKind::Backfill).then(|| Active {
         run: spec.id.clone(),
-        since: dated.then_some(spec.logical_time),
-    }
+        since: Some(spec.logical_time),
+    })
 }
 
 /// A run has ended.
@@ -75,36 +74,37 @@ pub struct Found {
     pub things: BTreeMap<String, String>,
 }
 
-/// A DAG is there, with what the store knows of it.
+/// DAGs are there, with what the store knows of them. It is asked for all of them at once.
 ///
 /// # Errors
 /// When the store can't be read.
 pub async fn known(
     store: &dyn RunStore,
     pipelines: &BTreeMap<DagId, Arc<Pipeline>>,
-    pipeline: &Pipeline,
-    found: Found,
-) -> Result<PlanEvent, StoreError> {
-    let last = if pipeline.depends_on_past {
-        last_end(store, &pipeline.id).await?
-    } else {
-        None
-    };
-    let heard = match found.memory.decided {
-        Some(since) if !pipeline.after.is_empty() => {
-            heard_since(store, pipelines, pipeline, since).await?
-        }
-        _ => Vec::new(),
-    };
-    Ok(PlanEvent::Known {
-        plan: plan_of(pipeline),
-        memory: found.memory,
-        paused: found.paused,
-        running: found.running,
-        last,
-        heard,
-        things: found.things,
-    })
+    asked: &[(Arc<Pipeline>, Found)],
+) -> Result<Vec<PlanEvent>, StoreError> {
+    let dependent = asked.iter().filter(|(one, _)| one.depends_on_past);
+    let dependent: Vec<DagId> = dependent.map(|(one, _)| one.id.clone()).collect();
+    let lasts = store.last_ends(&dependent).await?;
+    let lasts: BTreeMap<DagId, RunState> = lasts.into_iter().collect();
+    let mut past = Past::read(store, pipelines, asked).await?;
+    let mut events = Vec::with_capacity(asked.len());
+    for (pipeline, found) in asked {
+        let heard = match found.memory.decided {
+            Some(since) if !pipeline.after.is_empty() => past.heard(pipeline, since).await?,
+            _ => Vec::new(),
+        };
+        events.push(PlanEvent::Known {
+            plan: plan_of(pipeline),
+            memory: found.memory.clone(),
+            paused: found.paused,
+            running: found.running.clone(),
+            last: lasts.get(&pipeline.id).copied(),
+            heard,
+            things: found.things.clone(),
+        });
+    }
+    Ok(events)
 }
 
 /// The things that have started runs, by DAG.
@@ -119,113 +119,184 @@ pub(super) async fn things(
     Ok(found)
 }
 
-/// How the last run of a DAG that began by itself has ended; `None` when none has.
-async fn last_end(store: &dyn RunStore, dag: &DagId) -> Result<Option<RunState>, StoreError> {
-    let mut filter = RunFilter {
-        dag: Some(dag.clone()),
-        states: vec![RunState::Success, RunState::Failed, RunState::Cancelled],
-        before: None,
-        limit: 100,
-    };
-    loop {
-        let rows = store.runs(&filter).await?;
-        if let Some(last) = rows.iter().find(|row| row.trigger.is_automatic()) {
-            return Ok(Some(last.state));
-        }
-        match rows.last() {
-            Some(last) => filter.before = Some(last.id.clone()),
-            None => return Ok(None),
-        }
-    }
-}
-
-/// What a DAG comes after that happened since it was last heard of: while no scheduler was there,
-/// or just before the last one was killed.
-async fn heard_since(
+/// A run that another process has carried out has ended.
+///
+/// # Errors
+/// When the store can't be read.
+pub(super) async fn ended_elsewhere(
     store: &dyn RunStore,
     pipelines: &BTreeMap<DagId, Arc<Pipeline>>,
-    pipeline: &Pipeline,
-    since: Timestamp,
-) -> Result<Vec<Heard>, StoreError> {
-    let after = &pipeline.after;
-    let mut heard: Vec<(Timestamp, Heard)> = Vec::new();
-    for dag in &after.dags {
-        for row in recent(store, dag).await? {
-            let Some(at) = row.finished.filter(|at| *at > since) else {
+    row: &RunRow,
+) -> Result<Vec<PlanEvent>, StoreError> {
+    let (Some(stored), Some(at)) = (store.load(&row.id).await?, row.finished) else {
+        return Ok(Vec::new());
+    };
+    let written = written(store, pipelines, row).await?;
+    let mut events: Vec<PlanEvent> = written
+        .into_iter()
+        .map(|(dataset, at)| wrote(&stored.spec, dataset, at))
+        .collect();
+    events.push(ended(&stored.spec, row.state, at));
+    Ok(events)
+}
+
+/// What DAGs come after, as far as it may have happened since they were last heard of: while no
+/// scheduler was there, or just before the last one was killed.
+struct Past<'a> {
+    store: &'a dyn RunStore,
+    pipelines: &'a BTreeMap<DagId, Arc<Pipeline>>,
+    /// The runs that have ended since, and those that go on.
+    runs: BTreeMap<DagId, Vec<RunRow>>,
+    /// Which of them were of whole DAGs, and what they have written: found out once.
+    whole: BTreeMap<RunId, bool>,
+    written: BTreeMap<RunId, Vec<(DatasetId, Timestamp)>>,
+}
+
+impl<'a> Past<'a> {
+    async fn read(
+        store: &'a dyn RunStore,
+        pipelines: &'a BTreeMap<DagId, Arc<Pipeline>>,
+        asked: &[(Arc<Pipeline>, Found)],
+    ) -> Result<Self, StoreError> {
+        let mut since: BTreeMap<DagId, Timestamp> = BTreeMap::new();
+        let mut wanted: BTreeMap<&DatasetId, Timestamp> = BTreeMap::new();
+        for (pipeline, found) in asked {
+            let Some(decided) = found.memory.decided else {
                 continue;
             };
-            if row.state != RunState::Success {
-                continue;
+            for dag in &pipeline.after.dags {
+                let at = since.entry(dag.clone()).or_insert(decided);
+                *at = decided.min(*at);
             }
-            let stored = store.load(&row.id).await?;
-            if stored.is_some_and(|stored| stored.spec.only.is_none()) {
-                let (dag, interval) = (dag.clone(), row.interval);
-                heard.push((at, Heard::Dag { dag, at, interval }));
+            for dataset in &pipeline.after.datasets {
+                let at = wanted.entry(dataset).or_insert(decided);
+                *at = decided.min(*at);
             }
         }
+        let mut writers = BTreeSet::new();
+        for (dag, pipeline) in pipelines.iter().filter(|_| !wanted.is_empty()) {
+            let written = pipeline.tasks.iter().flat_map(|task| &task.writes);
+            for decided in written.filter_map(|dataset| wanted.get(dataset)) {
+                let at = since.entry(dag.clone()).or_insert(*decided);
+                *at = (*decided).min(*at);
+                writers.insert(dag);
+            }
+        }
+        let since: Vec<(DagId, Timestamp)> = since.into_iter().collect();
+        let mut rows = store.ended_since(&since, MOST_RUNS).await?;
+        if !writers.is_empty() {
+            // A task may have written although its run goes on.
+            let going = store.owners().await?.into_iter();
+            let going = going.filter(|(_, _, dag)| writers.contains(dag));
+            let going: Vec<RunId> = going.map(|(_, run, _)| run).collect();
+            rows.extend(store.runs_by_id(&going).await?);
+        }
+        let mut runs: BTreeMap<DagId, Vec<RunRow>> = BTreeMap::new();
+        for row in rows {
+            let known = runs.entry(row.dag.clone()).or_default();
+            // It may have ended between the two questions.
+            if known.iter().all(|other| other.id != row.id) {
+                known.push(row);
+            }
+        }
+        Ok(Self {
+            store,
+            pipelines,
+            runs,
+            whole: BTreeMap::new(),
+            written: BTreeMap::new(),
+        })
     }
-    let writers = pipelines.iter().filter(|_| !after.datasets.is_empty());
-    for (dag, writer) in writers {
-        let newer = |task: &crate::spec::TaskSpec| {
-            let wanted = task
-                .writes
-                .iter()
-                .filter(|one| after.datasets.contains(*one));
-            wanted.cloned().collect::<Vec<DatasetId>>()
-        };
-        if writer.tasks.iter().all(|task| newer(task).is_empty()) {
-            continue;
-        }
-        for row in recent(store, dag).await? {
-            if row.finished.is_some_and(|at| at <= since) {
-                continue;
+
+    /// What a DAG comes after that happened since, in its order.
+    async fn heard(
+        &mut self,
+        pipeline: &Pipeline,
+        since: Timestamp,
+    ) -> Result<Vec<Heard>, StoreError> {
+        let after = &pipeline.after;
+        let mut heard: Vec<(Timestamp, Heard)> = Vec::new();
+        for dag in &after.dags {
+            for row in self.runs.get(dag).into_iter().flatten() {
+                let Some(at) = row.finished.filter(|at| *at > since) else {
+                    continue;
+                };
+                if row.state != RunState::Success {
+                    continue;
+                }
+                if !self.whole.contains_key(&row.id) {
+                    let stored = self.store.load(&row.id).await?;
+                    let whole = stored.is_some_and(|stored| stored.spec.only.is_none());
+                    self.whole.insert(row.id.clone(), whole);
+                }
+                if self.whole.get(&row.id) == Some(&true) {
+                    let (dag, interval) = (dag.clone(), row.interval);
+                    heard.push((at, Heard::Dag { dag, at, interval }));
+                }
             }
-            for (name, at) in succeeded(store, &row).await? {
-                let task = writer.tasks.iter().find(|task| task.id.as_str() == name);
-                for dataset in task.map(|task| newer(task)).unwrap_or_default() {
-                    if at > since {
-                        let interval = row.interval;
-                        heard.push((
+        }
+        let writers = self.pipelines.iter().filter(|(_, writer)| {
+            let mut written = writer.tasks.iter().flat_map(|task| &task.writes);
+            !after.datasets.is_empty() && written.any(|one| after.datasets.contains(one))
+        });
+        for (dag, _) in writers {
+            for row in self.runs.get(dag).into_iter().flatten() {
+                if row.finished.is_some_and(|at| at <= since) {
+                    continue;
+                }
+                if !self.written.contains_key(&row.id) {
+                    let written = written(self.store, self.pipelines, row).await?;
+                    self.written.insert(row.id.clone(), written);
+                }
+                for (dataset, at) in self.written.get(&row.id).into_iter().flatten() {
+                    if *at > since && after.datasets.contains(dataset) {
+                        let (dataset, at, interval) = (dataset.clone(), *at, row.interval);
+                        let written = Heard::Dataset {
+                            dataset,
                             at,
-                            Heard::Dataset {
-                                dataset,
-                                at,
-                                interval,
-                            },
-                        ));
+                            interval,
+                        };
+                        heard.push((at, written));
                     }
                 }
             }
         }
+        heard.sort_by_key(|(at, _)| *at);
+        Ok(heard.into_iter().map(|(_, heard)| heard).collect())
     }
-    heard.sort_by_key(|(at, _)| *at);
-    Ok(heard.into_iter().map(|(_, heard)| heard).collect())
 }
 
-async fn recent(store: &dyn RunStore, dag: &DagId) -> Result<Vec<RunRow>, StoreError> {
-    let filter = RunFilter {
-        dag: Some(dag.clone()),
-        limit: MOST_RUNS,
-        ..RunFilter::default()
-    };
-    store.runs(&filter).await
-}
-
-/// The tasks of a run that have succeeded, by name, and when.
-async fn succeeded(
+/// The datasets that a run's tasks have written, as the DAG is defined now, and when.
+async fn written(
     store: &dyn RunStore,
+    pipelines: &BTreeMap<DagId, Arc<Pipeline>>,
     row: &RunRow,
-) -> Result<Vec<(String, Timestamp)>, StoreError> {
+) -> Result<Vec<(DatasetId, Timestamp)>, StoreError> {
+    let writers = pipelines.get(&row.dag).map(|pipeline| &pipeline.tasks);
+    let writers = writers.into_iter().flatten();
+    let writers: Vec<_> = writers.filter(|task| !task.writes.is_empty()).collect();
+    if writers.is_empty() {
+        return Ok(Vec::new());
+    }
     let Some(version) = store.version(&row.version).await? else {
         return Ok(Vec::new());
     };
-    let rows = store.task_runs(&row.id).await?;
-    let ended = rows.into_iter().filter_map(|task| match task.state {
-        TaskState::Finished {
+    let mut found = Vec::new();
+    for task in store.task_runs(&row.id).await? {
+        let TaskState::Finished {
             outcome: Outcome::Success,
             at,
-        } if task.id.item.is_none() => Some((version.tasks.get(task.id.task.get())?.clone(), at)),
-        _ => None,
-    });
-    Ok(ended.collect())
+        } = task.state
+        else {
+            continue;
+        };
+        let name = version.tasks.get(task.id.task.get());
+        let Some(name) = name.filter(|_| task.id.item.is_none()) else {
+            continue;
+        };
+        let task = writers.iter().find(|task| task.id.as_str() == name);
+        let datasets = task.into_iter().flat_map(|task| &task.writes);
+        found.extend(datasets.map(|dataset| (dataset.clone(), at)));
+    }
+    Ok(found)
 }

@@ -36,10 +36,10 @@ pub async fn look(
     for (_, run, dag) in store.owners().await? {
         if let Some(stored) = store.load(&run).await? {
             let active = known::active(&stored.spec);
-            running.entry(dag).or_default().push(active);
+            running.entry(dag).or_default().extend(active);
         }
     }
-    let mut events = Vec::with_capacity(pipelines.len());
+    let mut asked = Vec::with_capacity(pipelines.len());
     for (dag, pipeline) in pipelines {
         let row = rows.remove(dag);
         let found = Found {
@@ -49,8 +49,9 @@ pub async fn look(
             // Nothing is fired here.
             things: BTreeMap::new(),
         };
-        events.push(known::known(store, pipelines, pipeline, found).await?);
+        asked.push((pipeline.clone(), found));
     }
+    let events = known::known(store, pipelines, &asked).await?;
     let due = planner.handle(now, events);
     Ok(Look { planner, due })
 }

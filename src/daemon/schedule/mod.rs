@@ -2,7 +2,9 @@
 
 mod call;
 mod decide;
+mod elsewhere;
 mod firing;
+mod know;
 mod known;
 mod lanes;
 mod lock;

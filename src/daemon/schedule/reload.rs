@@ -82,11 +82,18 @@ impl Scheduler {
         let mut things = BTreeMap::new();
         if pipelines.keys().any(is_new) {
             // It may have been there before.
-            for row in self.host.store().schedules().await? {
+            let rows = self
+                .host
+                .patiently(u32::MAX, async |store| store.schedules().await);
+            for row in rows.await? {
                 memories.insert(row.dag, row.memory);
             }
-            things = known::things(self.host.store().as_ref()).await?;
+            let found = self
+                .host
+                .patiently(u32::MAX, async |store| known::things(store).await);
+            things = found.await?;
         }
+        let mut asked = Vec::new();
         for (dag, pipeline) in &pipelines {
             // What it comes after may be another thing without an edit of its own file.
             let same = |old: &Arc<Pipeline>| plan_of(old) == plan_of(pipeline);
@@ -99,12 +106,15 @@ impl Scheduler {
             let found = Found {
                 memory: memories.remove(dag).unwrap_or_default(),
                 paused: self.paused.contains(dag),
-                running: running.map(|spec| known::active(spec)).collect(),
+                running: running.filter_map(|spec| known::active(spec)).collect(),
                 things: things.remove(dag).unwrap_or_default(),
             };
-            let store = self.host.store().as_ref();
-            events.push(known::known(store, &pipelines, pipeline, found).await?);
+            asked.push((pipeline.clone(), found));
         }
+        let known = self.host.patiently(u32::MAX, async |store| {
+            known::known(store, &pipelines, &asked).await
+        });
+        events.extend(known.await?);
         self.pipelines.clone_from(&pipelines);
         self.host.change_project(Arc::new(Project {
             pipelines,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::DaemonLock;
-use super::known::{self, Found};
+use super::elsewhere::Elsewhere;
+use super::known;
 use super::lanes::Lanes;
 use super::watchers::Watchers;
 use crate::daemon::{Alarm, Host};
 use crate::engine::Event;
-use crate::engine::plan::{Active, PlanEvent, Planner, Waiting};
-use crate::model::{DagId, RunId, RunState, Schedule, Timestamp};
+use crate::engine::plan::{PlanEvent, Planner, Waiting};
+use crate::model::{DagId, RunId, Timestamp};
 use crate::spec::{Loaded, Pipeline};
 use crate::store::StoreError;
 
@@ -54,11 +55,14 @@ pub struct Scheduler {
     pub(super) pipelines: BTreeMap<DagId, Arc<Pipeline>>,
     pub(super) paused: BTreeSet<DagId>,
     pub(super) read: ReadProject,
-    until: Until,
+    pub(super) until: Until,
     grace: Duration,
     drained_by: Option<Timestamp>,
+    /// What reading the project needed has been given back since.
+    rested: bool,
     /// The moment of [`Until::Moment`] has come.
     is_over: bool,
+    pub(super) elsewhere: Elsewhere,
     /// For the planner, found out while its decisions were carried out.
     pub(super) found: Vec<PlanEvent>,
     /// What was seen outside, and who looks.
@@ -75,6 +79,7 @@ impl Scheduler {
         if let Some(alarm) = parts.alarm {
             parts.host.follow_clock(alarm);
         }
+        parts.host.become_daemon();
         let watchers = Watchers::new(parts.host.control());
         let once = parts.until == Until::Once;
         let lanes = Lanes::new(watchers, parts.host.clock(), once);
@@ -88,7 +93,9 @@ impl Scheduler {
             until: parts.until,
             grace: parts.grace,
             drained_by: None,
+            rested: false,
             is_over: false,
+            elsewhere: Elsewhere::default(),
             found: Vec::new(),
             broken: String::new(),
             _lock: parts.lock,
@@ -103,8 +110,8 @@ impl Scheduler {
     /// When another process has taken the runs over, or the store is damaged.
     pub async fn run(mut self) -> Result<(), StoreError> {
         let keeper = self.host.keeper();
-        self.take_up_runs().await?;
-        self.know_all().await?;
+        let elsewhere = self.take_up_runs().await?;
+        self.know_all(elsewhere).await?;
         self.host.supervisor.ready();
         loop {
             self.tell_supervisor();
@@ -112,10 +119,15 @@ impl Scheduler {
             let told = self.host.take_told();
             let mut events = std::mem::take(&mut self.found);
             for spec in told.began {
-                events.push(PlanEvent::Began {
-                    dag: spec.dag.clone(),
-                    active: known::active(&spec),
-                });
+                let dag = spec.dag.clone();
+                let active = known::active(&spec);
+                events.extend(active.map(|active| PlanEvent::Began { dag, active }));
+            }
+            if told.belled {
+                let elsewhere = self.take_up_runs().await?;
+                events.extend(self.look_elsewhere(elsewhere).await?);
+                events.extend(self.pauses().await?);
+                self.take_calls().await?;
             }
             for saw in told.saw {
                 events.extend(self.lanes.take_in(saw, &self.planner));
@@ -126,15 +138,11 @@ impl Scheduler {
             for (spec, state, at) in told.ended {
                 events.push(known::ended(&spec, state, at));
             }
-            if told.belled {
-                self.take_up_runs().await?;
-                events.extend(self.pauses().await?);
-                self.take_calls().await?;
-            }
             if told.reload && !self.host.is_draining() {
                 self.host.supervisor.reloading();
                 events.extend(self.reload().await?);
                 self.host.supervisor.ready();
+                self.rested = false;
             }
             let now = self.host.now();
             if told.hurry {
@@ -156,8 +164,17 @@ impl Scheduler {
             }
             let next = self.next_look();
             if self.found.is_empty() {
+                self.rest();
                 self.host.step(next).await?;
             }
+        }
+    }
+
+    /// Whoever stays gives back what only reading the project needed.
+    fn rest(&mut self) {
+        if !self.rested && self.until == Until::Told && self.host.is_idle() {
+            self.rested = true;
+            crate::daemon::rest::give_back();
         }
     }
 
@@ -237,121 +254,5 @@ impl Scheduler {
             }
             Until::Moment(_) => self.is_over && self.host.is_idle(),
         }
-    }
-
-    /// Takes up what is ours and isn't here, and what processes that ended have left.
-    async fn take_up_runs(&mut self) -> Result<(), StoreError> {
-        let state = self.host.project().places.state.clone();
-        let store = self.host.store().clone();
-        let here: BTreeSet<RunId> = self.host.runs().map(|spec| spec.id.clone()).collect();
-        for (owner, run, dag) in store.owners().await? {
-            let ours = owner == *self.host.owner();
-            if here.contains(&run) || (!ours && crate::daemon::is_alive(&state, &owner)) {
-                continue;
-            }
-            let taken = store
-                .adopt(&owner, &self.host.owner().clone(), Some(&run))
-                .await?;
-            for stored in taken {
-                if stored.state.is_finished() {
-                    continue;
-                }
-                let is_new = stored.state == RunState::Queued;
-                match self.host.resume(stored).await {
-                    Ok(()) if is_new => {}
-                    Ok(()) => tracing::info!(%run, %dag, "goes on after an interruption"),
-                    Err(reason) => tracing::error!(%run, %dag, %reason, "can't go on"),
-                }
-            }
-        }
-        self.host.take_notices().await
-    }
-
-    /// Tells the planner of every DAG, with what is remembered.
-    async fn know_all(&mut self) -> Result<(), StoreError> {
-        let rows = self.host.store().schedules().await?;
-        let mut memories: BTreeMap<DagId, _> = BTreeMap::new();
-        for row in rows {
-            if row.paused {
-                self.paused.insert(row.dag.clone());
-            }
-            memories.insert(row.dag, row.memory);
-        }
-        let store = self.host.store().clone();
-        let mut things = known::things(store.as_ref()).await?;
-        let here: BTreeMap<RunId, Active> = self
-            .host
-            .runs()
-            .map(|spec| (spec.id.clone(), known::active(spec)))
-            .collect();
-        let mut running: BTreeMap<DagId, Vec<Active>> = BTreeMap::new();
-        for (_, run, dag) in store.owners().await? {
-            // Its own process looks after the deadline of a run that isn't here.
-            let elsewhere = Active { run, since: None };
-            let active = here.get(&elsewhere.run).cloned().unwrap_or(elsewhere);
-            running.entry(dag).or_default().push(active);
-        }
-        // What was taken up is among them.
-        self.host.take_told();
-        let mut events = Vec::with_capacity(self.pipelines.len());
-        for (dag, pipeline) in &self.pipelines {
-            if self.until == Until::Once && pipeline.schedule == Some(Schedule::Always) {
-                tracing::info!(%dag, "left out: a stream has no end to wait for");
-                continue;
-            }
-            let found = Found {
-                memory: memories.remove(dag).unwrap_or_default(),
-                paused: self.paused.contains(dag),
-                running: running.remove(dag).unwrap_or_default(),
-                things: things.remove(dag).unwrap_or_default(),
-            };
-            events.push(known::known(store.as_ref(), &self.pipelines, pipeline, found).await?);
-        }
-        let now = self.host.now();
-        let dags = events.len();
-        let decisions = self.planner.handle(now, events);
-        let paused = self
-            .pipelines
-            .keys()
-            .filter(|dag| self.paused.contains(*dag));
-        let paused = match paused.count() {
-            0 => String::new(),
-            count => format!(", {count} of them paused"),
-        };
-        let next = self.planner.next_wakeup().map_or_else(String::new, |next| {
-            format!("; next at {}", next.format("%Y-%m-%dT%H:%M:%SZ"))
-        });
-        let s = if dags == 1 { "" } else { "s" };
-        tracing::info!("scheduling {dags} DAG{s}{paused}{next}");
-        self.carry_out(decisions).await
-    }
-
-    /// Calls from outside that nobody has decided about.
-    async fn take_calls(&mut self) -> Result<(), StoreError> {
-        let calls = self.host.store().calls().await?;
-        self.lanes.take_calls(calls);
-        Ok(())
-    }
-
-    /// What people have paused or let go on.
-    async fn pauses(&mut self) -> Result<Vec<PlanEvent>, StoreError> {
-        let rows = self.host.store().schedules().await?;
-        let paused: BTreeSet<DagId> = rows
-            .into_iter()
-            .filter(|row| row.paused)
-            .map(|row| row.dag)
-            .collect();
-        let mut events = Vec::new();
-        for dag in paused.symmetric_difference(&self.paused).cloned() {
-            let is_paused = paused.contains(&dag);
-            let what = if is_paused { "is paused" } else { "goes on" };
-            tracing::info!(%dag, "{what}");
-            events.push(PlanEvent::Paused {
-                paused: is_paused,
-                dag,
-            });
-        }
-        self.paused = paused;
-        Ok(events)
     }
 }

@@ -123,7 +123,7 @@ pub struct Trouble {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Active {
     pub run: RunId,
-    /// From when its deadline counts. `None`: it has none, as a backfill's.
+    /// From when its deadline counts. `None`: another process looks after it.
     pub since: Option<Timestamp>,
 }
 

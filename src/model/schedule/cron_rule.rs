@@ -1,6 +1,7 @@
 //! Cron as crontab means it. The only file that names the `cron` crate.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -16,7 +17,7 @@ pub struct CronRule {
     text: Box<str>,
     pub(super) fields: Fields,
     /// One, or two where a day may match by its date or by its weekday: the crate wants both.
-    parts: Vec<cron::Schedule>,
+    parts: Arc<[cron::Schedule]>,
 }
 
 impl CronRule {
@@ -31,7 +32,7 @@ impl CronRule {
         } else {
             vec![(fields.day.set, Some(fields.weekday.set))]
         };
-        let parts: Result<Vec<cron::Schedule>, _> = parts
+        let parts: Result<Arc<[cron::Schedule]>, _> = parts
             .into_iter()
             .map(|(days, weekdays)| cron::Schedule::from_str(&normalised(&fields, days, weekdays)))
             .collect();
@@ -87,22 +88,23 @@ impl CronRule {
 
 const ALL_DAYS: Set = Set(0xffff_fffe);
 
-/// The line as the crate wants it: seconds first, numbers only, Sunday as 1.
+/// The line as the crate wants it: seconds first, numbers only, Sunday as 1. A field that has all its
+/// values is `*`: the crate reads and keeps that at no cost, and every number at some.
 fn normalised(fields: &Fields, days: Set, weekdays: Option<Set>) -> String {
-    let list = |set: Set, shift: u32| {
+    let list = |set: Set, all: u32, shift: u32| {
+        if set.len() == all {
+            return "*".to_owned();
+        }
         let values: Vec<String> = set.values().map(|v| (v + shift).to_string()).collect();
         values.join(",")
     };
-    let weekdays = match weekdays {
-        Some(set) if set.len() < 7 => list(set, 1),
-        _ => "*".to_owned(),
-    };
     format!(
-        "{} {} {} {} {} {weekdays}",
-        list(fields.second.set, 0),
-        list(fields.minute.set, 0),
-        list(fields.hour.set, 0),
-        list(days, 0),
-        list(fields.month.set, 0),
+        "{} {} {} {} {} {}",
+        list(fields.second.set, 60, 0),
+        list(fields.minute.set, 60, 0),
+        list(fields.hour.set, 24, 0),
+        list(days, 31, 0),
+        list(fields.month.set, 12, 0),
+        weekdays.map_or_else(|| "*".to_owned(), |set| list(set, 7, 1)),
     )
 }

@@ -54,6 +54,7 @@ pub fn read_schedule(
     for part in parts {
         clocks.extend(part?.clocks?);
     }
+    clocks.shrink_to_fit();
     let schedule = Schedule::Ticks(Timetable {
         clocks,
         catchup: catchup?.unwrap_or_default(),

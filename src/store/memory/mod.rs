@@ -2,6 +2,7 @@
 
 mod notices;
 mod past;
+mod rules;
 mod run;
 mod state;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{RunId, RunState};
-use crate::store::Past;
+use crate::model::{DagId, RunId, RunState, Timestamp};
+use crate::store::{Past, RunRow, SkippedTicks, precision};
 
 use super::run::Run;
 
@@ -31,4 +31,56 @@ pub(super) fn past_runs(runs: &BTreeMap<RunId, Run>, past: &Past) -> Vec<RunId> 
         .map(|(_, (id, _))| (*id).clone())
         .take(past.limit as usize)
         .collect()
+}
+
+pub(super) fn last_ends(runs: &BTreeMap<RunId, Run>, dags: &[DagId]) -> Vec<(DagId, RunState)> {
+    let last = |dag: &DagId| {
+        let last = runs.values().rfind(|run| {
+            run.spec.dag == *dag && run.finished.is_some() && run.spec.trigger.is_automatic()
+        });
+        Some((dag.clone(), last?.state))
+    };
+    dags.iter().filter_map(last).collect()
+}
+
+pub(super) fn ended_since(
+    runs: &BTreeMap<RunId, Run>,
+    dags: &[(DagId, Timestamp)],
+    most: u32,
+) -> Vec<RunRow> {
+    let mut found = BTreeMap::new();
+    for (dag, since) in dags {
+        let since = precision::time(*since);
+        let own = runs.iter().filter(|(_, run)| run.spec.dag == *dag);
+        let mut ended: Vec<_> = own
+            .filter_map(|(id, run)| Some(((run.finished?, id), run)))
+            .filter(|((finished, _), _)| *finished > since)
+            .collect();
+        ended.sort_by_key(|(end, _)| *end);
+        let rest = ended.len().saturating_sub(most as usize);
+        found.extend(ended.into_iter().skip(rest));
+    }
+    found.into_values().map(Run::row).collect()
+}
+
+/// The keys of skipped ticks that are of the past, a thousand at most.
+pub(super) fn past_skips(
+    skipped: &BTreeMap<(DagId, Timestamp), SkippedTicks>,
+    past: &Past,
+) -> Vec<(DagId, Timestamp)> {
+    let own: Vec<_> = skipped
+        .iter()
+        .filter(|((dag, _), _)| *dag == past.dag)
+        .collect();
+    let kept = past.beyond.map_or(usize::MAX, |count| count as usize);
+    let beyond = own.len().saturating_sub(kept);
+    let before = past.ended_before.map(precision::time);
+    let old = |place: usize, ticks: &SkippedTicks| {
+        place < beyond || before.is_some_and(|before| ticks.last < before)
+    };
+    let gone = own
+        .into_iter()
+        .enumerate()
+        .filter(|(place, (_, ticks))| old(*place, ticks));
+    gone.map(|(_, (key, _))| key.clone()).take(1000).collect()
 }

@@ -1,45 +1,28 @@
 //! Run state that ends with the process: for tests, and for runs that shall leave nothing behind.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::engine::plan::Memory;
 use crate::model::{
-    AttemptResult, DagId, Json, RunId, RunSpec, TaskIndex, TaskRunId, Timestamp, Transition,
-    TriggerKind,
+    AttemptResult, DagId, Json, RunId, RunState, TaskIndex, TaskRunId, Timestamp, Transition,
 };
 
 use crate::store::{
     Admission, AttemptRow, Call, Command, CommandKind, DagVersion, Decided, Failing, NewRun,
     Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks,
-    StoreError, StoredRun, TaskRunRow, Thing, ThingChange, precision,
+    StoreError, StoredRun, TaskRunRow, Thing, precision,
 };
 
-use super::notices::Notices;
-use super::past::past_runs;
+use super::past::{ended_since, last_ends, past_runs, past_skips};
+use super::rules::State;
 use super::run::{Run, TaskRun};
 
 /// Run state in plain maps, with the same answers as a database.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    versions: HashMap<String, DagVersion>,
-    runs: BTreeMap<RunId, Run>,
-    commands: Vec<Command>,
-    schedules: BTreeMap<DagId, ScheduleRow>,
-    /// By DAG and first tick.
-    skipped: BTreeMap<(DagId, Timestamp), SkippedTicks>,
-    notices: Notices,
-    /// By DAG and name: the stamp.
-    things: BTreeMap<(DagId, String), String>,
-    calls: Vec<Call>,
-    removed: BTreeSet<RunId>,
 }
 
 impl MemoryStore {
@@ -52,128 +35,6 @@ impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere doesn't make whole transactions half.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// The runs as they are after the transitions.
-    fn applied(
-        &self,
-        owner: &Owner,
-        transitions: &[Transition],
-    ) -> Result<BTreeMap<RunId, Run>, StoreError> {
-        for transition in transitions {
-            let run = self.run(transition.run())?;
-            if run.owner != *owner {
-                return Err(StoreError::NotOwner {
-                    run: run.spec.id.clone(),
-                    owner: run.owner.clone(),
-                });
-            }
-        }
-        self.check_fences(transitions)?;
-        let mut changed = BTreeMap::new();
-        for transition in transitions {
-            let id = transition.run();
-            if !changed.contains_key(id) {
-                changed.insert(id.clone(), self.run(id)?.clone());
-            }
-            if let Some(run) = changed.get_mut(id) {
-                run.apply(precision::transition(transition));
-            }
-        }
-        for (id, run) in &mut changed {
-            run.keep_starts(self.run(id)?);
-        }
-        Ok(changed)
-    }
-
-    /// Within the transitions, ages only grow; and what they lead to isn't older than what is
-    /// stored. The ones on the way may be, so that transitions can be repeated.
-    fn check_fences(&self, transitions: &[Transition]) -> Result<(), StoreError> {
-        let mut ages: BTreeMap<(&RunId, TaskRunId), (u32, u64)> = BTreeMap::new();
-        let mut replaced: BTreeSet<(&RunId, TaskIndex)> = BTreeSet::new();
-        for transition in transitions {
-            let run = transition.run();
-            let mut grow = |id, age| match ages.insert((run, id), age) {
-                Some(known) if age < known => Err(StoreError::Fenced { run: run.clone() }),
-                _ => Ok(()),
-            };
-            match transition {
-                Transition::Run { .. } => {}
-                Transition::Task {
-                    task_run,
-                    generation,
-                    fence,
-                    ..
-                } => grow(*task_run, (*generation, *fence))?,
-                Transition::Expanded {
-                    task,
-                    generation,
-                    items,
-                    ..
-                } => {
-                    let (task, age) = (*task, (*generation, 0));
-                    grow(TaskRunId { task, item: None }, age)?;
-                    replaced.insert((run, task));
-                    ages.retain(|(of, id), _| (*of, id.task) != (run, task) || id.item.is_none());
-                    for (item, _) in (0..).zip(items) {
-                        let item = Some(item);
-                        ages.insert((run, TaskRunId { task, item }), age);
-                    }
-                }
-            }
-        }
-        for ((run, id), age) in ages {
-            if id.item.is_some() && replaced.contains(&(run, id.task)) {
-                continue;
-            }
-            let stored = self.runs.get(run).and_then(|run| run.tasks.get(&id));
-            let stored = stored.map(|t| (t.snapshot.generation, t.snapshot.fence));
-            if stored.is_some_and(|stored| age < stored) {
-                return Err(StoreError::Fenced { run: run.clone() });
-            }
-        }
-        Ok(())
-    }
-
-    /// Those of the runs that aren't there yet.
-    fn missing(&self, runs: &[NewRun]) -> Result<BTreeMap<RunId, Run>, StoreError> {
-        let mut missing: BTreeMap<RunId, Run> = BTreeMap::new();
-        for new in runs {
-            let new = precision::new_run(new);
-            let id = &new.spec.id;
-            match self.runs.get(id).or_else(|| missing.get(id)) {
-                Some(run) if run.spec == new.spec && run.owner == new.owner => {}
-                Some(_) => return Err(StoreError::Exists(id.clone())),
-                None => {
-                    missing.insert(id.clone(), Run::new(new));
-                }
-            }
-        }
-        for new in runs {
-            let version = &new.spec.version;
-            if missing.contains_key(&new.spec.id) && !self.versions.contains_key(version) {
-                return Err(StoreError::UnknownVersion(version.clone()));
-            }
-        }
-        Ok(missing)
-    }
-
-    fn schedule(&mut self, dag: &DagId) -> &mut ScheduleRow {
-        self.schedules
-            .entry(dag.clone())
-            .or_insert_with(|| ScheduleRow {
-                dag: dag.clone(),
-                paused: false,
-                memory: Memory::default(),
-            })
-    }
-
-    fn run(&self, id: &RunId) -> Result<&Run, StoreError> {
-        self.runs
-            .get(id)
-            .ok_or_else(|| StoreError::UnknownRun(id.clone()))
     }
 }
 
@@ -202,7 +63,7 @@ impl RunStore for MemoryStore {
 
     async fn create_runs(&self, runs: &[NewRun]) -> Result<(), StoreError> {
         let mut state = self.state();
-        let mut missing = state.missing(runs)?;
+        let mut missing = state.missing(runs, &[])?;
         state.runs.append(&mut missing);
         Ok(())
     }
@@ -338,6 +199,9 @@ impl RunStore for MemoryStore {
 
     async fn find_runs(&self, part: &str, limit: u32) -> Result<Vec<RunRow>, StoreError> {
         let state = self.state();
+        if let Some(whole) = state.runs.get(part) {
+            return Ok(vec![whole.row()]);
+        }
         let found = state.runs.values().rev();
         let found = found.filter(|run| run.spec.id.as_str().contains(part));
         Ok(found.take(limit as usize).map(Run::row).collect())
@@ -400,52 +264,7 @@ impl RunStore for MemoryStore {
     }
 
     async fn decide(&self, decided: &Decided) -> Result<(), StoreError> {
-        let mut state = self.state();
-        let mut missing = state.missing(&decided.runs)?;
-        let tick = |spec: &RunSpec| {
-            let scheduled = spec.trigger == TriggerKind::Schedule;
-            scheduled.then(|| (spec.dag.clone(), spec.logical_time))
-        };
-        let known: BTreeSet<_> = state
-            .runs
-            .values()
-            .filter_map(|run| tick(&run.spec))
-            .collect();
-        for run in missing.values() {
-            if tick(&run.spec).is_some_and(|tick| known.contains(&tick)) {
-                return Err(StoreError::Exists(run.spec.id.clone()));
-            }
-        }
-        state.runs.append(&mut missing);
-        for skipped in &decided.skipped {
-            let skipped = SkippedTicks {
-                first: precision::time(skipped.first),
-                last: precision::time(skipped.last),
-                ..skipped.clone()
-            };
-            let key = (skipped.dag.clone(), skipped.first);
-            state.skipped.entry(key).or_insert(skipped);
-        }
-        for (dag, memory) in &decided.memories {
-            state.schedule(dag).memory = memory.clone();
-        }
-        for notice in &decided.notices {
-            state.notices.add(notice);
-        }
-        for change in decided.things.iter().cloned() {
-            match change {
-                ThingChange::Keep(Thing { dag, name, stamp }) => {
-                    state.things.insert((dag, name), stamp);
-                }
-                ThingChange::Forget { dag, name } => _ = state.things.remove(&(dag, name)),
-            }
-        }
-        for (dag, id) in &decided.answered {
-            state
-                .calls
-                .retain(|call| (&call.dag, &call.id) != (dag, id));
-        }
-        Ok(())
+        self.state().decide(decided)
     }
 
     async fn things(&self) -> Result<Vec<Thing>, StoreError> {
@@ -503,6 +322,25 @@ impl RunStore for MemoryStore {
         Ok(dags.into_iter().cloned().collect())
     }
 
+    async fn last_ends(&self, dags: &[DagId]) -> Result<Vec<(DagId, RunState)>, StoreError> {
+        Ok(last_ends(&self.state().runs, dags))
+    }
+
+    async fn ended_since(
+        &self,
+        dags: &[(DagId, Timestamp)],
+        most: u32,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        Ok(ended_since(&self.state().runs, dags, most))
+    }
+
+    async fn begun_elsewhere(&self, own: &Owner, from: &RunId) -> Result<Vec<RunRow>, StoreError> {
+        let state = self.state();
+        let begun = state.runs.range(from.clone()..).map(|(_, run)| run);
+        let elsewhere = begun.filter(|run| run.owner != *own);
+        Ok(elsewhere.map(Run::row).collect())
+    }
+
     async fn runs_by_id(&self, runs: &[RunId]) -> Result<Vec<RunRow>, StoreError> {
         let state = self.state();
         let found = runs.iter().filter_map(|run| state.runs.get(run));
@@ -531,6 +369,15 @@ impl RunStore for MemoryStore {
             state.removed.insert(run.clone());
         }
         Ok(gone)
+    }
+
+    async fn forget_skipped(&self, past: &Past) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let gone = past_skips(&state.skipped, past);
+        for key in &gone {
+            state.skipped.remove(key);
+        }
+        Ok(gone.len() as u64)
     }
 
     async fn removed_runs(&self, limit: u32) -> Result<Vec<RunId>, StoreError> {

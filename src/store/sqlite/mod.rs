@@ -1,6 +1,8 @@
 //! Run state in an SQLite file. See `docs/store.md`.
 
 mod account;
+mod begin;
+mod connections;
 mod encode;
 mod error;
 mod notice;
@@ -13,7 +15,7 @@ mod state;
 mod statement;
 mod writer;
 
-pub use state::SqliteStore;
+pub use connections::SqliteStore;
 
 #[cfg(test)]
 mod tests;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
-use crate::model::{DagId, RunId, Timestamp, Transition, TriggerKind};
+use crate::model::{DagId, RunId, Timestamp, Transition};
 use crate::store::change::Change;
 use crate::store::words::micros;
 use crate::store::{
-    Admission, Call, Claim, Command, CommandKind, DagVersion, Decided, NewRun, Notice, Owner,
-    StoreError, StoredRun, precision,
+    Admission, Call, Claim, Command, CommandKind, DagVersion, Decided, NewRun, Notice, Owner, Past,
+    StoreError, StoredRun,
 };
 
 use super::account::{self, Entry};
+use super::begin::{create_runs, decide};
 use super::encode::{Encoded, encode, json};
 use super::error::is_refusal;
 use super::notice::{self, Deed};
@@ -59,6 +60,9 @@ pub(super) enum Order {
     ForgetRemoved {
         runs: Vec<RunId>,
     },
+    ForgetSkipped {
+        past: Past,
+    },
     PutVersion {
         version: DagVersion,
     },
@@ -81,6 +85,7 @@ pub(super) enum Reply {
     Runs(Vec<StoredRun>),
     Taken(bool),
     Removed(Vec<RunId>),
+    Forgotten(u64),
     Admitted(Admission),
     Claimed(Claim),
 }
@@ -165,7 +170,7 @@ pub(super) async fn carry_out(
             notice::add(connection, notices).await?;
             Ok(Reply::Done)
         }
-        Order::CreateRuns { runs } => create_runs(connection, savepoints, runs).await,
+        Order::CreateRuns { runs } => create_runs(connection, savepoints, runs, &[]).await,
         Order::Decide { decided } => decide(connection, savepoints, decided).await,
         Order::PutCall { call } => outside::put_call(connection, call).await,
         Order::SetPaused { dag, paused } => {
@@ -178,6 +183,7 @@ pub(super) async fn carry_out(
         }
         Order::RemoveRuns { runs } => past::remove(connection, runs).await,
         Order::ForgetRemoved { runs } => past::forget(connection, runs).await,
+        Order::ForgetSkipped { past } => past::forget_skipped(connection, past).await,
         Order::OfNotice { notice, deed } => notice::carry_out(connection, notice, deed).await,
         Order::OfAccount { entry } => account::carry_out(connection, entry).await,
         Order::PutVersion { version } => {
@@ -253,108 +259,6 @@ async fn commit(
         },
         None => StoreError::Corrupt("its rules refuse a transition that seems right".to_owned()),
     }))
-}
-
-async fn create_runs(
-    connection: &mut SqliteConnection,
-    savepoints: &mut Texts,
-    runs: &[NewRun],
-) -> Result<Reply, Trouble> {
-    let mut known = runs_by_id(connection, runs).await?;
-    let mut missing: Vec<&NewRun> = Vec::new();
-    for new in runs {
-        let wanted = precision::new_run(new);
-        match known.iter().find(|run| run.spec.id == wanted.spec.id) {
-            Some(run) if *run == wanted => {}
-            Some(run) => return Err(Trouble::Refused(StoreError::Exists(run.spec.id.clone()))),
-            None => {
-                missing.push(new);
-                known.push(wanted);
-            }
-        }
-    }
-    let versions: Vec<&str> = missing.iter().map(|new| &*new.spec.version).collect();
-    let unknown = sqlx::query(statement::UNKNOWN_VERSION)
-        .bind(json(&versions)?)
-        .fetch_optional(&mut *connection)
-        .await?;
-    if let Some(unknown) = unknown {
-        let hash = row::get(&unknown, 0)?;
-        return Err(Trouble::Refused(StoreError::UnknownVersion(hash)));
-    }
-    if !missing.is_empty() {
-        let encoded = encode(&Change::default(), &missing)?;
-        let text = savepoints.get(encoded.parts);
-        execute(connection, text, encoded).await?;
-    }
-    Ok(Reply::Done)
-}
-
-async fn decide(
-    connection: &mut SqliteConnection,
-    savepoints: &mut Texts,
-    decided: &Decided,
-) -> Result<Reply, Trouble> {
-    let ticks: Vec<(&str, i64, &str)> = decided
-        .runs
-        .iter()
-        .map(|new| &new.spec)
-        .filter(|spec| spec.trigger == TriggerKind::Schedule)
-        .map(|spec| {
-            (
-                spec.dag.as_str(),
-                micros(spec.logical_time),
-                spec.id.as_str(),
-            )
-        })
-        .collect();
-    let taken = sqlx::query(statement::TAKEN_TICK)
-        .bind(json(&ticks)?)
-        .fetch_optional(&mut *connection)
-        .await?;
-    if let Some(taken) = taken {
-        let run = row::run_id(row::get(&taken, 0)?)?;
-        return Err(Trouble::Refused(StoreError::Exists(run)));
-    }
-    create_runs(connection, savepoints, &decided.runs).await?;
-    for skipped in &decided.skipped {
-        sqlx::query(statement::ADD_SKIPPED)
-            .bind(skipped.dag.as_str())
-            .bind(micros(skipped.first))
-            .bind(micros(skipped.last))
-            .bind(i64::try_from(skipped.count).unwrap_or(i64::MAX))
-            .bind(json(&skipped.reason)?)
-            .execute(&mut *connection)
-            .await?;
-    }
-    for (dag, memory) in &decided.memories {
-        sqlx::query(statement::REMEMBER)
-            .bind(dag.as_str())
-            .bind(json(memory)?)
-            .execute(&mut *connection)
-            .await?;
-    }
-    outside::decide(connection, decided).await?;
-    notice::add(connection, &decided.notices).await?;
-    Ok(Reply::Done)
-}
-
-/// Those of the runs that are there already, as somebody would create them.
-async fn runs_by_id(
-    connection: &mut SqliteConnection,
-    runs: &[NewRun],
-) -> Result<Vec<NewRun>, Trouble> {
-    let ids: Vec<&RunId> = runs.iter().map(|new| &new.spec.id).collect();
-    let rows = sqlx::query(statement::RUNS_BY_ID)
-        .bind(json(&ids)?)
-        .fetch_all(connection)
-        .await?;
-    rows.iter()
-        .map(|found| {
-            let StoredRun { spec, owner, .. } = row::bare_run(found)?;
-            Ok(NewRun { spec, owner })
-        })
-        .collect()
 }
 
 async fn put_command(

@@ -4,7 +4,8 @@ use sqlx::Executor;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::model::RunId;
-use crate::store::StoreError;
+use crate::store::words::micros;
+use crate::store::{Past, StoreError};
 
 use super::encode::json;
 use super::order::{Reply, Trouble};
@@ -58,6 +59,27 @@ const REMOVE: [&str; 5] = [
 pub(super) const REMOVED: &str = "SELECT run FROM removed ORDER BY run LIMIT $1";
 
 const FORGET: &str = "DELETE FROM removed WHERE run IN (SELECT value FROM json_each($1))";
+
+/// `$1`: DAG, `$2`: how many of the newest are kept, less one, or NULL; `$3`: before, or NULL.
+const FORGET_SKIPPED: &str = "
+DELETE FROM skipped WHERE dag = $1 AND first IN (
+  SELECT first FROM skipped
+  WHERE dag = $1 AND (last < $3 OR first < CASE WHEN $2 IS NOT NULL THEN
+    (SELECT first FROM skipped WHERE dag = $1 ORDER BY first DESC LIMIT 1 OFFSET $2) END)
+  ORDER BY first LIMIT 1000)";
+
+pub(super) async fn forget_skipped(
+    connection: &mut SqliteConnection,
+    past: &Past,
+) -> Result<Reply, Trouble> {
+    let done = sqlx::query(FORGET_SKIPPED)
+        .bind(past.dag.as_str())
+        .bind(past.beyond.map(|count| i64::from(count) - 1))
+        .bind(past.ended_before.map(micros))
+        .execute(connection)
+        .await?;
+    Ok(Reply::Forgotten(done.rows_affected()))
+}
 
 pub(super) async fn remove(
     connection: &mut SqliteConnection,

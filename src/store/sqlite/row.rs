@@ -11,7 +11,7 @@ use crate::model::{
     AttemptResult, Budget, DagId, DataInterval, Json, RunId, RunSpec, RunState, TaskIndex,
     TaskRunId, TaskRunSnapshot, TaskState, Timestamp, TriggerKind,
 };
-use crate::store::words::{attempt_outcome, moment, run_state, task_state, trigger};
+use crate::store::words::{attempt_outcome, moment, run_state, skip_reason, task_state, trigger};
 use crate::store::{
     AttemptRow, Command, DagVersion, Owner, RunRow, ScheduleRow, SkippedTicks, StoreError,
     StoredRun, TaskRunRow,
@@ -69,8 +69,21 @@ pub(super) fn skipped(row: &SqliteRow) -> Result<SkippedTicks, StoreError> {
         first: time(row, 1)?,
         last: time(row, 2)?,
         count: get::<i64>(row, 3)?.unsigned_abs(),
-        reason: parse(get(row, 4)?)?,
+        reason: skip_reason(get(row, 4)?).ok_or_else(|| {
+            StoreError::Corrupt("a tick is skipped for no known reason".to_owned())
+        })?,
     })
+}
+
+/// A row of `LAST_ENDS`; `None` when none has ended.
+pub(super) fn last_end(row: &SqliteRow) -> Result<Option<(DagId, RunState)>, StoreError> {
+    let dag = dag_id(get(row, 0)?)?;
+    let Some(word) = get::<Option<&str>>(row, 1)? else {
+        return Ok(None);
+    };
+    let state = run_state(word)
+        .ok_or_else(|| StoreError::Corrupt(format!("a run of `{dag}` is `{word}`")))?;
+    Ok(Some((dag, state)))
 }
 
 fn time_or_null(row: &SqliteRow, column: usize) -> Result<Option<Timestamp>, StoreError> {

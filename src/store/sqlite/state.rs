@@ -1,17 +1,10 @@
 //! The run state in an SQLite file.
 
-use std::path::Path;
-use std::time::Duration;
-
 use async_trait::async_trait;
-use sqlx::query::Query;
-use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection as _};
-use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 use crate::model::{
-    AttemptResult, DagId, Json, RunId, TaskIndex, TaskRunId, Timestamp, Transition,
+    AttemptResult, DagId, Json, RunId, RunState, TaskIndex, TaskRunId, Timestamp, Transition,
 };
 use crate::store::words::micros;
 use crate::store::{
@@ -20,115 +13,14 @@ use crate::store::{
     StoreError, StoredRun, TaskRunRow, Thing,
 };
 
-use super::error::Place;
+use super::connections::SqliteStore;
+use super::encode::json;
 use super::notice::{self, Deed};
-use super::open::Settings;
 use super::order::{Order, Reply};
 use super::outside;
 use super::past;
 use super::row;
 use super::statement;
-use super::writer::{Request, Writer};
-
-/// How long a lock of another process is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Requests that may wait for the writer; whoever has more waits itself.
-const QUEUE: usize = 1024;
-
-/// Connections that read at the same time.
-const READERS: u32 = 4;
-
-/// Run state in an SQLite file that several processes may have open.
-pub struct SqliteStore {
-    settings: Settings,
-    /// Takes what is to be written; `None` after [`RunStore::close`].
-    writer: Mutex<Option<JoinHandle<()>>>,
-    requests: std::sync::RwLock<Option<mpsc::Sender<Request>>>,
-    /// Opens its first connection with the first read.
-    readers: SqlitePool,
-}
-
-impl SqliteStore {
-    /// Opens the file, and makes or migrates it when needed. Its folder must exist. Waits for locks
-    /// of other processes for 30 s.
-    ///
-    /// # Errors
-    /// [`StoreError::TooNew`], [`StoreError::Corrupt`] when it is no database, and
-    /// [`StoreError::Unavailable`].
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_with(path, PATIENCE).await
-    }
-
-    /// [`SqliteStore::open`], with another time to wait for locks of other processes.
-    pub async fn open_with(path: &Path, patience: Duration) -> Result<Self, StoreError> {
-        let settings = Settings {
-            place: Place::new(path, patience),
-        };
-        let connection = settings.open().await?;
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let writer = Writer::new(settings.clone(), connection);
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(patience)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_lazy_with(settings.for_reading());
-        Ok(Self {
-            settings,
-            writer: Mutex::new(Some(tokio::spawn(writer.run(receiver)))),
-            requests: std::sync::RwLock::new(Some(sender)),
-            readers,
-        })
-    }
-
-    /// Has something written, and waits until it is durable.
-    pub(super) async fn write(&self, order: Order) -> Result<Reply, StoreError> {
-        let gone = || StoreError::Unavailable {
-            action: "written",
-            message: format!("`{}` was closed", self.settings.place.path.display()),
-        };
-        let requests = self
-            .requests
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
-            .ok_or_else(gone)?;
-        let (done, answer) = oneshot::channel();
-        requests
-            .send(Request { order, done })
-            .await
-            .map_err(|_| gone())?;
-        drop(requests);
-        answer.await.map_err(|_| gone())?
-    }
-
-    async fn of_notice(&self, notice: &Notice, deed: Deed) -> Result<Reply, StoreError> {
-        let notice = notice.clone();
-        self.write(Order::OfNotice { notice, deed }).await
-    }
-
-    pub(super) async fn rows(
-        &self,
-        query: Query<'_, Sqlite, SqliteArguments>,
-    ) -> Result<Vec<SqliteRow>, StoreError> {
-        query
-            .fetch_all(&self.readers)
-            .await
-            .map_err(|error| self.settings.place.explain("read", &error))
-    }
-
-    pub(super) async fn row(
-        &self,
-        query: Query<'_, Sqlite, SqliteArguments>,
-    ) -> Result<Option<SqliteRow>, StoreError> {
-        query
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(|error| self.settings.place.explain("read", &error))
-    }
-}
 
 #[async_trait]
 impl RunStore for SqliteStore {
@@ -284,6 +176,12 @@ impl RunStore for SqliteStore {
     }
 
     async fn find_runs(&self, part: &str, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        if let Ok(whole) = RunId::new(part) {
+            let found = self.runs_by_id(&[whole]).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
         let query = sqlx::query(statement::FIND_RUNS).bind(part).bind(limit);
         self.rows(query).await?.iter().map(row::run_row).collect()
     }
@@ -382,11 +280,40 @@ impl RunStore for SqliteStore {
             .collect()
     }
 
+    async fn last_ends(&self, dags: &[DagId]) -> Result<Vec<(DagId, RunState)>, StoreError> {
+        if dags.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = sqlx::query(statement::LAST_ENDS).bind(json(&dags)?);
+        let rows = self.rows(query).await?;
+        let ends = rows.iter().map(row::last_end);
+        ends.filter_map(Result::transpose).collect()
+    }
+
+    async fn ended_since(
+        &self,
+        dags: &[(DagId, Timestamp)],
+        most: u32,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        if dags.is_empty() {
+            return Ok(Vec::new());
+        }
+        let since = dags.iter().map(|(dag, since)| (dag, micros(*since)));
+        let asked = json(&since.collect::<Vec<_>>())?;
+        let query = sqlx::query(statement::ENDED_SINCE).bind(asked).bind(most);
+        self.rows(query).await?.iter().map(row::run_row).collect()
+    }
+
+    async fn begun_elsewhere(&self, own: &Owner, from: &RunId) -> Result<Vec<RunRow>, StoreError> {
+        let query = sqlx::query(statement::BEGUN_ELSEWHERE)
+            .bind(&own.0)
+            .bind(from.as_str());
+        self.rows(query).await?.iter().map(row::run_row).collect()
+    }
+
     async fn runs_by_id(&self, runs: &[RunId]) -> Result<Vec<RunRow>, StoreError> {
         let ids: Vec<&str> = runs.iter().map(RunId::as_str).collect();
-        let ids =
-            serde_json::to_string(&ids).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let query = sqlx::query(statement::RUNS_BY_ID).bind(ids);
+        let query = sqlx::query(statement::RUNS_BY_ID).bind(json(&ids)?);
         self.rows(query).await?.iter().map(row::run_row).collect()
     }
 
@@ -411,6 +338,14 @@ impl RunStore for SqliteStore {
         match self.write(Order::RemoveRuns { runs }).await? {
             Reply::Removed(gone) => Ok(gone),
             _ => Ok(Vec::new()),
+        }
+    }
+
+    async fn forget_skipped(&self, past: &Past) -> Result<u64, StoreError> {
+        let past = past.clone();
+        match self.write(Order::ForgetSkipped { past }).await? {
+            Reply::Forgotten(count) => Ok(count),
+            _ => Ok(0),
         }
     }
 
@@ -439,15 +374,6 @@ impl RunStore for SqliteStore {
     }
 
     async fn close(&self) {
-        let requests = self
-            .requests
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take();
-        drop(requests);
-        self.readers.close().await;
-        if let Some(writer) = self.writer.lock().await.take() {
-            drop(writer.await);
-        }
+        self.end().await;
     }
 }

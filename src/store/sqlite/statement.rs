@@ -202,6 +202,35 @@ pub(super) const RUNS_BY_ID: &str = concat!(
     " FROM run WHERE id IN (SELECT value FROM json_each($1))"
 );
 
+/// How the last run of a DAG that began by itself has ended. `$1`: `[dag]`.
+pub(super) const LAST_ENDS: &str = "
+SELECT asked.value, (
+  SELECT state FROM run
+  WHERE dag = asked.value AND finished IS NOT NULL
+    AND trigger_kind IN ('schedule', 'after', 'event')
+  ORDER BY id DESC LIMIT 1)
+FROM json_each($1) AS asked";
+
+/// `$1`: the owner, `$2`: the first id.
+pub(super) const BEGUN_ELSEWHERE: &str = concat!(
+    "SELECT ",
+    run_columns!(),
+    " FROM run WHERE id >= $2 AND owner <> $1 ORDER BY id"
+);
+
+/// `$1`: `[[dag, time]]`, `$2`: most of each.
+pub(super) const ENDED_SINCE: &str = concat!(
+    "SELECT ",
+    run_columns!(),
+    " FROM run WHERE id IN (
+  SELECT ended.id
+  FROM json_each($1) AS asked CROSS JOIN run AS ended ON ended.id IN (
+    SELECT id FROM run
+    WHERE dag = asked.value ->> 0 AND finished > asked.value ->> 1
+    ORDER BY finished DESC LIMIT $2))
+ORDER BY finished, id"
+);
+
 /// A run, its task runs and its items in one row: one moment, one round trip.
 pub(super) const LOAD: &str = concat!(
     "SELECT ",
@@ -325,24 +354,6 @@ FROM item JOIN task_run AS own ON own.run = item.run AND own.task = item.task
   AND own.item = -1 AND own.generation = item.generation
 WHERE item.run = $1 AND item.task = $2
 ORDER BY item.item";
-
-/// A run that another one of the same DAG and scheduled time stands in the way of. `$1`:
-/// `[[dag, time, run]]`.
-pub(super) const TAKEN_TICK: &str = "
-SELECT asked.value ->> 2
-FROM jsonb_each($1) AS asked JOIN run
-  ON run.dag = asked.value ->> 0 AND run.logical_time = asked.value ->> 1
-    AND run.trigger_kind = 'schedule'
-WHERE run.id <> asked.value ->> 2
-LIMIT 1";
-
-pub(super) const ADD_SKIPPED: &str = "
-INSERT INTO skipped (dag, first, last, count, reason) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (dag, first) DO NOTHING";
-
-pub(super) const REMEMBER: &str = "
-INSERT INTO schedule (dag, memory) VALUES ($1, $2)
-ON CONFLICT (dag) DO UPDATE SET memory = excluded.memory";
 
 pub(super) const SET_PAUSED: &str = "
 INSERT INTO schedule (dag, paused) VALUES ($1, $2)

@@ -66,6 +66,9 @@ async fn no_statement_reads_a_whole_table() {
         statement::ATTEMPTS,
         statement::ATTEMPTS_OF_TASK,
         statement::ITEMS,
+        statement::LAST_ENDS,
+        statement::ENDED_SINCE,
+        statement::BEGUN_ELSEWHERE,
     ]
     .map(str::to_owned)
     .into();

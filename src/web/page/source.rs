@@ -155,18 +155,18 @@ fn is_shown(path: &str) -> bool {
 }
 
 /// The file of a DAG with mistakes, as it was read.
-fn broken_files(snapshot: &Snapshot, dag: &str) -> BTreeMap<String, String> {
+fn broken_files(snapshot: &Snapshot, dag: &str) -> BTreeMap<String, Arc<str>> {
     let own = snapshot.broken.iter();
     let own = own.filter(|(_, name)| name.as_deref() == Some(dag));
     own.filter_map(|(path, _)| {
         let mut sources = snapshot.sources.iter();
         let (_, source) = sources.find(|(_, source)| source.path == *path)?;
-        Some((path.display().to_string(), source.text.to_string()))
+        Some((path.display().to_string(), source.text.clone()))
     })
     .collect()
 }
 
-fn problems(snapshot: &Snapshot, files: &BTreeMap<String, String>) -> Vec<Problem> {
+fn problems(snapshot: &Snapshot, files: &BTreeMap<String, Arc<str>>) -> Vec<Problem> {
     let of = |found: &Diagnostic| {
         let source = snapshot.sources.get(found.primary.span.source);
         let path = source.path.display().to_string();
@@ -223,14 +223,13 @@ fn numbered(path: &str, text: &str, wrong: &[(String, usize)]) -> File {
 }
 
 /// What has changed from old files to new ones, with a few lines around each change.
-fn changes(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<File> {
+fn changes(old: &BTreeMap<String, Arc<str>>, new: &BTreeMap<String, Arc<str>>) -> Vec<File> {
     let paths: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let nothing = String::new();
     let mut files = Vec::new();
     for path in paths {
         let (old, new) = (
-            old.get(path).unwrap_or(&nothing),
-            new.get(path).unwrap_or(&nothing),
+            old.get(path).map_or("", |text| &**text),
+            new.get(path).map_or("", |text| &**text),
         );
         if old == new || !is_shown(path) {
             continue;

@@ -8,3 +8,4 @@ mod broken;
 mod case;
 mod described;
 mod hostile;
+mod many;

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use super::{Daemon, number};
+use super::{Daemon, number, until};
 use crate::kill::project::{Project, code};
 use crate::kill::truth::state;
 
@@ -174,4 +174,45 @@ async fn what_makes_no_intervals_is_said() {
         number(&project, "SELECT count(*) FROM run WHERE state = 'success'").await,
         4
     );
+}
+
+/// Ticks would wait for the backfill, if it were in their way.
+const TICKS: &str = r#"
+dag: ticks
+schedule: { cron: "* * * * * *", overlap: queue }
+tasks:
+  a: { if: run.trigger == 'backfill', shell: 'while ! test -e open; do sleep 0.05; done' }
+"#;
+
+#[tokio::test]
+async fn ticks_go_on_beside_a_backfill() {
+    let project = Project::new(&[("runner.yaml", "{}\n"), ("pipelines/ticks.yaml", TICKS)]);
+    let daemon = Daemon::start(&project, &[]).await;
+    let words = [
+        "backfill",
+        "ticks",
+        "--from",
+        "2026-08-20T00:00:00Z",
+        "--to",
+        "2026-08-20T00:00:02Z",
+        "--parallel",
+        "2",
+    ];
+    let mut filling = project.start(&words);
+    let working = "SELECT count(*) FROM task_run WHERE state = 'running'";
+    until("it is filled", &project, async || {
+        number(&project, working).await == 2
+    })
+    .await;
+    let ended = "SELECT count(*) FROM run WHERE trigger_kind = 'schedule' AND finished IS NOT NULL";
+    let before = number(&project, ended).await;
+    until("it ticks", &project, async || {
+        number(&project, ended).await > before + 2
+    })
+    .await;
+    assert_eq!(number(&project, working).await, 2);
+    std::fs::write(project.root().join("open"), "").unwrap();
+    let status = project.end_of(&mut filling).await;
+    assert_eq!(status.code(), Some(0), "{}", project.said());
+    assert_eq!(daemon.end(&project, Signal::SIGTERM).await.0, 0);
 }

@@ -147,3 +147,47 @@ async fn a_paused_dag_begins_nothing_until_it_goes_on() {
     assert_eq!(project.run(&["pause", "tick"]).await, 2);
     assert!(project.said().contains("did you mean `ticks`"));
 }
+
+const DAILY: &str =
+    "dag: daily\nschedule: '@daily'\ntasks:\n  a: { shell: 'test -e open || cat gate' }\n";
+const THEN: &str = "dag: then\nafter: daily\ntasks: { a: {} }\n";
+
+#[tokio::test]
+async fn what_a_process_from_before_carries_out_is_heard_at_once() {
+    let project = Project::new(&[
+        ("runner.yaml", "{}\n"),
+        ("pipelines/daily.yaml", DAILY),
+        ("pipelines/then.yaml", THEN),
+    ]);
+    let gate = project.root().join("gate");
+    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let words = [
+        "backfill",
+        "daily",
+        "--from",
+        "2026-08-20",
+        "--to",
+        "2026-08-24",
+    ];
+    let mut before = project.start(&words);
+    let working = "SELECT count(*) FROM task_run WHERE state = 'running'";
+    until("it runs", &project, async || {
+        number(&project, working).await == 1
+    })
+    .await;
+    let daemon = Daemon::start(&project, &[]).await;
+    std::fs::write(project.root().join("open"), "").unwrap();
+    let gate = tokio::task::spawn_blocking(move || std::fs::write(gate, ""));
+    gate.await.unwrap().unwrap();
+    let status = project.end_of(&mut before).await;
+    assert_eq!(status.code(), Some(0), "{}", project.said());
+    // The first of them was begun before the daemon, the others in an instant of its life.
+    let followed = "SELECT count(*) FROM run WHERE dag = 'then' AND state = 'success'";
+    until("others come after them", &project, async || {
+        number(&project, followed).await == 4
+    })
+    .await;
+    let intervals = "SELECT count(DISTINCT interval_start) FROM run WHERE dag = 'then'";
+    assert_eq!(number(&project, intervals).await, 4);
+    assert_eq!(daemon.end(&project, Signal::SIGTERM).await.0, 0);
+}

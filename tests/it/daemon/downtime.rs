@@ -6,30 +6,37 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use runner::daemon::schedule::{DaemonLock, Scheduler, SchedulerParts, Until};
-use runner::daemon::{Host, HostParts, OwnerLock};
+use runner::daemon::{Alarm, Control, Host, HostParts, OwnerLock};
 use runner::engine::plan::SkipReason;
 use runner::model::{DagId, RunState, Timestamp};
 use runner::store::{MemoryStore, RunFilter, RunStore};
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::support::project::{Scene, scene};
 
 /// A clock that stands where it is set.
 #[derive(Clone)]
-struct Hands(Arc<AtomicI64>);
+pub(super) struct Hands(Arc<AtomicI64>);
 
 impl Hands {
-    fn at(text: &str) -> Self {
+    pub(super) fn at(text: &str) -> Self {
         let moment: Timestamp = text.parse().unwrap();
         Self(Arc::new(AtomicI64::new(moment.timestamp_millis())))
     }
 
-    fn turn(&self, by: TimeDelta) {
+    pub(super) fn turn(&self, by: TimeDelta) {
         self.0.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
     }
 }
 
-/// Starts a daemon, lets it do what is due, and ends it.
-async fn once(scene: &Scene, store: &Arc<dyn RunStore>, hands: &Hands) {
+/// A daemon that goes by these hands.
+pub(super) fn scheduler(
+    scene: &Scene,
+    store: &Arc<dyn RunStore>,
+    hands: &Hands,
+    alarm: Option<Alarm>,
+    until: Until,
+) -> (Scheduler, UnboundedSender<Control>) {
     let (news, _heard) = tokio::sync::mpsc::unbounded_channel();
     let millis = hands.0.clone();
     let host = Host::new(HostParts {
@@ -42,6 +49,7 @@ async fn once(scene: &Scene, store: &Arc<dyn RunStore>, hands: &Hands) {
         news,
     })
     .unwrap();
+    let control = host.control();
     let lock = DaemonLock::acquire(&scene.state(), host.owner()).unwrap();
     let places = scene.project.places.clone();
     let read = Arc::new(move || {
@@ -50,23 +58,29 @@ async fn once(scene: &Scene, store: &Arc<dyn RunStore>, hands: &Hands) {
     let scheduler = Scheduler::new(SchedulerParts {
         host,
         lock,
-        alarm: None,
-        until: Until::Once,
+        alarm,
+        until,
         grace: Duration::from_secs(1),
         loaded: read(),
         read,
     });
+    (scheduler, control)
+}
+
+/// Starts a daemon, lets it do what is due, and ends it.
+async fn once(scene: &Scene, store: &Arc<dyn RunStore>, hands: &Hands) {
+    let (scheduler, _control) = scheduler(scene, store, hands, None, Until::Once);
     scheduler.run().await.unwrap();
 }
 
-struct Found {
+pub(super) struct Found {
     /// The logical times of the runs, in their order; all of them have succeeded.
-    ran: Vec<String>,
+    pub(super) ran: Vec<String>,
     /// Count and reason of what was skipped, in its order.
-    skipped: Vec<(u64, SkipReason)>,
+    pub(super) skipped: Vec<(u64, SkipReason)>,
 }
 
-async fn found(store: &Arc<dyn RunStore>, dag: &str) -> Found {
+pub(super) async fn found(store: &Arc<dyn RunStore>, dag: &str) -> Found {
     let dag = DagId::new(dag).unwrap();
     let filter = RunFilter {
         dag: Some(dag.clone()),

@@ -2,10 +2,12 @@
 
 mod backfill;
 mod children;
+mod clocks;
 mod commands;
 mod downtime;
 mod edits;
 mod ends;
+mod faults;
 mod files;
 mod kills;
 mod late;

@@ -61,12 +61,15 @@ scenarios! {
     keeps_things_until_they_are_gone
     keeps_calls_until_they_are_answered
     starts_a_tick_once
+    forgets_skipped_ticks_that_are_past
     pauses_beside_what_is_remembered
     keeps_commands_until_they_are_heard
     keeps_notices_until_they_are_settled
     knows_which_dags_fail
     holds_notices_back_that_are_too_many
     lists_runs_page_by_page
+    knows_what_ended_since_and_last
+    knows_what_others_have_begun
     finds_runs_by_a_part_of_the_id
     answers_about_unknown_runs
     survives_large_batches

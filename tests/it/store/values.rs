@@ -33,7 +33,7 @@ pub fn version() -> DagVersion {
         dag: DagId::new("daily").unwrap(),
         tasks: vec!["fetch".to_owned(), "load".to_owned(), "mail".to_owned()],
         files: [("pipelines/daily.yaml", "dag: daily\n"), ("sql/a.sql", "")]
-            .map(|(path, text)| (path.to_owned(), text.to_owned()))
+            .map(|(path, text)| (path.to_owned(), text.into()))
             .into(),
     }
 }

@@ -372,15 +372,17 @@ pub async fn lists_runs_page_by_page(store: Store) {
 }
 
 pub async fn finds_runs_by_a_part_of_the_id(store: Store) {
-    create(&store, &["ab12", "ab13", "xb12", "z-_z"]).await;
-    let cases: [(&str, u32, &[&str]); 7] = [
+    create(&store, &["ab12", "ab13", "xb12", "z-_z", "z-_z-2"]).await;
+    let cases: [(&str, u32, &[&str]); 8] = [
         ("12", 9, &["xb12", "ab12"]),
         ("ab", 9, &["ab13", "ab12"]),
         ("b1", 2, &["xb12", "ab13"]),
         ("z-_z", 9, &["z-_z"]),
-        ("_", 9, &["z-_z"]),
+        // A whole id is no part of another one.
+        ("z-_z", 1, &["z-_z"]),
+        ("_", 9, &["z-_z-2", "z-_z"]),
         ("%", 9, &[]),
-        ("", 1, &["z-_z"]),
+        ("", 1, &["z-_z-2"]),
     ];
     for (part, limit, expected) in cases {
         let found = store.find_runs(part, limit).await.unwrap();
@@ -398,4 +400,79 @@ pub async fn answers_about_unknown_runs(store: Store) {
     assert_eq!(store.items(&nobody, TaskIndex(0)).await.unwrap(), []);
     assert_eq!(store.owners().await.unwrap(), []);
     assert_eq!(store.runs(&RunFilter::default()).await.unwrap(), []);
+}
+
+pub async fn knows_what_ended_since_and_last(store: Store) {
+    let dag = |name: &str| DagId::new(name).unwrap();
+    let scheduled = |number: i64| TriggerKind::Event {
+        source: format!("file {number}"),
+        detail: json("{}"),
+    };
+    // Ten of each, every third still going on; the last to be created ends first.
+    for number in 0..20_i64 {
+        let name = format!("r{number:02}");
+        let mut new = new_run(&name);
+        if number % 2 == 0 {
+            new.spec.dag = dag("hourly");
+        }
+        if number < 12 {
+            new.spec.trigger = scheduled(number);
+        }
+        store.create_runs(&[new]).await.unwrap();
+        let state = match number % 3 {
+            0 => RunState::Running,
+            1 => RunState::Failed,
+            _ => RunState::Success,
+        };
+        let batch = [run_is(&name, state, 100 - number)];
+        store.commit(&owner("a"), &batch).await.unwrap();
+    }
+    let ends = [dag("daily"), dag("nothing"), dag("hourly")];
+    let mut ends = store.last_ends(&ends).await.unwrap();
+    ends.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [
+        (dag("daily"), RunState::Success),
+        (dag("hourly"), RunState::Failed),
+    ];
+    // The eleventh and the tenth.
+    assert_eq!(ends, expected);
+    let ended = async |dags: &[(&str, i64)], most| -> Vec<String> {
+        let dags: Vec<_> = dags
+            .iter()
+            .map(|(name, at_)| (dag(name), at(*at_)))
+            .collect();
+        let rows = store.ended_since(&dags, most).await.unwrap();
+        rows.iter().map(|row| row.id.to_string()).collect()
+    };
+    assert!(ended(&[], 9).await.is_empty());
+    assert!(ended(&[("nothing", 0)], 9).await.is_empty());
+    // At the moment itself isn't since.
+    assert_eq!(ended(&[("daily", 95)], 9).await, ["r01"]);
+    assert_eq!(
+        ended(&[("daily", 94), ("hourly", 97)], 9).await,
+        ["r05", "r02", "r01"]
+    );
+    assert_eq!(
+        ended(&[("daily", 0), ("hourly", 0)], 1).await,
+        ["r02", "r01"]
+    );
+    assert_eq!(
+        ended(&[("hourly", 0)], 4).await,
+        ["r10", "r08", "r04", "r02"]
+    );
+}
+
+pub async fn knows_what_others_have_begun(store: Store) {
+    let mut runs: Vec<NewRun> = ["r1", "r2", "r3", "r4"].map(new_run).into();
+    runs[2].owner = owner("b");
+    runs[3].owner = owner("c");
+    store.create_runs(&runs).await.unwrap();
+    let begun = async |own: &str, from: &str| -> Vec<String> {
+        let rows = store.begun_elsewhere(&owner(own), &id(from)).await.unwrap();
+        rows.iter().map(|row| row.id.to_string()).collect()
+    };
+    assert_eq!(begun("a", "r1").await, ["r3", "r4"]);
+    assert_eq!(begun("b", "r2").await, ["r2", "r4"]);
+    assert_eq!(begun("c", "r2").await, ["r2", "r3"]);
+    assert!(begun("a", "r5").await.is_empty());
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use runner::engine::plan::{Cause, Memory, Occurrence, SkipReason};
 use runner::model::{DagId, Occasion, RunSpec, TriggerKind};
 use runner::store::{
-    Call, Decided, NewRun, Notice, RunFilter, RunStore, ScheduleRow, SkippedTicks, StoreError,
-    Thing, ThingChange,
+    Call, DagVersion, Decided, NewRun, Notice, Past, RunFilter, RunStore, ScheduleRow,
+    SkippedTicks, StoreError, Thing, ThingChange,
 };
 
-use crate::store::values::{at, id, json, owner, spec};
+use crate::store::values::{HASH, at, id, json, owner, spec, version};
 
 fn dag(name: &str) -> DagId {
     DagId::new(name).unwrap()
@@ -60,6 +60,7 @@ pub async fn decides_all_or_none(store: Arc<dyn RunStore>) {
         detail: json("{}"),
     };
     let decided = Decided {
+        versions: Vec::new(),
         runs: vec![scheduled("r1", 60)],
         skipped: vec![
             skipped("daily", 120, SkipReason::Overlap),
@@ -90,7 +91,12 @@ pub async fn decides_all_or_none(store: Arc<dyn RunStore>) {
         decided.skipped[1..]
     );
     // The id is taken by another run: nothing of it happens.
+    let other = DagVersion {
+        hash: "0".repeat(64),
+        ..version()
+    };
     let refused = Decided {
+        versions: vec![other.clone()],
         runs: vec![scheduled("r1", 61)],
         skipped: vec![skipped("daily", 900, SkipReason::Paused)],
         memories: vec![(dag("daily"), memory(900))],
@@ -101,6 +107,23 @@ pub async fn decides_all_or_none(store: Arc<dyn RunStore>) {
     assert_eq!(store.schedules().await.unwrap(), rows);
     assert_eq!(store.skipped(None, 0).await.unwrap(), decided.skipped);
     assert_eq!(store.runs(&RunFilter::default()).await.unwrap().len(), 1);
+    assert_eq!(store.version(&other.hash).await.unwrap(), None);
+    // A run may be pinned to a version that comes with it; one that is known stays as it is.
+    let mut pinned = scheduled("r2", 61);
+    pinned.spec.version.clone_from(&other.hash);
+    let changed = DagVersion {
+        tasks: Vec::new(),
+        ..version()
+    };
+    let decided = Decided {
+        versions: vec![other.clone(), changed],
+        runs: vec![pinned],
+        ..Decided::default()
+    };
+    store.decide(&decided).await.unwrap();
+    store.decide(&decided).await.unwrap();
+    assert_eq!(store.version(&other.hash).await.unwrap(), Some(other));
+    assert_eq!(store.version(HASH).await.unwrap(), Some(version()));
 }
 
 pub async fn starts_a_tick_once(store: Arc<dyn RunStore>) {
@@ -138,6 +161,56 @@ pub async fn pauses_beside_what_is_remembered(store: Arc<dyn RunStore>) {
         assert_eq!(rows[0].paused, paused);
         assert_eq!(rows[0].memory, memory(60));
     }
+}
+
+pub async fn forgets_skipped_ticks_that_are_past(store: Arc<dyn RunStore>) {
+    let reasons = [
+        SkipReason::Missed,
+        SkipReason::Overlap,
+        SkipReason::Replaced,
+        SkipReason::Paused,
+        SkipReason::Crowded,
+    ];
+    let ticks = |name: &str| {
+        (0..10)
+            .zip(reasons.iter().cycle())
+            .map(|(number, reason)| skipped(name, number * 1000, *reason))
+            .collect::<Vec<_>>()
+    };
+    let all = Decided {
+        skipped: [ticks("daily"), ticks("other")].concat(),
+        ..Decided::default()
+    };
+    store.decide(&all).await.unwrap();
+    let daily = dag("daily");
+    let left = async || -> Vec<SkippedTicks> {
+        let mut left = store.skipped(Some(&daily), 0).await.unwrap();
+        left.reverse();
+        left
+    };
+    assert_eq!(left().await, ticks("daily"));
+    let past = |before: Option<i64>, beyond| Past {
+        dag: dag("daily"),
+        ended_before: before.map(at),
+        beyond,
+        after: None,
+        limit: 0,
+    };
+    for (past, count, first) in [
+        (past(None, None), 0, 0),
+        (past(None, Some(10)), 0, 0),
+        (past(Some(1120), None), 1, 1),
+        (past(Some(1121), None), 1, 2),
+        (past(None, Some(5)), 3, 5),
+        (past(Some(6500), Some(4)), 2, 7),
+        (past(Some(0), Some(4)), 0, 7),
+    ] {
+        let forgotten = store.forget_skipped(&past).await.unwrap();
+        assert_eq!(forgotten, count, "{past:?}");
+        assert_eq!(left().await, ticks("daily")[first..], "{past:?}");
+    }
+    let other = dag("other");
+    assert_eq!(store.skipped(Some(&other), 0).await.unwrap().len(), 10);
 }
 
 pub async fn keeps_things_until_they_are_gone(store: Arc<dyn RunStore>) {
