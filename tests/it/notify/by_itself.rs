@@ -91,7 +91,7 @@ async fn failures_and_the_recovery_are_told() {
     let texts = said(&server);
     assert_eq!(texts.len(), 3, "{texts:#?}");
     insta::with_settings!({ filters => vec![
-        (r"\b1[0-9a-z]{12}\b", "RUN"),
+        (r"\b1[0-9a-z]{16}\b", "RUN"),
         (r"\d{2}:\d{2}:\d{2} ", "TIME "),
         (r"since 20\S+ \S+ UTC", "since THEN"),
     ] }, {
