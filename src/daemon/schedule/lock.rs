@@ -4,13 +4,20 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 
 use crate::store::Owner;
 
 /// The file, in the folder of the state.
 const FILE: &str = "daemon.lock";
+/// How long a lock is waited for whose process is there, and whose process has ended.
+const OF_LIVING: Duration = Duration::from_millis(100);
+const OF_DEAD: Duration = Duration::from_secs(2);
 
 /// Held by the project's daemon as long as it lives.
 #[derive(Debug)]
@@ -60,17 +67,10 @@ impl DaemonLock {
             .mode(0o600)
             .open(&path)
             .map_err(failed)?;
-        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => file,
-            Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
-                let mut text = String::new();
-                // Who it is only adds to the message.
-                let _ = file.read_to_string(&mut text);
-                let owner = text.lines().next().unwrap_or("unknown");
-                return Err(NotAlone::taken_by(owner));
-            }
-            Err((_, errno)) => return Err(failed(errno.into())),
-        };
+        let mut file = lock(file).map_err(|refused| match refused {
+            Refused::Taken(owner) => NotAlone::taken_by(&owner),
+            Refused::Failed(error) => failed(error),
+        })?;
         let write = |file: &mut File| {
             file.set_len(0)?;
             file.rewind()?;
@@ -95,6 +95,40 @@ impl DaemonLock {
     }
 }
 
+enum Refused {
+    Taken(String),
+    Failed(std::io::Error),
+}
+
+/// Locks the file, unless a living process has it. Whoever asks who the daemon is holds it for an
+/// instant, and so does a child that a killed daemon was just about to start.
+fn lock(mut file: File) -> Result<Flock<File>, Refused> {
+    let began = Instant::now();
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(locked) => return Ok(locked),
+            Err((back, Errno::EWOULDBLOCK)) => file = back,
+            Err((_, errno)) => return Err(Refused::Failed(errno.into())),
+        }
+        let mut text = String::new();
+        // Who it is only adds to the message.
+        let _ = file.rewind().and_then(|()| file.read_to_string(&mut text));
+        let owner = text.lines().next().unwrap_or("unknown");
+        let patience = if is_gone(owner) { OF_DEAD } else { OF_LIVING };
+        if began.elapsed() >= patience {
+            return Err(Refused::Taken(owner.to_owned()));
+        }
+        // Nothing tells when a lock is given back but waiting for it, which has no end.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether the process of an owner has ended.
+fn is_gone(owner: &str) -> bool {
+    let process = owner.split('-').next().and_then(|text| text.parse().ok());
+    process.is_some_and(|process| kill(Pid::from_raw(process), None) == Err(Errno::ESRCH))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +145,21 @@ mod tests {
         drop(lock);
         assert_eq!(DaemonLock::holder(folder.path()), None);
         DaemonLock::acquire(folder.path(), &two).unwrap();
+    }
+
+    #[test]
+    fn what_a_dead_daemon_s_child_still_holds_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = std::process::Command::new("true").spawn().unwrap();
+        process.wait().unwrap();
+        let dead = Owner(format!("{}-a", process.id()));
+        let lock = DaemonLock::acquire(folder.path(), &dead).unwrap();
+        let given_back = std::thread::spawn(move || {
+            std::thread::sleep(OF_LIVING * 3);
+            drop(lock);
+        });
+        let next = Owner("2-b".to_owned());
+        DaemonLock::acquire(folder.path(), &next).unwrap();
+        given_back.join().unwrap();
     }
 }

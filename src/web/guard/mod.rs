@@ -50,6 +50,8 @@ struct Asked {
     path: String,
     /// A person looks at the answer.
     wants_page: bool,
+    /// A link on another site led here.
+    from_elsewhere: bool,
 }
 
 impl Asked {
@@ -58,6 +60,10 @@ impl Asked {
         Self {
             path: path.to_owned(),
             wants_page: !path.starts_with("/api/") && accepts_html(request.headers()),
+            from_elsewhere: request
+                .headers()
+                .get("sec-fetch-site")
+                .is_some_and(|site| site == "cross-site" || site == "same-site"),
         }
     }
 }
@@ -113,7 +119,10 @@ fn refuse(problem: Problem, asked: &Asked) -> Response {
     if !asked.wants_page {
         return problem.into_response();
     }
-    let text = if problem.status == StatusCode::UNAUTHORIZED.as_u16() {
+    let unknown = problem.status == StatusCode::UNAUTHORIZED.as_u16();
+    let text = if unknown && asked.from_elsewhere {
+        page::once_more()
+    } else if unknown {
         page::sign_in(&asked.path, None)
     } else {
         page::problem(problem.status, &problem.title, &problem.detail)

@@ -78,6 +78,19 @@ pub(super) fn sign_in(next: &str, wrong: Option<&str>) -> String {
     template::render("sign_in.html", &view).to_string()
 }
 
+/// The page asks for itself again, as a page of ours: browsers send the session's cookie then, which
+/// they keep back when a link on another site led here.
+pub(super) fn once_more() -> String {
+    #[derive(Serialize)]
+    struct OnceMore {
+        assets: &'static str,
+    }
+    let view = OnceMore {
+        assets: asset::VERSION.as_str(),
+    };
+    template::render("once_more.html", &view).to_string()
+}
+
 /// What somebody sees when a page can't be shown.
 pub(super) fn problem(status: u16, title: &str, detail: &str) -> String {
     let _ = status;

@@ -36,6 +36,7 @@ templates! {
     "grid.html",
     "home.html",
     "log.html",
+    "once_more.html",
     "past.html",
     "problem.html",
     "run.html",

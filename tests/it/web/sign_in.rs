@@ -112,6 +112,28 @@ async fn a_password_lets_in_until_the_session_ends() {
 }
 
 #[tokio::test]
+async fn a_link_on_another_site_leads_to_the_page() {
+    let site = Site::new().await;
+    let from = |place: &str| {
+        let ask = Ask::new("GET", "/runs").header("accept", "text/html");
+        ask.header("sec-fetch-mode", "navigate")
+            .header("sec-fetch-site", place)
+    };
+    // Browsers keep the session's cookie back, and send it when the page asks for itself.
+    let reply = from("cross-site").send(&site).await;
+    assert_eq!(reply.status, 401);
+    assert!(
+        reply.body.contains(r#"http-equiv="refresh""#),
+        "{}",
+        reply.body
+    );
+    let reply = from("same-origin").send(&site).await;
+    assert_eq!(reply.status, 401);
+    assert!(!reply.body.contains("refresh"), "{}", reply.body);
+    assert!(reply.body.contains("Sign in"), "{}", reply.body);
+}
+
+#[tokio::test]
 async fn a_session_that_nobody_uses_ends() {
     let site = Site::new().await;
     with_password(&site).await;
