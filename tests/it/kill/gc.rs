@@ -72,7 +72,7 @@ async fn a_killed_look_is_finished_by_the_next() {
         while kill(point, kills + 1).await {
             kills += 1;
         }
-        // The runs are removed, and then forgotten.
-        assert_eq!(kills, 2, "{point:?}");
+        // The runs are removed, the skipped ticks, and then the runs are forgotten.
+        assert_eq!(kills, 3, "{point:?}");
     }
 }
