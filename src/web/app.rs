@@ -12,8 +12,8 @@ use crate::spec::{Loaded, Project};
 use crate::store::RunStore;
 use crate::task::Clock;
 
-use super::Hosts;
 use super::account::Accounts;
+use super::{Hosts, Proxies};
 
 /// What pages and API are made of.
 pub struct AppParts {
@@ -23,6 +23,8 @@ pub struct AppParts {
     pub read: ReadProject,
     pub clock: Clock,
     pub hosts: Hosts,
+    /// Who is believed when it tells whose request it hands on.
+    pub proxies: Proxies,
     pub accounts: Accounts,
     /// Nobody has to sign in.
     pub open: bool,
@@ -34,6 +36,8 @@ pub struct App {
     pub places: Arc<Places>,
     pub clock: Clock,
     pub hosts: Hosts,
+    /// Who is believed when it tells whose request it hands on.
+    pub proxies: Proxies,
     pub accounts: Accounts,
     /// Nobody has to sign in.
     pub open: bool,
@@ -72,6 +76,7 @@ impl App {
             read,
             clock,
             hosts,
+            proxies,
             accounts,
             open,
         } = parts;
@@ -88,6 +93,7 @@ impl App {
             places,
             clock,
             hosts,
+            proxies,
             accounts,
             open,
             project,

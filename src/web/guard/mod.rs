@@ -4,19 +4,21 @@
 
 mod admit;
 mod caller;
+mod forwarded;
 mod headers;
 mod origin;
 mod path;
 
 pub(super) use admit::cookie;
 pub use caller::{Caller, Detail, Peer, Via};
+pub use forwarded::{Proxies, Trusted};
 pub(super) use path::{Found, find};
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -24,6 +26,8 @@ use super::route::{Needs, Route, Verb};
 use super::{App, Problem, page, session};
 use crate::store::Deed;
 
+/// Tells those who are let in which version answers.
+const VERSION: HeaderName = HeaderName::from_static("x-runner-version");
 /// How long an answer may take that isn't a stream.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -32,7 +36,12 @@ pub(super) async fn enter(State(app): State<Arc<App>>, request: Request, next: N
     let asked = Asked::of(&request);
     let mut response = match admit::admit(&app, request).await {
         Ok((route, caller, request)) => {
-            let response = answer(route, next.run(request)).await;
+            let mut response = answer(route, next.run(request)).await;
+            if route.is_api() && caller.role.is_some() {
+                // Clients of another version say so.
+                let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+                response.headers_mut().insert(VERSION, version);
+            }
             if route.verb != Verb::Get && counts(route, response.status()) {
                 let deed = deed(&app, route, &caller, &asked, &response);
                 keep(&app, deed).await;

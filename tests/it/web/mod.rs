@@ -5,6 +5,8 @@ mod api;
 mod client;
 mod door;
 mod pages;
+mod remote;
 mod sign_in;
+mod socket;
 
 pub(crate) use client::{Ask, Reply, Site};
