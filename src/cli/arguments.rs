@@ -509,6 +509,9 @@ pub struct Logs {
     /// Only the last lines
     #[arg(short = 'n', long, value_name = "LINES")]
     pub tail: Option<usize>,
+    /// What was executed, in place of the log: statements, requests and commands with their values
+    #[arg(long, conflicts_with_all = ["follow", "tail"])]
+    pub rendered: bool,
     /// How to print it; JSON is one object a line
     #[arg(long, default_value = "text")]
     pub format: Format,

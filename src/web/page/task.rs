@@ -25,7 +25,7 @@ use crate::operate::run::metrics;
 use crate::operate::tone::Tone;
 use crate::operate::words::moved;
 use crate::store::{AttemptRow, TaskRunRow};
-use crate::task::log_path;
+use crate::task::{Rendered, log_path, read_rendered};
 use crate::web::App;
 use crate::web::route::{Needs, Route};
 
@@ -78,8 +78,17 @@ struct View {
     items: Vec<ItemRow>,
     items_more: Option<String>,
     items_total: usize,
+    rendered: Vec<Executed>,
     log: Option<Markup>,
     actions: Vec<Markup>,
+}
+
+/// Something that was executed.
+#[derive(Serialize)]
+struct Executed {
+    title: String,
+    text: String,
+    values: Vec<(String, String)>,
 }
 
 #[derive(Serialize)]
@@ -243,6 +252,7 @@ async fn task(
         items_more: (asked.items + ITEMS < items.1)
             .then(|| format!("{path}?items={}", asked.items + ITEMS)),
         items: items.0,
+        rendered: executed(&found.log(&app, asked.item, meant)).await?,
         log,
         actions: actions(&found, &visitor, asked.item),
     };
@@ -282,6 +292,28 @@ fn cause(result: Option<&AttemptResult>) -> (Option<String>, &'static str) {
         Kind::Lost => "its process ended without an answer",
     };
     (Some(cause.message.to_string()), kind)
+}
+
+/// What the attempt behind a log has executed.
+async fn executed(log: &std::path::Path) -> Result<Vec<Executed>, Trouble> {
+    let log = log.to_owned();
+    let read = tokio::task::spawn_blocking(move || read_rendered(&log)).await;
+    let read = read.map_err(|error| Trouble::Broken(error.to_string()))??;
+    let of = |one: Rendered| Executed {
+        title: match one.kind.as_str() {
+            "sql" => format!("SQL on {}", one.place),
+            "http" => "HTTP request".to_owned(),
+            "shell" => format!("command in {}", one.place),
+            _ => String::new(),
+        },
+        text: one.text,
+        values: one
+            .values
+            .into_iter()
+            .map(|value| (value.name, value.value))
+            .collect(),
+    };
+    Ok(read.into_iter().map(of).collect())
 }
 
 fn facts(row: Option<&TaskRunRow>) -> Vec<(&'static str, String)> {
