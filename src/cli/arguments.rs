@@ -542,6 +542,9 @@ pub struct Retry {
     pub run: String,
     /// Run these tasks again, whatever became of them [default: what failed]
     pub tasks: Vec<String>,
+    /// Only this item of a `foreach` that failed, counted from 0
+    #[arg(long, value_name = "NUMBER", requires = "tasks")]
+    pub item: Option<u32>,
     /// Print only the end of the run
     #[arg(short, long)]
     pub quiet: bool,

@@ -46,6 +46,8 @@ struct Asked {
     show: String,
     #[serde(default)]
     page: usize,
+    /// A DAG that was paused just now.
+    paused: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -61,6 +63,8 @@ struct Home<'a> {
     running_count: usize,
     failures: Markup,
     csrf: &'a str,
+    /// A DAG that was paused just now, which can be undone.
+    undo: Option<&'a DagId>,
 }
 
 #[derive(Serialize)]
@@ -182,6 +186,9 @@ async fn home(
         running_count,
         failures,
         csrf: &visitor.csrf,
+        undo: paused
+            .iter()
+            .find(|dag| asked.paused.as_deref() == Some(dag.as_str())),
     };
     let page = Page {
         title: "DAGs",

@@ -5,11 +5,13 @@ mod act;
 mod backfill;
 mod dag;
 mod data;
+mod editor;
 mod frame;
 mod grid;
 mod home;
 mod log;
 mod past;
+mod picture;
 mod people;
 mod project;
 mod run;
@@ -42,6 +44,7 @@ pub(super) const ROUTES: &[Route] = &[
     task::TASK,
     task::LOG,
     data::DATA,
+    picture::PICTURE,
     dag::DAG,
     grid::GRID,
     past::PAST,

@@ -17,7 +17,7 @@ use super::run::Known;
 use super::template::{Markup, render};
 use super::view::{self, When};
 use crate::model::{
-    AttemptId, AttemptOutcome, AttemptResult, TaskId, TaskIndex, TaskRunId, TaskState, Timestamp,
+    AttemptId, AttemptOutcome, AttemptResult, Json as JsonText, TaskId, TaskIndex, TaskRunId, TaskState, Timestamp,
 };
 use crate::operate::log_window::{self, From, Wanted};
 use crate::operate::moment;
@@ -25,7 +25,7 @@ use crate::operate::run::metrics;
 use crate::operate::tone::Tone;
 use crate::operate::words::moved;
 use crate::store::{AttemptRow, TaskRunRow};
-use crate::task::{Rendered, log_path, read_rendered};
+use crate::task::{Rendered, log_path, picture_path, read_rendered};
 use crate::web::App;
 use crate::web::route::{Needs, Route};
 
@@ -74,6 +74,7 @@ struct View {
     made: Vec<String>,
     outputs: Option<String>,
     data: Option<String>,
+    picture: Option<String>,
     needs: Vec<(String, String)>,
     items: Vec<ItemRow>,
     items_more: Option<String>,
@@ -111,7 +112,7 @@ struct ItemRow {
 }
 
 /// A task run that was asked for.
-struct Found {
+pub(super) struct Found {
     known: Known,
     task: TaskIndex,
     name: TaskId,
@@ -119,7 +120,12 @@ struct Found {
 }
 
 impl Found {
-    async fn read(app: &App, run: &str, task: &str, item: Option<u32>) -> Result<Self, Trouble> {
+    pub(super) async fn read(
+        app: &App,
+        run: &str,
+        task: &str,
+        item: Option<u32>,
+    ) -> Result<Self, Trouble> {
         let known = Known::read(app, run).await?;
         let at = known.version.tasks.iter().position(|name| name == task);
         let index = at.and_then(|at| u32::try_from(at).ok()).map(TaskIndex);
@@ -144,20 +150,30 @@ impl Found {
         TaskRunId { task, item }
     }
 
-    /// The file of an attempt's log.
-    fn log(&self, app: &App, item: Option<u32>, (generation, number): (u32, u32)) -> PathBuf {
-        let attempt = AttemptId {
+    fn attempt_id(&self, item: Option<u32>, (generation, number): (u32, u32)) -> AttemptId {
+        AttemptId {
             run: self.known.run.id.clone(),
             task_run: self.id(item),
             generation,
             number,
             fence: 0,
-        };
+        }
+    }
+
+    /// The file of an attempt's log.
+    fn log(&self, app: &App, item: Option<u32>, attempt: (u32, u32)) -> PathBuf {
+        let attempt = self.attempt_id(item, attempt);
         app.places.state.join(log_path(&attempt, &self.name))
     }
 
+    /// The file of what it has drawn.
+    pub(super) fn picture(&self, app: &App, item: Option<u32>, attempt: (u32, u32)) -> PathBuf {
+        let attempt = self.attempt_id(item, attempt);
+        app.places.state.join(picture_path(&attempt, &self.name))
+    }
+
     /// The attempt that is meant: the one that was asked for, or the latest.
-    fn attempt(&self, asked: &Asked) -> (u32, u32) {
+    pub(super) fn attempt(&self, asked: &Asked) -> (u32, u32) {
         let generation = self.row.as_ref().map_or(0, |row| row.generation);
         let last = self.row.as_ref().map_or(0, |row| row.attempts);
         (
@@ -201,7 +217,7 @@ async fn task(
     let spec = known.pipeline.as_ref();
     let spec = spec.and_then(|pipeline| pipeline.tasks.get(found.task.get()));
     let (cause, kind_of_failure) = cause(result);
-    let items = items(&found, &asked);
+    let items = items(&app, &found, &asked).await?;
     let path = format!("/runs/{}/tasks/{}", known.run.id, found.name);
     let log = log_of(&app, &found, &asked, meant, running).await?;
     let title = match asked.item {
@@ -247,6 +263,7 @@ async fn task(
                     .map_or_else(String::new, |item| format!("?item={item}"));
                 format!("{path}/data{item}")
             }),
+        picture: picture(&app, &found, &asked, meant).await,
         needs: needs(&found),
         items_total: items.1,
         items_more: (asked.items + ITEMS < items.1)
@@ -292,6 +309,18 @@ fn cause(result: Option<&AttemptResult>) -> (Option<String>, &'static str) {
         Kind::Lost => "its process ended without an answer",
     };
     (Some(cause.message.to_string()), kind)
+}
+
+/// Where the picture is that it has drawn.
+async fn picture(app: &App, found: &Found, asked: &Asked, meant: (u32, u32)) -> Option<String> {
+    let path = found.picture(app, asked.item, meant);
+    if !tokio::fs::try_exists(path).await.unwrap_or(false) {
+        return None;
+    }
+    let item = asked.item.map_or_else(String::new, |item| format!("item={item}&"));
+    let (run, name) = (&found.known.run.id, &found.name);
+    let generation = meant.0;
+    Some(format!("/runs/{run}/tasks/{name}/picture?{item}generation={generation}"))
 }
 
 /// What the attempt behind a log has executed.
@@ -390,15 +419,23 @@ fn attempts(
 }
 
 /// A page of a group's items, and how many there are.
-fn items(found: &Found, asked: &Asked) -> (Vec<ItemRow>, usize) {
+async fn items(
+    app: &App,
+    found: &Found,
+    asked: &Asked,
+) -> Result<(Vec<ItemRow>, usize), Trouble> {
     let known = &found.known;
     let rows = known.tasks.iter();
     let rows = rows.filter(|row| row.id.task == found.task && row.id.item.is_some());
     if asked.item.is_some() {
-        return (Vec::new(), 0);
+        return Ok((Vec::new(), 0));
     }
     let mut rows: Vec<&TaskRunRow> = rows.collect();
     let total = rows.len();
+    if rows.is_empty() {
+        return Ok((Vec::new(), 0));
+    }
+    let values = app.store.items(&known.run.id, found.task).await?;
     // The worst first.
     rows.sort_by_key(|row| (Tone::of_task(&row.state, known.interrupted), row.id.item));
     let page = rows.into_iter().skip(asked.items).take(ITEMS);
@@ -406,7 +443,9 @@ fn items(found: &Found, asked: &Asked) -> (Vec<ItemRow>, usize) {
         item: row.id.item.unwrap_or(0),
         link: super::run::task_link(known, row),
         state: Tone::of_task(&row.state, known.interrupted).into(),
-        value: String::new(),
+        value: row.id.item.map_or_else(String::new, |item| {
+            value(values.get(item as usize))
+        }),
         took: match (&row.state, row.started) {
             (TaskState::Finished { at, .. }, Some(started)) => moment::took(started, *at),
             _ => String::new(),
@@ -415,7 +454,23 @@ fn items(found: &Found, asked: &Asked) -> (Vec<ItemRow>, usize) {
             .map(|cause| cause.message.lines().next().unwrap_or_default().to_owned())
             .unwrap_or_default(),
     });
-    (items.collect(), total)
+    Ok((items.collect(), total))
+}
+
+/// An item in a few words.
+fn value(item: Option<&JsonText>) -> String {
+    const LONGEST: usize = 120;
+    let Some(item) = item else {
+        return String::new();
+    };
+    let text = serde_json::from_str::<String>(&item.0).unwrap_or_else(|_| item.0.to_string());
+    let mut letters = text.chars();
+    let short: String = letters.by_ref().take(LONGEST).collect();
+    if letters.next().is_some() {
+        format!("{short}…")
+    } else {
+        short
+    }
 }
 
 async fn log_of(
@@ -465,17 +520,17 @@ async fn log_of(
 
 fn actions(found: &Found, visitor: &Visitor, item: Option<u32>) -> Vec<Markup> {
     let run = &found.known.run;
-    if !visitor.may_run || item.is_some() {
+    if !visitor.may_run {
         return Vec::new();
     }
-    let sure = |label, verb: &str, question: &str, mark: Option<&str>| {
+    let sure = |label, verb: &str, question: &str, more: &[(&'static str, String)]| {
         let mut fields = vec![Field {
             name: "task",
             value: found.name.to_string(),
         }];
-        fields.extend(mark.map(|mark| Field {
-            name: "as",
-            value: mark.to_owned(),
+        fields.extend(more.iter().map(|(name, value)| Field {
+            name,
+            value: value.clone(),
         }));
         Sure {
             label,
@@ -488,20 +543,31 @@ fn actions(found: &Found, visitor: &Visitor, item: Option<u32>) -> Vec<Markup> {
         }
         .show()
     };
-    let finished = found
-        .row
-        .as_ref()
-        .is_some_and(|row| row.state.is_finished());
+    let row = found.row.as_ref();
+    if let Some(item) = item {
+        let failed = row.is_some_and(|row| {
+            matches!(
+                Tone::of_task(&row.state, false),
+                Tone::Failed | Tone::UpstreamFailed | Tone::Cancelled
+            )
+        });
+        let question = "This item runs again, and then what comes after its task. Others stay.";
+        let item = [("item", item.to_string())];
+        let again = failed.then(|| sure("Retry this item", "retry", question, &item));
+        return again.into_iter().collect();
+    }
+    let finished = row.is_some_and(|row| row.state.is_finished());
     let mut actions = Vec::new();
     if finished {
         let question =
-            "This task and all that come after it run again; what they left is made anew.";
-        actions.push(sure("Run again from here", "retry", question, None));
+            "This task and all that come after it are cleared and run again; what they left is made anew.";
+        actions.push(sure("Run again from here", "retry", question, &[]));
     }
+    let mark = |as_what: &str| [("as", as_what.to_owned())];
     let question = "It counts as done, and what waits for it goes on.";
-    actions.push(sure("Mark as success", "mark", question, Some("success")));
+    actions.push(sure("Mark as success", "mark", question, &mark("success")));
     let question = "It counts as failed, and what waits for it won't run.";
-    actions.push(sure("Mark as failed", "mark", question, Some("failed")));
+    actions.push(sure("Mark as failed", "mark", question, &mark("failed")));
     actions
 }
 
