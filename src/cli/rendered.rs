@@ -48,7 +48,10 @@ pub fn print(files: &[LogFile], format: Format) -> anyhow::Result<()> {
 
 fn text(out: &mut dyn Write, file: &LogFile, one: &Rendered) -> std::io::Result<()> {
     let (bold, faint) = (look::BOLD, look::FAINT);
-    let item = file.id.item.map_or_else(String::new, |item| format!("[{item}]"));
+    let item = file
+        .id
+        .item
+        .map_or_else(String::new, |item| format!("[{item}]"));
     let place = match one.kind.as_str() {
         "sql" => format!(", sql on {}", one.place),
         "shell" => format!(", in {}", one.place),

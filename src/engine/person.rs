@@ -166,7 +166,8 @@ impl Step<'_> {
                 self.change(key, id, &waiting, Notice::Record(None));
             }
             Again::FailedItems { only } => {
-                let items = (0..state.item_count()).filter(|item| only.is_none_or(|own| own == *item));
+                let items =
+                    (0..state.item_count()).filter(|item| only.is_none_or(|own| own == *item));
                 for item in items.map(Some) {
                     self.item_again(key, TaskRunId { task, item });
                 }

@@ -75,9 +75,7 @@ pub async fn retry_item(
     let group = rows
         .iter()
         .find(|row| row.id.task == task && row.id.item.is_none());
-    let settled = group.is_some_and(|row| {
-        row.state.is_finished() && !has_failed(row)
-    });
+    let settled = group.is_some_and(|row| row.state.is_finished() && !has_failed(row));
     if !has_failed(own) || settled {
         let mistake = format!("item {item} of task `{name}` hasn't failed");
         return Err(Mistake::conflict(mistake)

@@ -146,7 +146,10 @@ pub fn read_settings(
     point_at_keys(node, before, report);
     Some(Settings {
         retention,
-        editor: record.editor.as_ref().and_then(|url| read_editor(url, report)),
+        editor: record
+            .editor
+            .as_ref()
+            .and_then(|url| read_editor(url, report)),
         notifications: notifications.unwrap_or_default(),
         connections: Arc::new(connections),
         broken_connections,

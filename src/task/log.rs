@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::rendered::{Kept, Rendered};
 use super::Clock;
+use super::rendered::{Kept, Rendered};
 use crate::model::{AttemptId, TaskId};
 use crate::secret::Masker;
 

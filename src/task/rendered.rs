@@ -192,6 +192,9 @@ mod tests {
         assert_eq!(read[0], first);
         assert!(read[1].text.len() < TEXT + 40);
         assert_eq!(read[MOST].kind, "note");
-        assert_eq!(rendered_path(&log), folder.path().join("logs/run/load.0.1.rendered.jsonl"));
+        assert_eq!(
+            rendered_path(&log),
+            folder.path().join("logs/run/load.0.1.rendered.jsonl")
+        );
     }
 }

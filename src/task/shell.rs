@@ -29,8 +29,8 @@ use self::interpreter::Arguments;
 use self::output::Output;
 use self::process::Running;
 use super::{
-    AttemptContext, Guarantee, Log, Metrics, Rendered, Surroundings, Task, TaskFailure, TaskKind, TaskOutput,
-    TaskResult,
+    AttemptContext, Guarantee, Log, Metrics, Rendered, Surroundings, Task, TaskFailure, TaskKind,
+    TaskOutput, TaskResult,
 };
 use crate::document::Node;
 use crate::failpoint::{self, Point};

@@ -52,9 +52,7 @@ async fn retry(
     let version = find::version(store, &row).await?;
     let tasks: Vec<String> = asked.task.iter().cloned().collect();
     let (command, _) = match (&asked.task, asked.item) {
-        (Some(task), Some(item)) => {
-            change::retry_item(store, &row, &version, task, item).await?
-        }
+        (Some(task), Some(item)) => change::retry_item(store, &row, &version, task, item).await?,
         _ => change::retry(store, &row, &version, &tasks).await?,
     };
     carry_out(&app, row, &command).await
@@ -120,12 +118,7 @@ async fn go_on(
     set(&app, &dag, false, &switch).await
 }
 
-async fn set(
-    app: &App,
-    dag: &str,
-    paused: bool,
-    switch: &Switch,
-) -> Result<Redirect, Trouble> {
+async fn set(app: &App, dag: &str, paused: bool, switch: &Switch) -> Result<Redirect, Trouble> {
     let known = super::dag::Asked::read(app, dag).await?;
     let dag: &DagId = &known.id;
     pause::set(&app.places.state, app.store.as_ref(), dag, paused).await?;

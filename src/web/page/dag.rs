@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
 
-use super::editor::{self, FileLink};
+use super::editor;
 use super::frame::{Page, Place, Sure, Trouble, Visitor};
 use super::home::Choice;
 use super::template::{Markup, markup, render};
@@ -126,8 +126,7 @@ struct Head<'a> {
     csrf: &'a str,
     /// A question, before it is paused.
     pause: Option<Markup>,
-    file: Option<FileLink>,
-    source: String,
+    file: Option<Markup>,
     tabs: Vec<Choice>,
 }
 
@@ -148,8 +147,10 @@ pub(super) fn head(app: &App, asked: &Asked, visitor: &Visitor, tab: Tab) -> Mar
         may_run: visitor.may_run,
         can_pause,
         pause: (can_pause && visitor.may_run && !asked.paused).then(|| pause(asked, visitor)),
-        file: path.map(|path| editor::link(app, &path, 1)),
-        source: format!("/dags/{}/source", asked.id),
+        file: path.map(|path| {
+            let source = format!("/dags/{}/source", asked.id);
+            editor::show(&editor::link(app, &path, 1), source, visitor.may_run)
+        }),
         is_broken: pipeline.is_none(),
         csrf: &visitor.csrf,
         tabs: TABS
@@ -387,7 +388,10 @@ fn begins(pipeline: &Pipeline) -> Vec<Way> {
 /// The DAGs that begin when it has succeeded.
 fn then(app: &App, pipeline: &Pipeline) -> Vec<String> {
     let snapshot = app.snapshot();
-    let all = snapshot.project.iter().flat_map(|one| one.pipelines.values());
+    let all = snapshot
+        .project
+        .iter()
+        .flat_map(|one| one.pipelines.values());
     all.filter(|other| other.after.dags.contains(&pipeline.id))
         .map(|other| other.id.to_string())
         .collect()
@@ -396,9 +400,17 @@ fn then(app: &App, pipeline: &Pipeline) -> Vec<String> {
 /// The datasets that its tasks write.
 fn writes(app: &App, pipeline: &Pipeline) -> Vec<Written> {
     let snapshot = app.snapshot();
-    let all = || snapshot.project.iter().flat_map(|one| one.pipelines.values());
-    let written: std::collections::BTreeSet<_> =
-        pipeline.tasks.iter().flat_map(|task| &task.writes).collect();
+    let all = || {
+        snapshot
+            .project
+            .iter()
+            .flat_map(|one| one.pipelines.values())
+    };
+    let written: std::collections::BTreeSet<_> = pipeline
+        .tasks
+        .iter()
+        .flat_map(|task| &task.writes)
+        .collect();
     let of = |dataset: &crate::model::DatasetId| Written {
         name: dataset.to_string(),
         readers: all()

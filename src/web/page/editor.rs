@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::template::{Markup, render};
 use crate::web::App;
 
 /// A file of the project, as a link.
@@ -39,4 +40,21 @@ pub(super) fn link(app: &App, path: &str, line: usize) -> FileLink {
 fn encoded(path: &str) -> String {
     let parts: Vec<String> = path.split('/').map(super::view::encoded).collect();
     parts.join("/")
+}
+
+/// The link to a file: to the page `source`, into the editor, and its path to be copied, which tells
+/// viewers nothing.
+pub(super) fn show(file: &FileLink, source: String, may_run: bool) -> Markup {
+    #[derive(Serialize)]
+    struct View<'a> {
+        file: &'a FileLink,
+        source: String,
+        may_run: bool,
+    }
+    let view = View {
+        file,
+        source,
+        may_run,
+    };
+    render("file.html", &view)
 }

@@ -74,10 +74,7 @@ struct Tried {
     error: Option<String>,
 }
 
-async fn connections(
-    State(app): State<Arc<App>>,
-    visitor: Visitor,
-) -> Result<Response, Trouble> {
+async fn connections(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Trouble> {
     show(&app, &visitor, None).await
 }
 
@@ -112,11 +109,7 @@ async fn probe(
     show(&app, &visitor, Some(tried)).await
 }
 
-async fn show(
-    app: &App,
-    visitor: &Visitor,
-    tried: Option<Tried>,
-) -> Result<Response, Trouble> {
+async fn show(app: &App, visitor: &Visitor, tried: Option<Tried>) -> Result<Response, Trouble> {
     let snapshot = app.snapshot();
     let mut view = View {
         connections: Vec::new(),
@@ -183,7 +176,9 @@ fn pool(id: &PoolId, slots: u32, own: &PoolUse, tasks: Vec<String>, now: Timesta
             name: format!("{}.{task}{item}", one.dag),
             link: format!("/runs/{run}/tasks/{task}{query}"),
             slots: one.slots,
-            time: one.since.map_or_else(String::new, |at| moment::took(at, now)),
+            time: one
+                .since
+                .map_or_else(String::new, |at| moment::took(at, now)),
         }
     };
     let share = f64::from(own.taken) / f64::from(slots.max(1)) * 100.0;
@@ -216,11 +211,7 @@ struct About {
     csrf: String,
 }
 
-async fn about(
-    State(app): State<Arc<App>>,
-    visitor: Visitor,
-    headers: HeaderMap,
-) -> Response {
+async fn about(State(app): State<Arc<App>>, visitor: Visitor, headers: HeaderMap) -> Response {
     let snapshot = app.snapshot();
     let project = snapshot.project.as_ref();
     let root = &app.places.root;
@@ -250,7 +241,16 @@ async fn about(
 
 /// Where editors find the schema of pipelines: on this server, as the browser names it.
 fn schema(app: &App, headers: &HeaderMap) -> String {
-    let scheme = if app.hosts.is_https() { "https" } else { "http" };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    format!("{scheme}://{}/schema/pipeline.json", host.unwrap_or("localhost"))
+    let scheme = if app.hosts.is_https() {
+        "https"
+    } else {
+        "http"
+    };
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    format!(
+        "{scheme}://{}/schema/pipeline.json",
+        host.unwrap_or("localhost")
+    )
 }

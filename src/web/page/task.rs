@@ -1,58 +1,39 @@
 //! A task of a run: its attempts, why it failed, what it left, its log.
 
-use std::path::PathBuf;
+mod actions;
+mod executed;
+mod found;
+mod items;
+mod lines;
+
+pub(super) use found::Found;
+pub(in crate::web) use found::{Asked, growing};
+pub(super) use lines::LOG;
+
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::header;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::get;
-use serde::{Deserialize, Serialize};
-use tokio_util::io::ReaderStream;
+use serde::Serialize;
 
-use super::frame::{Field, Page, Place, Sure, Trouble, Visitor};
-use super::log::{self, Log};
-use super::run::Known;
+use self::actions::actions;
+use self::executed::{Executed, executed, picture};
+use self::items::{ITEMS, ItemRow, items};
+use self::lines::log_of;
+use super::frame::{Page, Place, Trouble, Visitor};
 use super::template::{Markup, render};
 use super::view::{self, When};
-use crate::model::{
-    AttemptId, AttemptOutcome, AttemptResult, Json as JsonText, TaskId, TaskIndex, TaskRunId, TaskState, Timestamp,
-};
-use crate::operate::log_window::{self, From, Wanted};
+use crate::model::{AttemptOutcome, AttemptResult, TaskState, Timestamp};
 use crate::operate::moment;
 use crate::operate::run::metrics;
 use crate::operate::tone::Tone;
 use crate::operate::words::moved;
 use crate::store::{AttemptRow, TaskRunRow};
-use crate::task::{Rendered, log_path, picture_path, read_rendered};
 use crate::web::App;
 use crate::web::route::{Needs, Route};
 
 pub(super) const TASK: Route = Route::get("/runs/{run}/tasks/{task}", Needs::Read, || get(task));
-pub(super) const LOG: Route = Route::get("/runs/{run}/tasks/{task}/log", Needs::Read, || {
-    get(download)
-});
-
-/// Items of a group that are listed at a time.
-const ITEMS: usize = 200;
-
-/// Which task run and which part of its log.
-#[derive(Debug, Deserialize)]
-pub(in crate::web) struct Asked {
-    pub(in crate::web) item: Option<u32>,
-    pub(in crate::web) attempt: Option<u32>,
-    pub(in crate::web) generation: Option<u32>,
-    #[serde(default)]
-    find: String,
-    #[serde(default)]
-    level: String,
-    at: Option<u64>,
-    before: Option<u64>,
-    /// The first item that is listed.
-    #[serde(default)]
-    items: usize,
-}
 
 #[derive(Serialize)]
 struct View {
@@ -84,14 +65,6 @@ struct View {
     actions: Vec<Markup>,
 }
 
-/// Something that was executed.
-#[derive(Serialize)]
-struct Executed {
-    title: String,
-    text: String,
-    values: Vec<(String, String)>,
-}
-
 #[derive(Serialize)]
 struct Attempt {
     name: String,
@@ -99,97 +72,6 @@ struct Attempt {
     state: view::State,
     took: String,
     here: bool,
-}
-
-#[derive(Serialize)]
-struct ItemRow {
-    item: u32,
-    link: String,
-    state: view::State,
-    value: String,
-    took: String,
-    cause: String,
-}
-
-/// A task run that was asked for.
-pub(super) struct Found {
-    known: Known,
-    task: TaskIndex,
-    name: TaskId,
-    row: Option<TaskRunRow>,
-}
-
-impl Found {
-    pub(super) async fn read(
-        app: &App,
-        run: &str,
-        task: &str,
-        item: Option<u32>,
-    ) -> Result<Self, Trouble> {
-        let known = Known::read(app, run).await?;
-        let at = known.version.tasks.iter().position(|name| name == task);
-        let index = at.and_then(|at| u32::try_from(at).ok()).map(TaskIndex);
-        let missing = || Trouble::Missing(format!("Run {run} has no task {task}."));
-        let task = index.ok_or_else(missing)?;
-        let name = TaskId::new(known.name(task)).map_err(|_| missing())?;
-        let id = TaskRunId { task, item };
-        let row = known.tasks.iter().find(|row| row.id == id).cloned();
-        if row.is_none() && item.is_some() {
-            return Err(missing());
-        }
-        Ok(Self {
-            known,
-            task,
-            name,
-            row,
-        })
-    }
-
-    fn id(&self, item: Option<u32>) -> TaskRunId {
-        let task = self.task;
-        TaskRunId { task, item }
-    }
-
-    fn attempt_id(&self, item: Option<u32>, (generation, number): (u32, u32)) -> AttemptId {
-        AttemptId {
-            run: self.known.run.id.clone(),
-            task_run: self.id(item),
-            generation,
-            number,
-            fence: 0,
-        }
-    }
-
-    /// The file of an attempt's log.
-    fn log(&self, app: &App, item: Option<u32>, attempt: (u32, u32)) -> PathBuf {
-        let attempt = self.attempt_id(item, attempt);
-        app.places.state.join(log_path(&attempt, &self.name))
-    }
-
-    /// The file of what it has drawn.
-    pub(super) fn picture(&self, app: &App, item: Option<u32>, attempt: (u32, u32)) -> PathBuf {
-        let attempt = self.attempt_id(item, attempt);
-        app.places.state.join(picture_path(&attempt, &self.name))
-    }
-
-    /// The attempt that is meant: the one that was asked for, or the latest.
-    pub(super) fn attempt(&self, asked: &Asked) -> (u32, u32) {
-        let generation = self.row.as_ref().map_or(0, |row| row.generation);
-        let last = self.row.as_ref().map_or(0, |row| row.attempts);
-        (
-            asked.generation.unwrap_or(generation),
-            asked.attempt.unwrap_or(last),
-        )
-    }
-
-    /// Whether that attempt runs now.
-    fn runs(&self, (generation, number): (u32, u32)) -> bool {
-        self.row.as_ref().is_some_and(|row| {
-            matches!(row.state, TaskState::Running { .. })
-                && (row.generation, row.attempts) == (generation, number)
-                && !self.known.interrupted
-        })
-    }
 }
 
 async fn task(
@@ -311,40 +193,6 @@ fn cause(result: Option<&AttemptResult>) -> (Option<String>, &'static str) {
     (Some(cause.message.to_string()), kind)
 }
 
-/// Where the picture is that it has drawn.
-async fn picture(app: &App, found: &Found, asked: &Asked, meant: (u32, u32)) -> Option<String> {
-    let path = found.picture(app, asked.item, meant);
-    if !tokio::fs::try_exists(path).await.unwrap_or(false) {
-        return None;
-    }
-    let item = asked.item.map_or_else(String::new, |item| format!("item={item}&"));
-    let (run, name) = (&found.known.run.id, &found.name);
-    let generation = meant.0;
-    Some(format!("/runs/{run}/tasks/{name}/picture?{item}generation={generation}"))
-}
-
-/// What the attempt behind a log has executed.
-async fn executed(log: &std::path::Path) -> Result<Vec<Executed>, Trouble> {
-    let log = log.to_owned();
-    let read = tokio::task::spawn_blocking(move || read_rendered(&log)).await;
-    let read = read.map_err(|error| Trouble::Broken(error.to_string()))??;
-    let of = |one: Rendered| Executed {
-        title: match one.kind.as_str() {
-            "sql" => format!("SQL on {}", one.place),
-            "http" => "HTTP request".to_owned(),
-            "shell" => format!("command in {}", one.place),
-            _ => String::new(),
-        },
-        text: one.text,
-        values: one
-            .values
-            .into_iter()
-            .map(|value| (value.name, value.value))
-            .collect(),
-    };
-    Ok(read.into_iter().map(of).collect())
-}
-
 fn facts(row: Option<&TaskRunRow>) -> Vec<(&'static str, String)> {
     let Some(row) = row else { return Vec::new() };
     let metrics = metrics(row);
@@ -416,193 +264,4 @@ fn attempts(
         attempts.clear();
     }
     attempts
-}
-
-/// A page of a group's items, and how many there are.
-async fn items(
-    app: &App,
-    found: &Found,
-    asked: &Asked,
-) -> Result<(Vec<ItemRow>, usize), Trouble> {
-    let known = &found.known;
-    let rows = known.tasks.iter();
-    let rows = rows.filter(|row| row.id.task == found.task && row.id.item.is_some());
-    if asked.item.is_some() {
-        return Ok((Vec::new(), 0));
-    }
-    let mut rows: Vec<&TaskRunRow> = rows.collect();
-    let total = rows.len();
-    if rows.is_empty() {
-        return Ok((Vec::new(), 0));
-    }
-    let values = app.store.items(&known.run.id, found.task).await?;
-    // The worst first.
-    rows.sort_by_key(|row| (Tone::of_task(&row.state, known.interrupted), row.id.item));
-    let page = rows.into_iter().skip(asked.items).take(ITEMS);
-    let items = page.map(|row| ItemRow {
-        item: row.id.item.unwrap_or(0),
-        link: super::run::task_link(known, row),
-        state: Tone::of_task(&row.state, known.interrupted).into(),
-        value: row.id.item.map_or_else(String::new, |item| {
-            value(values.get(item as usize))
-        }),
-        took: match (&row.state, row.started) {
-            (TaskState::Finished { at, .. }, Some(started)) => moment::took(started, *at),
-            _ => String::new(),
-        },
-        cause: crate::operate::shape::cause_of(row)
-            .map(|cause| cause.message.lines().next().unwrap_or_default().to_owned())
-            .unwrap_or_default(),
-    });
-    Ok((items.collect(), total))
-}
-
-/// An item in a few words.
-fn value(item: Option<&JsonText>) -> String {
-    const LONGEST: usize = 120;
-    let Some(item) = item else {
-        return String::new();
-    };
-    let text = serde_json::from_str::<String>(&item.0).unwrap_or_else(|_| item.0.to_string());
-    let mut letters = text.chars();
-    let short: String = letters.by_ref().take(LONGEST).collect();
-    if letters.next().is_some() {
-        format!("{short}…")
-    } else {
-        short
-    }
-}
-
-async fn log_of(
-    app: &App,
-    found: &Found,
-    asked: &Asked,
-    meant: (u32, u32),
-    running: bool,
-) -> Result<Option<Markup>, Trouble> {
-    if meant.1 == 0 {
-        return Ok(None);
-    }
-    let wanted = Wanted {
-        text: asked.find.clone(),
-        troubles: asked.level == "warn",
-    };
-    let from = match (asked.at, asked.before) {
-        (Some(at), _) => From::Byte(at),
-        (None, Some(before)) => From::Before(before),
-        (None, None) => From::End,
-    };
-    let file = found.log(app, asked.item, meant);
-    let searched = wanted.clone();
-    let window = tokio::task::spawn_blocking(move || log_window::read(&file, from, &searched));
-    let window = window
-        .await
-        .map_err(|error| Trouble::Broken(error.to_string()))??;
-    let path = format!("/runs/{}/tasks/{}", found.known.run.id, found.name);
-    let mut query = Vec::new();
-    query.extend(asked.item.map(|item| ("item", item.to_string())));
-    query.extend(asked.generation.map(|one| ("generation", one.to_string())));
-    query.extend(asked.attempt.map(|one| ("attempt", one.to_string())));
-    let item = asked
-        .item
-        .map_or_else(String::new, |item| format!("item={item}&"));
-    let which = format!("{item}generation={}&attempt={}", meant.0, meant.1);
-    let log = log::Asked {
-        path: &path,
-        query,
-        wanted: &wanted,
-        goes_on: running,
-        live: format!("/live{path}/log?{which}&"),
-        download: format!("{path}/log?{which}"),
-    };
-    Ok(Some(render("log.html", &Log::new(&window, &log))))
-}
-
-fn actions(found: &Found, visitor: &Visitor, item: Option<u32>) -> Vec<Markup> {
-    let run = &found.known.run;
-    if !visitor.may_run {
-        return Vec::new();
-    }
-    let sure = |label, verb: &str, question: &str, more: &[(&'static str, String)]| {
-        let mut fields = vec![Field {
-            name: "task",
-            value: found.name.to_string(),
-        }];
-        fields.extend(more.iter().map(|(name, value)| Field {
-            name,
-            value: value.clone(),
-        }));
-        Sure {
-            label,
-            question: question.to_owned(),
-            action: format!("/runs/{}/{verb}", run.id),
-            csrf: &visitor.csrf,
-            class: "main",
-            fields,
-            left: false,
-        }
-        .show()
-    };
-    let row = found.row.as_ref();
-    if let Some(item) = item {
-        let failed = row.is_some_and(|row| {
-            matches!(
-                Tone::of_task(&row.state, false),
-                Tone::Failed | Tone::UpstreamFailed | Tone::Cancelled
-            )
-        });
-        let question = "This item runs again, and then what comes after its task. Others stay.";
-        let item = [("item", item.to_string())];
-        let again = failed.then(|| sure("Retry this item", "retry", question, &item));
-        return again.into_iter().collect();
-    }
-    let finished = row.is_some_and(|row| row.state.is_finished());
-    let mut actions = Vec::new();
-    if finished {
-        let question =
-            "This task and all that come after it are cleared and run again; what they left is made anew.";
-        actions.push(sure("Run again from here", "retry", question, &[]));
-    }
-    let mark = |as_what: &str| [("as", as_what.to_owned())];
-    let question = "It counts as done, and what waits for it goes on.";
-    actions.push(sure("Mark as success", "mark", question, &mark("success")));
-    let question = "It counts as failed, and what waits for it won't run.";
-    actions.push(sure("Mark as failed", "mark", question, &mark("failed")));
-    actions
-}
-
-/// The whole log, as it is.
-async fn download(
-    State(app): State<Arc<App>>,
-    Path((run, task)): Path<(String, String)>,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Trouble> {
-    let found = Found::read(&app, &run, &task, asked.item).await?;
-    let path = found.log(&app, asked.item, found.attempt(&asked));
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let missing = |_| Trouble::Missing("It has logged nothing.".to_owned());
-    let file = tokio::fs::File::open(path).await.map_err(missing)?;
-    let headers = [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{run}.{name}\""),
-        ),
-    ];
-    Ok((headers, Body::from_stream(ReaderStream::new(file))).into_response())
-}
-
-/// Where an attempt's log is, and whether it still grows.
-pub(in crate::web) async fn growing(
-    app: &App,
-    (run, task): (&str, &str),
-    asked: &Asked,
-) -> Option<(PathBuf, bool)> {
-    let found = Found::read(app, run, task, asked.item).await.ok()?;
-    let meant = found.attempt(asked);
-    Some((found.log(app, asked.item, meant), found.runs(meant)))
 }
