@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::arguments::{Format, Logs as Arguments};
 use super::context::{Context, runtime};
-use super::{Mistake, engage, exit, find, look, moment, output};
+use super::{Mistake, engage, exit, find, look, moment, output, rendered};
 use crate::daemon::clock::now;
 use crate::model::{TaskIndex, Timestamp};
 use crate::operate::log::{self, LogFile, Logs};
@@ -42,6 +42,11 @@ pub fn run(context: &Context, command: &Arguments) -> anyhow::Result<u8> {
         };
         let files = chosen.files(store.as_ref()).await?;
         chosen.require(&files)?;
+        if command.rendered {
+            rendered::print(&files, command.format)?;
+            store.close().await;
+            return Ok(exit::OK);
+        }
         let now = now();
         let mut printer = Printer {
             out: output::stdout(),

@@ -286,6 +286,7 @@ pub struct StoredRun {
 pub enum CommandKind {
     Cancel,
     Retry { tasks: Vec<TaskIndex> },
+    RetryItem { task: TaskIndex, item: u32 },
     Mark { task: TaskIndex, outcome: Outcome },
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Clock;
+use super::rendered::{Kept, Rendered};
 use crate::model::{AttemptId, TaskId};
 use crate::secret::Masker;
 
@@ -61,6 +62,7 @@ struct Shared {
     masker: Masker,
     clock: Clock,
     state: Mutex<State>,
+    rendered: Mutex<Kept>,
 }
 
 #[derive(Default)]
@@ -81,6 +83,7 @@ impl Log {
                 masker,
                 clock,
                 state: Mutex::default(),
+                rendered: Mutex::default(),
             }),
         }
     }
@@ -131,6 +134,22 @@ impl Log {
         }
         if let Err(error) = self.append(&mut state, lines.as_bytes()) {
             tracing::warn!(path = %self.shared.path.display(), %error, "a task's log can't be written");
+        }
+    }
+
+    /// Keeps what is about to be executed, beside the log; `make` isn't called when no more is kept.
+    /// That it can't be kept is no reason to fail.
+    pub fn rendered(&self, make: impl FnOnce() -> Rendered) {
+        let shared = &self.shared;
+        let mut kept = shared
+            .rendered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if kept.is_full() {
+            return;
+        }
+        if let Err(error) = kept.add(&shared.path, &shared.masker, make()) {
+            tracing::warn!(path = %shared.path.display(), %error, "what a task executes can't be kept");
         }
     }
 

@@ -12,6 +12,7 @@ mod live;
 mod page;
 mod problem;
 mod route;
+mod schema;
 mod server;
 mod session;
 

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::routing::MethodRouter;
 
 use super::describe::Describe;
-use super::{App, api, asset, live, page, session};
+use super::{App, api, asset, live, page, schema, session};
 
 /// What a route does, as HTTP says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -139,6 +139,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         asset::ROUTES,
         live::ROUTES,
         api::ROUTES,
+        schema::ROUTES,
     ]
     .into_iter()
     .flatten()

@@ -336,16 +336,21 @@ impl<'c> World<'c> {
         let task = TaskIndex(u32::try_from(self.random.below(tasks + 1)).unwrap());
         let cause = FailureCause::new(FailureKind::Permanent, "a person said so");
         let outcomes = [Outcome::Success, Outcome::Skipped, Outcome::Failed(cause)];
-        let request = match self.random.below(5) {
+        let request = match self.random.below(6) {
             0 => Event::CancelRequested { run: run.clone() },
             1 => Event::Marked {
                 run: run.clone(),
                 task,
                 outcome: outcomes[self.random.below(3)].clone(),
             },
-            2 => Event::RetryRequested {
+            2 | 3 => Event::RetryRequested {
                 run: run.clone(),
                 tasks: vec![task],
+            },
+            4 => Event::ItemRetryRequested {
+                run: run.clone(),
+                task,
+                item: u32::try_from(self.random.below(3)).unwrap(),
             },
             _ => Event::RetryRequested {
                 run: run.clone(),
