@@ -38,7 +38,7 @@ pub(super) const LOG: Route = Route::get("/runs/{run}/tasks/{task}/log", Needs::
 const ITEMS: usize = 200;
 
 /// Which task run and which part of its log.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(in crate::web) struct Asked {
     pub(in crate::web) item: Option<u32>,
     pub(in crate::web) attempt: Option<u32>,
