@@ -14,6 +14,7 @@ use crate::task::Clock;
 
 use super::Hosts;
 use super::account::Accounts;
+use super::live::Live;
 
 /// What pages and API are made of.
 pub struct AppParts {
@@ -37,6 +38,8 @@ pub struct App {
     pub accounts: Accounts,
     /// Nobody has to sign in.
     pub open: bool,
+    /// What is looked at for those who see pages.
+    pub(super) looks: Live,
     project: watch::Receiver<Arc<Snapshot>>,
 }
 
@@ -90,6 +93,7 @@ impl App {
             hosts,
             accounts,
             open,
+            looks: Live::default(),
             project,
         })
     }

@@ -6,7 +6,7 @@ mod running;
 
 pub(super) use failures::failures;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
@@ -27,7 +27,7 @@ use crate::operate::tone::Tone;
 use crate::operate::why::starts;
 use crate::operate::words::plural;
 use crate::spec::Pipeline;
-use crate::store::{RunFilter, RunRow, StoreError};
+use crate::store::{RunRow, StoreError};
 use crate::web::App;
 use crate::web::app::Snapshot;
 use crate::web::draw::{Bar, bars};
@@ -126,12 +126,16 @@ async fn home(
         .into_iter()
         .filter_map(|row| row.paused.then_some(row.dag))
         .collect();
+    let failed = match asked.show.as_str() {
+        "failed" => failed(&app, &pipelines).await?,
+        _ => BTreeSet::new(),
+    };
     let mut chosen = Vec::new();
     for pipeline in pipelines {
         let fits = match asked.show.as_str() {
             "running" => running.iter().any(|(run, _)| run.dag == pipeline.id),
             "paused" => paused.contains(&pipeline.id),
-            "failed" => has_failed(&app, &pipeline.id).await?,
+            "failed" => failed.contains(&pipeline.id),
             _ => true,
         };
         let words = words_of(pipeline);
@@ -146,9 +150,11 @@ async fn home(
         .map(|pipeline| (pipeline.id.clone(), pipeline))
         .collect();
     let looked = look(Some(app.store.as_ref()), &shown, now).await?;
+    let mut latest = latest(&app, &shown).await?;
     let mut dags = Vec::with_capacity(shown.len());
     for pipeline in shown.values() {
-        let mut row = dag(&app, pipeline, now).await?;
+        let runs = latest.remove(&pipeline.id).unwrap_or_default();
+        let mut row = dag(&app, pipeline, runs, now).await?;
         row.paused = paused.contains(&pipeline.id);
         row.can_pause = visitor.may_run && has_clock(pipeline);
         let next = looked.planner.upcoming(&pipeline.id, None).next();
@@ -213,23 +219,37 @@ fn words_of(pipeline: &Pipeline) -> String {
     words.join(" ").to_lowercase()
 }
 
-async fn has_failed(app: &App, dag: &DagId) -> Result<bool, StoreError> {
-    let last = latest(app, dag, 1).await?;
-    Ok(last.iter().any(|run| run.state == RunState::Failed))
+/// The DAGs whose latest run has failed.
+async fn failed(app: &App, pipelines: &[&Arc<Pipeline>]) -> Result<BTreeSet<DagId>, StoreError> {
+    let dags: Vec<DagId> = pipelines.iter().map(|one| one.id.clone()).collect();
+    let latest = app.store.latest_runs(&dags, 1, false).await?;
+    let failed = latest
+        .into_iter()
+        .filter(|run| run.state == RunState::Failed);
+    Ok(failed.map(|run| run.dag).collect())
 }
 
-async fn latest(app: &App, dag: &DagId, limit: u32) -> Result<Vec<RunRow>, StoreError> {
-    let filter = RunFilter {
-        dag: Some(dag.clone()),
-        limit,
-        ..RunFilter::default()
-    };
-    app.store.runs(&filter).await
+/// The latest runs of each of the DAGs, newest first.
+async fn latest(
+    app: &App,
+    shown: &BTreeMap<DagId, Arc<Pipeline>>,
+) -> Result<BTreeMap<DagId, Vec<RunRow>>, StoreError> {
+    let dags: Vec<DagId> = shown.keys().cloned().collect();
+    let mut latest: BTreeMap<DagId, Vec<RunRow>> = BTreeMap::new();
+    for run in app.store.latest_runs(&dags, BARS, false).await? {
+        latest.entry(run.dag.clone()).or_default().push(run);
+    }
+    Ok(latest)
 }
 
-async fn dag(app: &App, pipeline: &Pipeline, now: Timestamp) -> Result<Dag, Trouble> {
+async fn dag(
+    app: &App,
+    pipeline: &Pipeline,
+    latest: Vec<RunRow>,
+    now: Timestamp,
+) -> Result<Dag, Trouble> {
     let mut runs = Vec::new();
-    for run in latest(app, &pipeline.id, BARS).await? {
+    for run in latest {
         runs.push(look_at(&app.places.state, app.store.as_ref(), run).await?);
     }
     let last = runs.first().map(|(run, interrupted)| Last {

@@ -12,7 +12,7 @@ use crate::web::page::frame::Trouble;
 use crate::web::page::run::Known;
 
 /// Which task run and which part of its log.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(in crate::web) struct Asked {
     pub(in crate::web) item: Option<u32>,
     pub(in crate::web) attempt: Option<u32>,
