@@ -249,7 +249,7 @@ async function main() {
   await step("a task is run again from its run's page, after a question", async () => {
     await page.locator("summary", { hasText: "One task" }).click();
     await accessible(page);
-    await page.getByLabel("Task").selectOption("done");
+    await page.locator("details[open] select[name=task]").selectOption("done");
     await page.getByRole("button", { name: "Run again from here" }).click();
     await page.locator("#state.s-ok").waitFor({ timeout: 30000 });
   });

@@ -4,6 +4,7 @@ mod alive;
 mod api;
 mod client;
 mod door;
+mod left;
 mod metrics;
 mod pages;
 mod sign_in;
