@@ -13,6 +13,7 @@ use super::notifications::{Notifications, NotificationsRecord, read_notification
 use super::placement::point_at_keys;
 use super::retention::{Retention, RetentionNode, read_retention};
 use super::retry::check_retry;
+use super::sign_in::{SignIn, SignInNode, read_sign_in};
 use super::task::DefaultsRecord;
 use crate::connection::Connections;
 use crate::document::{
@@ -42,6 +43,8 @@ crate::record! {
         notifications: Option<NotificationsRecord>,
         /// How long what is past is kept: `90d`, or a map. What isn't limited is kept.
         retention: Option<RetentionNode>,
+        /// How people come in to the pages by a provider that knows them (OpenID Connect).
+        sign_in: Option<SignInNode>,
     }
 }
 
@@ -72,6 +75,8 @@ pub struct Settings {
     pub notifications: Notifications,
     /// How long what is past is kept.
     pub retention: Retention,
+    /// How people come in to the pages besides passwords and links.
+    pub sign_in: Option<SignIn>,
     /// The chosen profile.
     pub profile: Option<String>,
     /// The chosen profile's defaults of params.
@@ -115,8 +120,10 @@ pub fn read_settings(
     let ReadConnections {
         connections,
         broken: broken_connections,
-        secrets,
+        mut secrets,
     } = read_connections(nodes, around, report);
+    let read_sign_in = read_sign_in(record.sign_in.as_ref(), around, report);
+    secrets.extend(read_sign_in.secrets);
     let pools = read_pools(&record.pools, report);
     let defaults: Vec<DefaultsRecord> = chosen
         .iter()
@@ -141,6 +148,7 @@ pub fn read_settings(
     point_at_keys(node, before, report);
     Some(Settings {
         retention,
+        sign_in: read_sign_in.sign_in,
         notifications: notifications.unwrap_or_default(),
         connections: Arc::new(connections),
         broken_connections,

@@ -8,12 +8,14 @@ use crate::connection::Places;
 use crate::daemon::Control;
 use crate::daemon::schedule::{ReadProject, Watch};
 use crate::document::{Diagnostic, Sources};
+use crate::secret::Environment;
 use crate::spec::{Loaded, Project};
 use crate::store::RunStore;
 use crate::task::Clock;
 
 use super::Hosts;
 use super::account::Accounts;
+use super::provider::Provider;
 
 /// What pages and API are made of.
 pub struct AppParts {
@@ -35,6 +37,8 @@ pub struct App {
     pub clock: Clock,
     pub hosts: Hosts,
     pub accounts: Accounts,
+    /// Whom people sign in by.
+    pub(super) provider: Provider,
     /// Nobody has to sign in.
     pub open: bool,
     project: watch::Receiver<Arc<Snapshot>>,
@@ -89,6 +93,7 @@ impl App {
             clock,
             hosts,
             accounts,
+            provider: Provider::new(&Environment::of_process()),
             open,
             project,
         })

@@ -4,7 +4,9 @@ mod alive;
 mod api;
 mod client;
 mod door;
+mod oidc;
 mod pages;
+mod provider;
 mod sign_in;
 
 pub(crate) use client::{Ask, Reply, Site};
