@@ -13,6 +13,7 @@ use super::notifications::{Notifications, NotificationsRecord, read_notification
 use super::placement::point_at_keys;
 use super::retention::{Retention, RetentionNode, read_retention};
 use super::retry::check_retry;
+use super::sign_in::{SignIn, SignInNode, read_sign_in};
 use super::task::DefaultsRecord;
 use crate::connection::Connections;
 use crate::document::{
@@ -45,6 +46,8 @@ crate::record! {
         /// What the pages open a pipeline's file with: a URL with `{path}` and maybe `{line}` in it,
         /// such as `vscode://file{path}:{line}`.
         editor: Option<Spanned<String>>,
+        /// How people come in to the pages by a provider that knows them (OpenID Connect).
+        sign_in: Option<SignInNode>,
     }
 }
 
@@ -77,6 +80,8 @@ pub struct Settings {
     pub retention: Retention,
     /// What the pages open a file with: a URL with `{path}` and maybe `{line}`.
     pub editor: Option<String>,
+    /// How people come in to the pages besides passwords and links.
+    pub sign_in: Option<SignIn>,
     /// The chosen profile.
     pub profile: Option<String>,
     /// The chosen profile's defaults of params.
@@ -120,8 +125,10 @@ pub fn read_settings(
     let ReadConnections {
         connections,
         broken: broken_connections,
-        secrets,
+        mut secrets,
     } = read_connections(nodes, around, report);
+    let read_sign_in = read_sign_in(record.sign_in.as_ref(), around, report);
+    secrets.extend(read_sign_in.secrets);
     let pools = read_pools(&record.pools, report);
     let defaults: Vec<DefaultsRecord> = chosen
         .iter()
@@ -150,6 +157,7 @@ pub fn read_settings(
             .editor
             .as_ref()
             .and_then(|url| read_editor(url, report)),
+        sign_in: read_sign_in.sign_in,
         notifications: notifications.unwrap_or_default(),
         connections: Arc::new(connections),
         broken_connections,

@@ -160,6 +160,12 @@ impl Log {
         self.shared.masker.mask(text)
     }
 
+    /// A value without the secrets.
+    #[must_use]
+    pub fn mask_json(&self, value: serde_json::Value) -> serde_json::Value {
+        self.shared.masker.mask_json(value)
+    }
+
     /// What masks it, for those who learn secrets on the way.
     #[must_use]
     pub fn masker(&self) -> &Masker {

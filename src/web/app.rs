@@ -8,6 +8,7 @@ use crate::connection::Places;
 use crate::daemon::Control;
 use crate::daemon::schedule::{ReadProject, Watch};
 use crate::document::{Diagnostic, Sources};
+use crate::secret::Environment;
 use crate::spec::{Loaded, Project};
 use crate::store::RunStore;
 use crate::task::Clock;
@@ -15,6 +16,7 @@ use crate::task::Clock;
 use super::Hosts;
 use super::account::Accounts;
 use super::live::Live;
+use super::provider::Provider;
 
 /// What pages and API are made of.
 pub struct AppParts {
@@ -36,6 +38,8 @@ pub struct App {
     pub clock: Clock,
     pub hosts: Hosts,
     pub accounts: Accounts,
+    /// Whom people sign in by.
+    pub(super) provider: Provider,
     /// Nobody has to sign in.
     pub open: bool,
     /// What is looked at for those who see pages.
@@ -92,6 +96,7 @@ impl App {
             clock,
             hosts,
             accounts,
+            provider: Provider::new(&Environment::of_process()),
             open,
             looks: Live::default(),
             project,

@@ -11,6 +11,7 @@ mod guard;
 mod live;
 mod page;
 mod problem;
+mod provider;
 mod route;
 mod schema;
 mod server;

@@ -103,6 +103,20 @@ impl HttpApi {
         Shared::new(Base::Anywhere, Policy::default(), client).into()
     }
 
+    /// The same, where an answer must come from where it was asked: redirects aren't followed.
+    #[must_use]
+    pub fn straight(environment: &Environment) -> Self {
+        let client = ClientSettings {
+            proxies: Proxies::of_environment(environment),
+            ..ClientSettings::default()
+        };
+        let policy = Policy {
+            redirects: 0,
+            ..Policy::default()
+        };
+        Shared::new(Base::Anywhere, policy, client).into()
+    }
+
     /// Sends a request, again where that helps, and gives an answer of an accepted status. Its body
     /// is still to be read, and can't be asked for again when it breaks off.
     ///

@@ -6,7 +6,9 @@ mod client;
 mod door;
 mod left;
 mod metrics;
+mod oidc;
 mod pages;
+mod provider;
 mod sign_in;
 
 pub(crate) use client::{Ask, Reply, Site};
