@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Clock;
 use super::rendered::{Kept, Rendered};
+use crate::data::DatasetName;
 use crate::model::{AttemptId, TaskId};
 use crate::secret::Masker;
 
@@ -48,6 +49,20 @@ pub fn log_path(attempt: &AttemptId, task: &TaskId) -> PathBuf {
     PathBuf::from("logs")
         .join(attempt.run.as_str())
         .join(format!("{task}{item}.{generation}.{number}.log"))
+}
+
+/// Where the picture of a task run is kept with its run, relative to the state folder:
+/// `data/<run>/<task>[.<item>].<generation>.svg`. What its pipeline names may be overwritten by the
+/// next run.
+#[must_use]
+pub fn picture_path(attempt: &AttemptId, task: &TaskId) -> PathBuf {
+    let name = DatasetName {
+        run: attempt.run.as_str(),
+        task: task.as_str(),
+        item: attempt.task_run.item,
+        generation: attempt.generation,
+    };
+    name.path().with_extension("svg")
 }
 
 /// A log that clones share. The file is made with the first line.

@@ -15,8 +15,6 @@ use async_trait::async_trait;
 use schemars::Schema;
 use serde_json::Value as Json;
 
-pub use self::draw::picture_path;
-
 use self::axes::{AxesRecord, CheckedAxes};
 use self::collect::Collector;
 use self::layer::{BarRecord, CandlestickRecord, Layer, LineRecord};

@@ -180,8 +180,8 @@ mod tests {
         assert_eq!(read_rendered(&log).unwrap(), []);
         let sent = Rendered::new("sql", "results", "select 'pass\"word'").with("$1", "pass\"word");
         kept.add(&log, &masker, sent).unwrap();
-        let long = Rendered::new("http", "", "ä".repeat(TEXT));
-        kept.add(&log, &masker, long).unwrap();
+        let huge = Rendered::new("http", "", "ä".repeat(TEXT));
+        kept.add(&log, &masker, huge).unwrap();
         for _ in 0..2 * MOST {
             let more = Rendered::new("shell", "/", "ls");
             kept.add(&log, &masker, more).unwrap();

@@ -1,12 +1,12 @@
 //! Draws a chart and makes its files.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::place::{PictureFormat, Place};
-use crate::data::{DataError, DatasetName};
-use crate::model::{AttemptId, TaskId};
+use crate::data::DataError;
 use crate::picture::{Chart, to_png, to_svg, unknown_letters};
+use crate::task::log::picture_path;
 use crate::task::{AttemptContext, TaskFailure};
 
 /// Bytes of a picture that is kept.
@@ -67,20 +67,6 @@ pub(super) async fn draw(
             .info(format!("drew `{}` ({} bytes)", made.shown, made.bytes));
     }
     made
-}
-
-/// Where the picture of a task run is kept with its run, relative to the state folder:
-/// `data/<run>/<task>[.<item>].<generation>.svg`. What its pipeline names may be overwritten by the
-/// next run.
-#[must_use]
-pub fn picture_path(attempt: &AttemptId, task: &TaskId) -> PathBuf {
-    let name = DatasetName {
-        run: attempt.run.as_str(),
-        task: task.as_str(),
-        item: attempt.task_run.item,
-        generation: attempt.generation,
-    };
-    name.path().with_extension("svg")
 }
 
 /// Keeps the picture. That it can't be kept is no reason to fail: the pipeline's own files count.
