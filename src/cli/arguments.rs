@@ -521,6 +521,9 @@ pub struct Logs {
     /// Only the last lines
     #[arg(short = 'n', long, value_name = "LINES")]
     pub tail: Option<usize>,
+    /// What was executed, in place of the log: statements, requests and commands with their values
+    #[arg(long, conflicts_with_all = ["follow", "tail"])]
+    pub rendered: bool,
     /// How to print it; JSON is one object a line
     #[arg(long, default_value = "text")]
     pub format: Format,
@@ -551,6 +554,9 @@ pub struct Retry {
     pub run: String,
     /// Run these tasks again, whatever became of them [default: what failed]
     pub tasks: Vec<String>,
+    /// Only this item of a `foreach` that failed, counted from 0
+    #[arg(long, value_name = "NUMBER", requires = "tasks")]
+    pub item: Option<u32>,
     /// Print only the end of the run
     #[arg(short, long)]
     pub quiet: bool,

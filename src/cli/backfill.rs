@@ -17,6 +17,7 @@ use crate::daemon::schedule::DaemonLock;
 use crate::daemon::{self, NewRun, News};
 use crate::model::RunState;
 use crate::operate::backfill::{self, Feed, Plan, Span};
+use crate::operate::start::no_secrets;
 use crate::spec::Project;
 use crate::store::{CommandKind, Owner, RunStore};
 
@@ -34,6 +35,7 @@ pub fn run(context: &Context, command: &Backfill) -> anyhow::Result<u8> {
         .params
         .bind(&command.param)
         .map_err(|errors| Mistake::new(errors.join("\n")))?;
+    no_secrets(&project, &params)?;
     let span = Span {
         from: &command.from,
         to: &command.to,

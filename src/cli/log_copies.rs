@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use crate::model::RunId;
 use crate::operate::log::LogFile;
 use crate::remote::Server;
+use crate::task::Rendered;
 
 /// Copies of logs, up to where they were sent.
 pub struct Copies<'a> {
@@ -43,6 +44,15 @@ impl<'a> Copies<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What the attempt behind a log has executed.
+    pub async fn rendered(&self, run: &RunId, file: &LogFile) -> anyhow::Result<Vec<Rendered>> {
+        let mut query = vec![("attempt", file.attempt.to_string())];
+        query.extend(file.id.item.map(|item| ("item", item.to_string())));
+        let parts = ["runs", run.as_str(), "tasks", &file.task, "rendered"];
+        let json = self.server.get(&parts, &query).await?;
+        Ok(self.server.read(&json["rendered"])?)
     }
 
     async fn fetch_one(&self, run: &RunId, file: &LogFile) -> anyhow::Result<()> {

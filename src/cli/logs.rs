@@ -12,12 +12,13 @@ use serde_json::json;
 use super::arguments::{Format, Logs as Arguments};
 use super::context::{Context, runtime};
 use super::log_copies::Copies;
-use super::{Mistake, engage, exit, find, look, moment, output};
+use super::{Mistake, engage, exit, find, look, moment, output, rendered};
 use crate::daemon::clock::now;
 use crate::model::{RunId, TaskIndex, Timestamp};
 use crate::operate::log::{self, LogFile, Logs};
 use crate::operate::run::Known;
 use crate::store::RunStore;
+use crate::task::{Rendered, read_rendered};
 
 /// Between two looks at files that may grow.
 const LOOK: Duration = Duration::from_millis(100);
@@ -61,6 +62,15 @@ async fn show<'a>(
     };
     let files = chosen.files(&place, &known);
     chosen.require(&files)?;
+    if command.rendered {
+        let mut found = Vec::with_capacity(files.len());
+        for file in files {
+            let sent = place.rendered(&chosen.run, &file).await?;
+            found.push((file, sent));
+        }
+        rendered::print(&found, command.format)?;
+        return Ok(place);
+    }
     place.fetch(&chosen.run, &files).await?;
     let now = now();
     let mut printer = Printer {
@@ -120,6 +130,15 @@ impl Place<'_> {
         match self {
             Self::Here(state, _) => state,
             Self::There(copies) => copies.folder.path(),
+        }
+    }
+
+    /// What the attempt behind a log has executed.
+    async fn rendered(&self, run: &RunId, file: &LogFile) -> anyhow::Result<Vec<Rendered>> {
+        match self {
+            Self::Here(..) => read_rendered(&file.path)
+                .map_err(|error| anyhow::anyhow!("{}: {error}", file.path.display())),
+            Self::There(copies) => copies.rendered(run, file).await,
         }
     }
 

@@ -29,6 +29,7 @@ mod notify;
 mod output;
 mod pause;
 mod people;
+mod rendered;
 mod resume;
 mod retry;
 mod runs;

@@ -32,7 +32,13 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
         let store = context.store().await?;
         let run = find::run(context, store.as_ref(), &command.run).await?;
         let version = find::version(store.as_ref(), &run).await?;
-        let asked = change::retry(store.as_ref(), &run, &version, &command.tasks).await?;
+        let asked = match (command.item, command.tasks.as_slice()) {
+            (None, tasks) => change::retry(store.as_ref(), &run, &version, tasks).await?,
+            (Some(item), [task]) => {
+                change::retry_item(store.as_ref(), &run, &version, task, item).await?
+            }
+            (Some(_), _) => return Err(Mistake::new("`--item` needs one task").into()),
+        };
         let (wanted, spec) = asked;
         let pinned = || {
             project

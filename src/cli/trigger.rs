@@ -26,7 +26,7 @@ pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
         return super::context::runtime()?.block_on(there(server, command));
     }
     let (project, pipeline) = context.pipeline(&command.dag)?;
-    let spec = run_spec(&pipeline, command, now())?;
+    let spec = run_spec(&project, &pipeline, command, now())?;
     if command.dry_run {
         return dry_run(&pipeline, &spec);
     }
@@ -239,11 +239,17 @@ pub fn params_text(params: &JsonText) -> String {
     words.join(" ")
 }
 
-fn run_spec(pipeline: &Pipeline, command: &Trigger, now: Timestamp) -> anyhow::Result<RunSpec> {
+fn run_spec(
+    project: &Project,
+    pipeline: &Pipeline,
+    command: &Trigger,
+    now: Timestamp,
+) -> anyhow::Result<RunSpec> {
     let params = pipeline
         .params
         .bind(&command.param)
         .map_err(|errors| Mistake::new(errors.join("\n")))?;
+    start::no_secrets(project, &params)?;
     let wanted = Wanted {
         params,
         interval: command.data_interval.as_deref(),

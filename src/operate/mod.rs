@@ -15,6 +15,7 @@ mod mistake;
 pub mod moment;
 pub mod next;
 pub mod pause;
+pub mod pools;
 pub mod rows;
 pub mod run;
 pub mod shape;

@@ -8,11 +8,14 @@ use crate::connection::Places;
 use crate::daemon::Control;
 use crate::daemon::schedule::{ReadProject, Watch};
 use crate::document::{Diagnostic, Sources};
+use crate::secret::Environment;
 use crate::spec::{Loaded, Project};
 use crate::store::RunStore;
 use crate::task::Clock;
 
 use super::account::Accounts;
+use super::live::Live;
+use super::provider::Provider;
 use super::{Hosts, Proxies};
 
 /// What pages and API are made of.
@@ -39,8 +42,12 @@ pub struct App {
     /// Who is believed when it tells whose request it hands on.
     pub proxies: Proxies,
     pub accounts: Accounts,
+    /// Whom people sign in by.
+    pub(super) provider: Provider,
     /// Nobody has to sign in.
     pub open: bool,
+    /// What is looked at for those who see pages.
+    pub(super) looks: Live,
     project: watch::Receiver<Arc<Snapshot>>,
 }
 
@@ -95,7 +102,9 @@ impl App {
             hosts,
             proxies,
             accounts,
+            provider: Provider::new(&Environment::of_process()),
             open,
+            looks: Live::default(),
             project,
         })
     }

@@ -12,7 +12,9 @@ mod listen;
 mod live;
 mod page;
 mod problem;
+mod provider;
 mod route;
+mod schema;
 mod server;
 mod session;
 

@@ -81,9 +81,10 @@ impl From<StoreError> for Problem {
             StoreError::UnknownRun(_) | StoreError::UnknownAccount(_) => {
                 Self::missing(error.to_string())
             }
-            StoreError::Exists(_) | StoreError::NotOwner { .. } | StoreError::Fenced { .. } => {
-                Self::new(StatusCode::CONFLICT, error.to_string())
-            }
+            StoreError::Exists(_)
+            | StoreError::NameTaken(_)
+            | StoreError::NotOwner { .. }
+            | StoreError::Fenced { .. } => Self::new(StatusCode::CONFLICT, error.to_string()),
             _ => Self::internal(&error),
         }
     }

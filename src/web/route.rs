@@ -7,7 +7,7 @@ use axum::Router;
 use axum::routing::MethodRouter;
 
 use super::describe::Describe;
-use super::{App, api, asset, live, page, session};
+use super::{App, api, asset, live, page, provider, schema, session};
 
 /// What a route does, as HTTP says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -147,10 +147,12 @@ impl Route {
 pub fn routes() -> impl Iterator<Item = &'static Route> {
     [
         session::ROUTES,
+        provider::ROUTES,
         page::ROUTES,
         asset::ROUTES,
         live::ROUTES,
         api::ROUTES,
+        schema::ROUTES,
     ]
     .into_iter()
     .flatten()

@@ -4,7 +4,7 @@ use serde_json::{Map as JsonMap, Value as Json};
 
 use super::DaemonLock;
 use crate::daemon::clock::random;
-use crate::daemon::ring;
+use crate::daemon::{masker_of, ring};
 use crate::model::{Json as JsonText, Timestamp};
 use crate::spec::{Pipeline, Project};
 use crate::store::{Call, RunStore, StoreError};
@@ -53,10 +53,12 @@ pub async fn take_call(
         _ => format!("{:016x}{:016x}", random(), random()),
     };
     let detail: JsonMap<String, Json> = hook.detail(headers, body);
+    // It is kept and shown. Some callers say their secret in the body, too.
+    let detail = masker_of(project).mask_json(Json::Object(detail));
     let call = Call {
         dag: pipeline.id.clone(),
         id: id.clone(),
-        detail: JsonText(Json::Object(detail).to_string().into()),
+        detail: JsonText(detail.to_string().into()),
         at: now,
     };
     store.put_call(&call).await?;

@@ -20,6 +20,7 @@ use crate::daemon::schedule::DaemonLock;
 use crate::document::units::parse_duration;
 use crate::operate::backfill::{Due, Feed, Plan, Reprocess, Span, intervals, plan};
 use crate::operate::shape::Interval;
+use crate::operate::start::no_secrets;
 use crate::operate::{Mistake, Trouble};
 use crate::web::describe::{Describe, of};
 use crate::web::route::{Needs, Route};
@@ -130,12 +131,14 @@ async fn begin(
     Body(asked): Body<Backfill>,
 ) -> Result<(StatusCode, Json<BackfillPlan>), Problem> {
     let snapshot = app.snapshot();
-    let pipeline = dag::pipeline(&snapshot, project(&snapshot)?, &name)?;
+    let project = project(&snapshot)?;
+    let pipeline = dag::pipeline(&snapshot, project, &name)?;
     if !(1..=100).contains(&asked.parallel) {
         return Err(Problem::bad("`parallel` is from 1 to 100"));
     }
     let params = pipeline.params.bind_values(&asked.params);
     let params = params.map_err(|errors| Mistake::new(errors.join("; ")))?;
+    no_secrets(project, &params)?;
     let every = asked.every.as_deref().map(parse_duration).transpose();
     let span = Span {
         from: &asked.from,

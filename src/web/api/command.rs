@@ -63,6 +63,8 @@ pub(super) const MARK: Route = Route::post("/api/v1/runs/{run}/mark", Needs::Run
 pub(super) struct Retry {
     /// Only these tasks and what comes after them; empty: all that failed.
     pub tasks: Vec<String>,
+    /// Only this item, counted from 0, of the one task that is named: one that failed.
+    pub item: Option<u32>,
 }
 
 /// Which task has ended how.
@@ -100,7 +102,11 @@ async fn retry(
     let store = app.store.as_ref();
     let row = find::run_of_id(store, &run).await?;
     let version = find::version(store, &row).await?;
-    let (command, _) = change::retry(store, &row, &version, &wanted.tasks).await?;
+    let (command, _) = match (wanted.item, wanted.tasks.as_slice()) {
+        (None, tasks) => change::retry(store, &row, &version, tasks).await?,
+        (Some(item), [task]) => change::retry_item(store, &row, &version, task, item).await?,
+        (Some(_), _) => return Err(Problem::bad("`item` needs one task, in `tasks`")),
+    };
     carry_out(&app, row, &command).await
 }
 

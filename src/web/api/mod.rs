@@ -47,6 +47,7 @@ pub(super) const ROUTES: &[Route] = &[
     run::ATTEMPTS,
     next::WHY_RUN,
     log::SHOW,
+    log::RENDERED,
     data::SHOW,
     command::CANCEL,
     command::RETRY,

@@ -98,6 +98,8 @@ pub(super) struct UserItem {
     pub role: &'static str,
     /// Whether they have a password; otherwise only links and tokens let in.
     pub password: bool,
+    /// Whether they come in by the provider, which says what they may.
+    pub provider: bool,
     pub created: String,
 }
 
@@ -194,6 +196,7 @@ async fn users(State(app): State<Arc<App>>) -> Result<Json<UserList>, Problem> {
         user: account.name,
         role: account.role.as_str(),
         password: account.password.is_some(),
+        provider: account.subject.is_some(),
         created: utc(account.created),
     });
     Ok(Json(UserList {

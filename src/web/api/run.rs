@@ -18,7 +18,7 @@ use super::{Limit, dag, project};
 use crate::daemon::schedule::DaemonLock;
 use crate::model::{DagId, RunId, RunSpec, RunState};
 use crate::operate::shape::{Attempt, Run, RunWithTasks, run_with_tasks};
-use crate::operate::start::{Wanted, hand_over, run_spec};
+use crate::operate::start::{Wanted, hand_over, no_secrets, run_spec};
 use crate::operate::{Mistake, Trouble, find};
 use crate::store::{Claim, RunFilter, RunRow, StoreError};
 use crate::web::describe::{Describe, of};
@@ -222,10 +222,13 @@ async fn trigger(
     Body(asked): Body<Trigger>,
 ) -> Result<Response, Problem> {
     let snapshot = app.snapshot();
-    let pipeline = dag::pipeline(&snapshot, project(&snapshot)?, &name)?;
+    let project = project(&snapshot)?;
+    let pipeline = dag::pipeline(&snapshot, project, &name)?;
     let params = pipeline.params.bind_values(&asked.params);
+    let params = params.map_err(|errors| Mistake::new(errors.join("; ")))?;
+    no_secrets(project, &params)?;
     let wanted = Wanted {
-        params: params.map_err(|errors| Mistake::new(errors.join("; ")))?,
+        params,
         interval: asked.data_interval.as_deref(),
         only: &asked.only,
         from: asked.from.as_deref(),

@@ -75,15 +75,32 @@ pub(super) async fn admit(
     Ok((route, caller, request))
 }
 
-/// The cookie of sessions. Browsers keep one jar for all ports of a machine, so the port is in its
-/// name.
-pub(in crate::web) fn cookie(app: &App) -> String {
+/// The name of a cookie: without a word the one of sessions. Browsers keep one jar for all ports of a
+/// machine, so the port is in it.
+pub(in crate::web) fn cookie_name(app: &App, word: &str) -> String {
+    let dash = if word.is_empty() { "" } else { "-" };
     // Only what is served by HTTPS may use the prefix that pins a cookie to its host.
     if app.hosts.is_https() {
-        "__Host-runner".to_owned()
+        format!("__Host-runner{dash}{word}")
     } else {
-        format!("runner-{}", app.hosts.port())
+        format!("runner{dash}{word}-{}", app.hosts.port())
     }
+}
+
+/// What a browser has kept in a cookie of ours.
+pub(in crate::web) fn cookie_value<'a>(
+    headers: &'a HeaderMap,
+    app: &App,
+    word: &str,
+) -> Option<&'a str> {
+    let name = cookie_name(app, word);
+    let all = headers.get_all(header::COOKIE).into_iter();
+    let all = all.filter_map(|value| value.to_str().ok());
+    let mut pairs = all
+        .flat_map(|text| text.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    let (_, value) = pairs.find(|(own, _)| *own == name)?;
+    Some(value)
 }
 
 async fn caller(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Problem> {
@@ -122,7 +139,8 @@ async fn caller(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Calle
             ..nobody
         });
     }
-    let Some(key) = session_key(headers, &cookie(app)) else {
+    let kept = cookie_value(headers, app, "");
+    let Some(key) = kept.and_then(|kept| Key::read(AccessKind::Session, kept)) else {
         return Ok(nobody);
     };
     let Some((access, account)) = app.accounts.open(&key, app.now()).await? else {
@@ -135,16 +153,6 @@ async fn caller(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Calle
         via: Via::Session(access.id),
         ..nobody
     })
-}
-
-fn session_key(headers: &HeaderMap, name: &str) -> Option<Key> {
-    let all = headers.get_all(header::COOKIE).into_iter();
-    let all = all.filter_map(|value| value.to_str().ok());
-    let mut pairs = all
-        .flat_map(|text| text.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(own, _)| *own == name)?;
-    Key::read(AccessKind::Session, value)
 }
 
 fn too_long(headers: &HeaderMap) -> bool {

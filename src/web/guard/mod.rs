@@ -9,7 +9,7 @@ mod headers;
 mod origin;
 mod path;
 
-pub(super) use admit::cookie;
+pub(super) use admit::{cookie_name, cookie_value};
 pub use caller::{Caller, Detail, Peer, Via};
 pub use forwarded::{Proxies, Trusted};
 pub(super) use path::{Found, find};
@@ -42,13 +42,16 @@ pub(super) async fn enter(State(app): State<Arc<App>>, request: Request, next: N
                 let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
                 response.headers_mut().insert(VERSION, version);
             }
-            if route.verb != Verb::Get && counts(route, response.status()) {
+            // What looks like reading and does something says so itself: a link that lets in.
+            let is_deed =
+                route.verb != Verb::Get || response.extensions().get::<Detail>().is_some();
+            if is_deed && counts(route, response.status()) {
                 let deed = deed(&app, route, &caller, &asked, &response);
                 keep(&app, deed).await;
             }
             response
         }
-        Err(problem) => refuse(problem, &asked),
+        Err(problem) => refuse(&app, problem, &asked),
     };
     headers::harden(&app, &mut response);
     response
@@ -97,7 +100,7 @@ async fn answer(route: &Route, answering: impl Future<Output = Response>) -> Res
 /// Whether something is worth being kept. Strangers don't fill the disk: of what is open to them only
 /// what they did is kept, and tries to sign in, which are limited.
 fn counts(route: &Route, status: StatusCode) -> bool {
-    let open = route.needs == Needs::Nothing && route.path != session::SIGN_IN;
+    let open = route.needs == Needs::Nothing && !route.path.starts_with(session::SIGN_IN);
     status != StatusCode::TOO_MANY_REQUESTS && !(open && status.is_client_error())
 }
 
@@ -124,15 +127,15 @@ async fn keep(app: &App, deed: Deed) {
 }
 
 /// The refusal, as a page for people and as a problem for programs.
-fn refuse(problem: Problem, asked: &Asked) -> Response {
+fn refuse(app: &App, problem: Problem, asked: &Asked) -> Response {
     if !asked.wants_page {
         return problem.into_response();
     }
     let unknown = problem.status == StatusCode::UNAUTHORIZED.as_u16();
     let text = if unknown && asked.from_elsewhere {
-        page::once_more()
+        page::once_more(None)
     } else if unknown {
-        page::sign_in(&asked.path, None)
+        page::sign_in(&session::ways(app), &asked.path, None)
     } else {
         page::problem(problem.status, &problem.title, &problem.detail)
     };

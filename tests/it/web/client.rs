@@ -123,6 +123,7 @@ impl Site {
             role,
             password: None,
             created: self.now(),
+            subject: None,
         };
         self.store.put_account(&account).await.unwrap();
         account
@@ -169,6 +170,9 @@ pub(crate) struct Ask {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    /// As it was sent.
+    pub(crate) raw: String,
+    /// In lower case.
     pub(crate) head: String,
     pub(crate) body: String,
 }
@@ -235,6 +239,7 @@ impl Reply {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
+        let raw = head.to_owned();
         let head = head.to_ascii_lowercase();
         let body = if head.contains("transfer-encoding: chunked") {
             unchunk(body)
@@ -243,6 +248,7 @@ impl Reply {
         };
         Self {
             status: status.unwrap_or(0),
+            raw,
             head,
             body,
         }
@@ -251,6 +257,13 @@ impl Reply {
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.body))
+    }
+
+    /// Where it leads.
+    pub(crate) fn location(&self) -> String {
+        let mut lines = self.raw.lines();
+        let found = lines.find_map(|line| line.strip_prefix("location: "));
+        found.unwrap_or_default().to_owned()
     }
 
     /// A header's value, in lower case.

@@ -32,6 +32,7 @@ async fn with_password(site: &Site) {
         role: Role::Operator,
         password: Some(PasswordHash::of(PASSWORD).unwrap().0),
         created: site.now(),
+        subject: None,
     };
     site.store.put_account(&account).await.unwrap();
 }

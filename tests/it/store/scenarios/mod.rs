@@ -1,11 +1,13 @@
 //! What a store promises, one function a promise.
 
+mod counts;
 mod notices;
 mod runs;
 mod schedules;
 mod shared;
 mod tasks;
 
+pub use counts::*;
 pub use notices::*;
 pub use runs::*;
 pub use schedules::*;
