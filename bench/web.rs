@@ -495,6 +495,8 @@ fn main() -> Result<(), Failure> {
         .enable_all()
         .build()?;
     let served = server.block_on(serve(&root, past))?;
+    // Nobody speaks TLS here, but the library wants to know how.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build()?;
     let base = format!("http://{}", served.address);
     asker.block_on(asker.spawn(measure(Asker { client, base }, served)))??;
