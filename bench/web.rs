@@ -69,7 +69,8 @@ async fn fill(
     let owner = Owner("past".to_owned());
     let pipelines: Vec<&Arc<Pipeline>> = project.pipelines.values().collect();
     for pipeline in &pipelines {
-        store.put_version(&pipeline.version).await?;
+        let version = std::slice::from_ref(&pipeline.version);
+        store.begin(version, &[]).await?;
     }
     let (now, end) = (now(), numbers.end);
     let mut last = None;
@@ -96,7 +97,7 @@ async fn fill(
             let owner = owner.clone();
             runs.push(NewRun { spec, owner });
         }
-        store.create_runs(&runs).await?;
+        store.begin(&[], &runs).await?;
         store.commit(&owner, &batch).await?;
     }
     Ok(last)
@@ -349,7 +350,7 @@ async fn viewers(
         spec,
         owner: owner.clone(),
     };
-    store.create_runs(&[new]).await?;
+    store.begin(&[], &[new]).await?;
     let started = now();
     let running = Transition::Task {
         run: run.clone(),

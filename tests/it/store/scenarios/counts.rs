@@ -16,7 +16,7 @@ pub async fn knows_the_latest_runs_of_each_dag(store: Store) {
         if number % 2 == 0 {
             new.spec.dag = dag("hourly");
         }
-        store.create_runs(&[new]).await.unwrap();
+        store.begin(&[], &[new]).await.unwrap();
         if number < 6 {
             let batch = [run_is(&name, RunState::Failed, number)];
             store.commit(&owner("a"), &batch).await.unwrap();
@@ -38,10 +38,7 @@ pub async fn knows_the_latest_runs_of_each_dag(store: Store) {
 pub async fn counts_what_happens(store: Store) {
     let mut scheduled = new_run("r1");
     scheduled.spec.trigger = TriggerKind::Schedule;
-    store
-        .create_runs(&[scheduled, new_run("r2")])
-        .await
-        .unwrap();
+    store.begin(&[], &[scheduled, new_run("r2")]).await.unwrap();
     let counts = async || -> Vec<(Counted, String, Option<u64>, u64, u64)> {
         let all = store.tallies().await.unwrap();
         assert!(all.is_sorted());
