@@ -69,9 +69,8 @@ async fn fill(
     let owner = Owner("past".to_owned());
     let pipelines: Vec<&Arc<Pipeline>> = project.pipelines.values().collect();
     for pipeline in &pipelines {
-        store
-            .begin(std::slice::from_ref(&pipeline.version), &[])
-            .await?;
+        let version = std::slice::from_ref(&pipeline.version);
+        store.begin(version, &[]).await?;
     }
     let (now, end) = (now(), numbers.end);
     let mut last = None;
@@ -497,6 +496,8 @@ fn main() -> Result<(), Failure> {
         .enable_all()
         .build()?;
     let served = server.block_on(serve(&root, past))?;
+    // Nobody speaks TLS here, but the library wants to know how.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build()?;
     let base = format!("http://{}", served.address);
     asker.block_on(asker.spawn(measure(Asker { client, base }, served)))??;

@@ -18,6 +18,7 @@ const ROOMS: &[&str] = &[
     "executor",
     "trigger",
     "task",
+    "telemetry",
     "connection",
     "embedded",
     "picture",
@@ -70,7 +71,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("resvg", &["picture/png.rs"]),
     ("ttf_parser", &["picture/font.rs"]),
     ("async_compression", &["connection/http/unpack.rs"]),
-    ("reqwest", &["connection/http/"]),
+    ("reqwest", &["connection/http/", "telemetry/post.rs"]),
     (
         "rustls",
         &["connection/http/", "connection/bucket/cloud.rs"],
