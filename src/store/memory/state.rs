@@ -15,6 +15,7 @@ use crate::store::{
     StoreError, StoredRun, TaskRunRow, Thing, precision,
 };
 
+use super::account::Accounts;
 use super::past::{ended_since, last_ends, past_runs, past_skips};
 use super::rules::State;
 use super::run::{Run, TaskRun};
@@ -23,6 +24,7 @@ use super::run::{Run, TaskRun};
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    pub(super) accounts: Mutex<Accounts>,
 }
 
 impl MemoryStore {
