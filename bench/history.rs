@@ -70,7 +70,9 @@ async fn fill(project: &Project, store: &dyn RunStore) -> Result<(), Failure> {
     let owner = Owner("past".to_owned());
     let pipelines: Vec<&Arc<Pipeline>> = project.pipelines.values().collect();
     for pipeline in &pipelines {
-        store.put_version(&pipeline.version).await?;
+        store
+            .begin(std::slice::from_ref(&pipeline.version), &[])
+            .await?;
     }
     let now = now();
     for start in (0..PAST).step_by(10_000) {
@@ -91,7 +93,7 @@ async fn fill(project: &Project, store: &dyn RunStore) -> Result<(), Failure> {
             let owner = owner.clone();
             runs.push(runner::store::NewRun { spec, owner });
         }
-        store.create_runs(&runs).await?;
+        store.begin(&[], &runs).await?;
         store.commit(&owner, &ends).await?;
     }
     Ok(())

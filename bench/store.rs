@@ -171,18 +171,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = SqliteStore::open(&file).await?;
     table.row("open, new file", 1.0, begun.elapsed());
     store
-        .put_version(&DagVersion {
-            hash: "0".repeat(64),
-            dag: DagId::new("dag0")?,
-            tasks: Vec::new(),
-            files: [].into(),
-        })
+        .begin(
+            &[DagVersion {
+                hash: "0".repeat(64),
+                dag: DagId::new("dag0")?,
+                tasks: Vec::new(),
+                files: [].into(),
+            }],
+            &[],
+        )
         .await?;
 
     let mut number = 0;
     let mut fresh = async |store: &SqliteStore| -> Result<RunId, Box<dyn std::error::Error>> {
         number += 1;
-        store.create_runs(&[new_run(number)?]).await?;
+        store.begin(&[], &[new_run(number)?]).await?;
         Ok(run_id(number))
     };
 
@@ -295,7 +298,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .clone()
             .map(new_run)
             .collect::<Result<Vec<_>, _>>()?;
-        store.create_runs(&runs).await?;
+        store.begin(&[], &runs).await?;
         let ends: Vec<Transition> = numbers
             .map(|number| Transition::Run {
                 run: run_id(number),

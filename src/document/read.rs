@@ -1,6 +1,7 @@
 //! Reading typed values out of nodes, collecting every mistake on the way.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use schemars::{Schema, json_schema};
@@ -11,12 +12,24 @@ use super::{Diagnostic, Entry, Node, Span, Spanned, Value, nearest};
 #[derive(Debug, Default)]
 pub struct Report {
     diagnostics: Vec<Diagnostic>,
+    /// The records in which a stand-in has the place of a value.
+    mended: BTreeSet<Span>,
 }
 
 impl Report {
-    /// Adds a mistake.
+    /// Adds a mistake, unless it says that something is missing in a record that has it, with a
+    /// mistake in it.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        if diagnostic.code != "missing-key" || !self.is_mended(diagnostic.primary.span) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Whether a value of the record at a place has mistakes, and a stand-in for it was read: what
+    /// follows from the stand-in is no mistake of a person.
+    #[must_use]
+    pub fn is_mended(&self, record: Span) -> bool {
+        self.mended.contains(&record)
     }
 
     /// All that was found, in the order it was found.
@@ -312,14 +325,13 @@ pub fn correct_key(entries: &mut Cow<'_, [Entry]>, at: usize, known: &[&str]) {
     }
 }
 
-/// Reads one field of a record; called by [`record!`](crate::record). With `recover`, a value that
-/// has mistakes is replaced by its stand-in.
+/// Reads one field of a record; called by [`record!`](crate::record). A value that has mistakes is
+/// replaced by its stand-in.
 pub fn read_field<T: FromNode>(
     entries: &[Entry],
     name: &str,
     default: Option<fn() -> T>,
     record: (&str, Span),
-    recover: bool,
     report: &mut Report,
 ) -> Option<T> {
     let (what, span) = record;
@@ -341,8 +353,10 @@ pub fn read_field<T: FromNode>(
             value
         }
     };
-    if value.is_none() && recover {
-        return default.map_or_else(T::stand_in, |default| Some(default()));
+    if value.is_none() {
+        let value = default.map_or_else(T::stand_in, |default| Some(default()))?;
+        report.mended.insert(span);
+        return Some(value);
     }
     value
 }

@@ -107,17 +107,8 @@ macro_rules! record {
                 span: $crate::document::Span,
                 report: &mut $crate::document::Report,
             ) -> Option<Self> {
-                Self::read_entries(entries, span, true, report)
-            }
-
-            fn read_entries(
-                entries: &[$crate::document::Entry],
-                span: $crate::document::Span,
-                recover: bool,
-                report: &mut $crate::document::Report,
-            ) -> Option<Self> {
                 // A record without fields reads nothing.
-                let _ = (entries, recover, &report);
+                let _ = (entries, &report);
                 $(
                     let $field: Option<$type> = {
                         let default: &[fn() -> $type] = &[$( || $default )?];
@@ -126,7 +117,6 @@ macro_rules! record {
                             const { $crate::document::key_name(stringify!($field)) },
                             default.first().copied(),
                             ($what, span),
-                            recover,
                             report,
                         )
                     };
@@ -150,7 +140,7 @@ macro_rules! record {
                 let entries = $crate::document::read_map(node, report)?;
                 let entries =
                     $crate::document::refuse_unknown_keys(entries, Self::KEYS, $what, report);
-                Self::read_entries(&entries, node.span, false, report)
+                Self::from_entries(&entries, node.span, report)
             }
 
             fn schema() -> schemars::Schema {

@@ -251,12 +251,13 @@ impl Feed {
         while self.active.len() < self.parallel
             && let Some(run) = self.runs.pop_front()
         {
-            store.put_version(&run.pipeline.version).await?;
             let new = crate::store::NewRun {
                 spec: run.spec.clone(),
                 owner: self.daemon.clone(),
             };
-            store.create_runs(&[new]).await?;
+            store
+                .begin(std::slice::from_ref(&run.pipeline.version), &[new])
+                .await?;
             self.active.push(run.spec.id);
         }
         ring(state, &self.daemon)?;

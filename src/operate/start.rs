@@ -77,12 +77,13 @@ pub async fn hand_over(
     spec: &RunSpec,
     daemon: &Owner,
 ) -> Result<bool, Trouble> {
-    store.put_version(&pipeline.version).await?;
     let run = NewRun {
         spec: spec.clone(),
         owner: daemon.clone(),
     };
-    store.create_runs(&[run]).await?;
+    store
+        .begin(std::slice::from_ref(&pipeline.version), &[run])
+        .await?;
     Ok(ring(state, daemon)?)
 }
 

@@ -44,8 +44,11 @@ pub fn read_connections(
         let Revealed { secrets, unknown } =
             reveal(&mut node, around.places, around.environment, report);
         all.extend(secrets);
-        let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
-        let unset = report.diagnostics()[before..].iter().any(is_error);
+        let has_errors = |report: &Report| {
+            let mut found = report.diagnostics()[before..].iter();
+            found.any(|diagnostic| diagnostic.severity == Severity::Error)
+        };
+        let unset = has_errors(report);
         if let Err(error) = ConnectionId::new(&name) {
             report.push(invalid_name("a connection", &name, error));
         }
@@ -55,8 +58,8 @@ pub fn read_connections(
             .filter(|_| !unset && !unknown)
             .and_then(|(kind, entry)| read_connection(&name, kind, entry, around, report));
         match connection {
-            Some((id, connection)) => connections.insert(id, connection),
-            None => {
+            Some((id, connection)) if !has_errors(report) => connections.insert(id, connection),
+            _ => {
                 broken.insert(name.value, kind.map(|(kind, _)| kind.name));
             }
         }

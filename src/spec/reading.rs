@@ -55,6 +55,7 @@ impl Reading<'_, '_> {
             && retry.retries == 0
             && record.retries.is_none()
             && own.attempts.is_none()
+            && !self.report.is_mended(own.span)
         {
             self.report.push(
                 Diagnostic::warning(

@@ -101,7 +101,7 @@ pub fn read_triggers(
             firing = Shape::Any;
             continue;
         };
-        if !awaited.insert(spec.trigger.awaited()) {
+        if !report.is_mended(node.span) && !awaited.insert(spec.trigger.awaited()) {
             let message = "the same trigger stands here twice";
             let twice = Diagnostic::error("duplicate-trigger", message, node.span);
             report.push(twice.label("remove it"));

@@ -98,16 +98,12 @@ fn failure(what: &str) -> StoreError {
 
 #[async_trait]
 impl<S: RunStore> RunStore for Faulty<S> {
-    async fn put_version(&self, version: &DagVersion) -> Result<(), StoreError> {
-        self.call(self.inner.put_version(version)).await
-    }
-
     async fn version(&self, hash: &str) -> Result<Option<DagVersion>, StoreError> {
         self.call(self.inner.version(hash)).await
     }
 
-    async fn create_runs(&self, runs: &[NewRun]) -> Result<(), StoreError> {
-        self.call(self.inner.create_runs(runs)).await
+    async fn begin(&self, versions: &[DagVersion], runs: &[NewRun]) -> Result<(), StoreError> {
+        self.call(self.inner.begin(versions, runs)).await
     }
 
     async fn commit_all(

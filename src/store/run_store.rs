@@ -46,14 +46,14 @@ pub struct NewRun {
 /// Times are kept to the microsecond: what is below is cut off.
 #[async_trait]
 pub trait RunStore: Send + Sync {
-    /// Keeps a version; one that is there stays as it is.
-    async fn put_version(&self, version: &DagVersion) -> Result<(), StoreError>;
     async fn version(&self, hash: &str) -> Result<Option<DagVersion>, StoreError>;
 
-    /// Accepts runs, all or none: all tasks are waiting. Their versions must be there
-    /// ([`StoreError::UnknownVersion`]). An id that exists is refused ([`StoreError::Exists`]),
-    /// unless its specification and owner are the same: then it stays as it is.
-    async fn create_runs(&self, runs: &[NewRun]) -> Result<(), StoreError>;
+    /// Keeps versions, and accepts runs, all or none: all tasks are waiting. A version that is there
+    /// stays as it is; a run's must be there or among them ([`StoreError::UnknownVersion`]): both
+    /// come in one call, because a version goes with the last of its runs. An id that exists is
+    /// refused ([`StoreError::Exists`]), unless its specification and owner are the same: then it
+    /// stays as it is.
+    async fn begin(&self, versions: &[DagVersion], runs: &[NewRun]) -> Result<(), StoreError>;
 
     /// Makes transitions durable, all or none, in their order. Concurrent calls share a commit.
     /// Refused as a whole ([`StoreError::NotOwner`]) when a run belongs to another owner, and
@@ -160,7 +160,7 @@ pub trait RunStore: Send + Sync {
 
     /// Makes what schedules have decided durable, all or none: versions are kept, runs begin, ticks
     /// are skipped, and what is remembered of a DAG is replaced, with the things and calls that
-    /// started runs. Runs as in [`create_runs`](Self::create_runs); a
+    /// started runs. Runs as in [`begin`](Self::begin); a
     /// second run of the same DAG and scheduled time is refused ([`StoreError::Exists`]). A skip
     /// with the same first tick is kept once.
     async fn decide(&self, decided: &Decided) -> Result<(), StoreError>;
@@ -202,6 +202,7 @@ pub trait RunStore: Send + Sync {
     async fn past_runs(&self, past: &Past) -> Result<Vec<RunId>, StoreError>;
     /// Removes runs with everything that is known of them, and gives those that were removed: runs
     /// that have not ended, for which a command is left or of which something is to be told, stay.
+    /// A version that only they were pinned to goes with them.
     /// The removed are remembered until [`forget_removed`](Self::forget_removed).
     async fn remove_runs(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError>;
     /// Forgets skipped ticks of a DAG that are of the past as runs are, a thousand at a time at most:
@@ -235,7 +236,7 @@ pub struct Past {
 /// What schedules have decided.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decided {
-    /// Kept as by [`put_version`](RunStore::put_version), before the runs that are pinned to them.
+    /// Kept as by [`begin`](RunStore::begin).
     pub versions: Vec<DagVersion>,
     pub runs: Vec<NewRun>,
     pub skipped: Vec<SkippedTicks>,

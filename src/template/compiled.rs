@@ -1,6 +1,8 @@
 //! Templates that are evaluated for many records.
 
-use minijinja::{Expression, Template as Source};
+use std::ops::Range;
+
+use minijinja::{ErrorKind, Expression, Template as Source};
 use serde_json::Value as Json;
 
 use super::engine::{Kind, environment, failure, is_true};
@@ -17,8 +19,8 @@ pub struct Compiled<'a> {
 enum Form<'a> {
     Literal,
     /// With decimals.
-    Exact(Exact<'a>, usize),
-    Expression(Expression<'a, 'a>, usize),
+    Exact(Exact<'a>, Range<usize>),
+    Expression(Expression<'a, 'a>, Range<usize>),
     Text(Source<'a, 'a>),
 }
 
@@ -32,14 +34,9 @@ impl Template {
         let form = match self.kind() {
             Kind::Literal => Form::Literal,
             Kind::Expression(range) if let Some(exact) = Exact::read(&text[range.clone()]) => {
-                Form::Exact(exact, range.start)
+                Form::Exact(exact, range.clone())
             }
-            Kind::Expression(range) => {
-                let expression = environment()
-                    .compile_expression(&text[range.clone()])
-                    .map_err(|error| failure(&error, range.start))?;
-                Form::Expression(expression, range.start)
-            }
+            Kind::Expression(range) => Form::Expression(expression(text, range)?, range.clone()),
             Kind::Text => Form::Text(
                 environment()
                     .template_from_str(text)
@@ -50,6 +47,15 @@ impl Template {
     }
 }
 
+fn expression<'a>(
+    text: &'a str,
+    range: &Range<usize>,
+) -> Result<Expression<'a, 'a>, TemplateError> {
+    environment()
+        .compile_expression(&text[range.clone()])
+        .map_err(|error| failure(&error, range.start))
+}
+
 impl Compiled<'_> {
     /// As [`Template::evaluate`].
     ///
@@ -58,26 +64,38 @@ impl Compiled<'_> {
     pub fn evaluate(&self, scope: &Scope) -> Result<Json, TemplateError> {
         match &self.form {
             Form::Literal => Ok(Json::String(self.text.to_owned())),
-            Form::Exact(expression, start) => expression
-                .evaluate(scope)
-                .map_err(|error| failure(&error, *start)),
-            Form::Expression(expression, start) => {
-                let value = expression
-                    .eval(scope.to_value())
-                    .map_err(|error| failure(&error, *start))?;
-                if value.is_undefined() {
-                    return Err(TemplateError {
-                        message: format!("`{}` is undefined", self.text.trim()),
-                        range: None,
-                    });
+            Form::Exact(exact, range) => match exact.evaluate(scope) {
+                // The library says which part it is.
+                Err(error) if error.kind() == ErrorKind::UndefinedError => {
+                    self.by_library(&expression(self.text, range)?, range, scope)?;
+                    Err(failure(&error, range.start))
                 }
-                Ok(to_json(&value))
-            }
+                found => found.map_err(|error| failure(&error, range.start)),
+            },
+            Form::Expression(expression, range) => self.by_library(expression, range, scope),
             Form::Text(template) => template
                 .render(scope.to_value())
                 .map(Json::String)
                 .map_err(|error| failure(&error, 0)),
         }
+    }
+
+    fn by_library(
+        &self,
+        expression: &Expression<'_, '_>,
+        range: &Range<usize>,
+        scope: &Scope,
+    ) -> Result<Json, TemplateError> {
+        let value = expression
+            .eval(scope.to_value())
+            .map_err(|error| failure(&error, range.start))?;
+        if value.is_undefined() {
+            return Err(TemplateError {
+                message: format!("`{}` is undefined", self.text[range.clone()].trim()),
+                range: Some(range.clone()),
+            });
+        }
+        Ok(to_json(&value))
     }
 
     /// As [`Template::is_true`].

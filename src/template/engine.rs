@@ -8,7 +8,7 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use serde_json::Value as Json;
 
 use super::names::refuse_unknown_names;
-use super::scope::{Scope, to_json};
+use super::scope::Scope;
 use super::segment::closing_braces;
 use super::time::{date, shift};
 use crate::document::nesting::{levels, open_brackets};
@@ -159,20 +159,7 @@ impl Template {
     /// # Errors
     /// An undefined variable, a failing filter, too many steps.
     pub fn evaluate(&self, scope: &Scope) -> Result<Json, TemplateError> {
-        let Kind::Expression(range) = &self.kind else {
-            return self.render(scope).map(Json::String);
-        };
-        let value = environment()
-            .compile_expression(&self.text[range.clone()])
-            .and_then(|expression| expression.eval(scope.to_value()))
-            .map_err(|error| failure(&error, range.start))?;
-        if value.is_undefined() {
-            return Err(TemplateError {
-                message: format!("`{}` is undefined", self.text[range.clone()].trim()),
-                range: Some(range.clone()),
-            });
-        }
-        Ok(to_json(&value))
+        self.compile()?.evaluate(scope)
     }
 
     /// Whether its value counts as true, as `if:` means it.

@@ -1,10 +1,9 @@
-//! Expressions over records, computed with all digits.
+//! Expressions, computed with all digits.
 //!
 //! The template library computes with binary floats, in which `0.1 + 0.2` isn't `0.3`. Prices and
-//! amounts must come out as they went in, so that for records its syntax tree is evaluated here:
-//! the same language, but numbers are decimals. A quotient without end
-//! has 34 digits. What
-//! isn't known here (calls, slices, maps) is left to the library.
+//! amounts must come out as they went in, so that its syntax tree is evaluated here: the same
+//! language, but numbers are decimals. A quotient without end has 34 digits. What isn't known here
+//! (calls, slices, maps) is left to the library, and so are expressions inside a longer text.
 
 use std::cmp::Ordering;
 

@@ -19,15 +19,13 @@ impl Host {
     /// # Errors
     /// When the store refuses it or can't be written.
     pub async fn accept(&mut self, run: NewRun) -> Result<(), StoreError> {
-        let version = &run.pipeline.version;
-        self.patiently(STORE_TRIES, async |store| store.put_version(version).await)
-            .await?;
+        let version = std::slice::from_ref(&run.pipeline.version);
         let accepted = [crate::store::NewRun {
             spec: run.spec.clone(),
             owner: self.owner.owner().clone(),
         }];
         self.patiently(STORE_TRIES, async |store| {
-            store.create_runs(&accepted).await
+            store.begin(version, &accepted).await
         })
         .await?;
         let spec = Arc::new(run.spec);

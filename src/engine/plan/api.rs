@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::spans;
 use crate::model::{
     After, DagId, DataInterval, DatasetId, Json, OverlapPolicy, RunId, RunState, Schedule,
     Timestamp,
@@ -40,6 +41,7 @@ pub struct Memory {
     /// DAG is new.
     pub decided: Option<Timestamp>,
     /// What waits for its run, oldest first.
+    #[serde(with = "spans")]
     pub waiting: Vec<Occurrence>,
     /// Which of `after` have succeeded for intervals that aren't complete yet.
     pub arrived: Vec<(DataInterval, BTreeSet<DagId>)>,

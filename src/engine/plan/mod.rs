@@ -11,6 +11,7 @@ mod clockwork;
 mod deadline;
 mod fired;
 mod planner;
+mod spans;
 #[cfg(test)]
 mod tests;
 mod track;

@@ -57,7 +57,12 @@ impl State {
             }
         }
         for (id, run) in &mut changed {
-            run.keep_starts(self.run(id)?);
+            let expanded = |task| {
+                transitions.iter().any(|transition| {
+                    matches!(transition, Transition::Expanded { run, task: of, .. } if (run, *of) == (&*id, task))
+                })
+            };
+            run.keep_starts(self.run(id)?, expanded);
         }
         Ok(changed)
     }
@@ -156,6 +161,41 @@ impl State {
             .ok_or_else(|| StoreError::UnknownRun(id.clone()))
     }
 
+    pub(super) fn begin(
+        &mut self,
+        versions: &[DagVersion],
+        runs: &[NewRun],
+    ) -> Result<(), StoreError> {
+        let mut missing = self.missing(runs, versions)?;
+        self.runs.append(&mut missing);
+        self.keep(versions);
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, runs: &[RunId]) {
+        for id in runs {
+            self.removed.insert(id.clone());
+            let Some(run) = self.runs.remove(id) else {
+                continue;
+            };
+            let version = &run.spec.version;
+            if !self
+                .runs
+                .values()
+                .any(|other| other.spec.version == *version)
+            {
+                self.versions.remove(version);
+            }
+        }
+    }
+
+    fn keep(&mut self, versions: &[DagVersion]) {
+        for version in versions {
+            let known = self.versions.entry(version.hash.clone());
+            known.or_insert_with(|| version.clone());
+        }
+    }
+
     pub(super) fn decide(&mut self, decided: &Decided) -> Result<(), StoreError> {
         let mut missing = self.missing(&decided.runs, &decided.versions)?;
         let tick = |spec: &RunSpec| {
@@ -172,10 +212,7 @@ impl State {
                 return Err(StoreError::Exists(run.spec.id.clone()));
             }
         }
-        for version in &decided.versions {
-            let known = self.versions.entry(version.hash.clone());
-            known.or_insert_with(|| version.clone());
-        }
+        self.keep(&decided.versions);
         self.runs.append(&mut missing);
         for skipped in &decided.skipped {
             let skipped = SkippedTicks {

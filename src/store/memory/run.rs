@@ -126,10 +126,11 @@ impl Run {
     }
 
     /// A batch that is repeated may lead through an earlier generation back to the stored one:
-    /// when that one started is not forgotten on the way.
-    pub(super) fn keep_starts(&mut self, before: &Self) {
+    /// when that one started is not forgotten on the way. Items that it expands into are new.
+    pub(super) fn keep_starts(&mut self, before: &Self, expanded: impl Fn(TaskIndex) -> bool) {
         for (id, known) in &before.tasks {
-            if let Some(task) = self.tasks.get_mut(id).filter(|_| id.item.is_none())
+            if let Some(task) = self.tasks.get_mut(id)
+                && (id.item.is_none() || !expanded(id.task))
                 && task.snapshot.generation == known.snapshot.generation
             {
                 task.started = known.started.or(task.started);

@@ -50,24 +50,12 @@ fn at_most(limit: u32) -> usize {
 
 #[async_trait]
 impl RunStore for MemoryStore {
-    async fn put_version(&self, version: &DagVersion) -> Result<(), StoreError> {
-        let mut state = self.state();
-        let versions = &mut state.versions;
-        if !versions.contains_key(&version.hash) {
-            versions.insert(version.hash.clone(), version.clone());
-        }
-        Ok(())
-    }
-
     async fn version(&self, hash: &str) -> Result<Option<DagVersion>, StoreError> {
         Ok(self.state().versions.get(hash).cloned())
     }
 
-    async fn create_runs(&self, runs: &[NewRun]) -> Result<(), StoreError> {
-        let mut state = self.state();
-        let mut missing = state.missing(runs, &[])?;
-        state.runs.append(&mut missing);
-        Ok(())
+    async fn begin(&self, versions: &[DagVersion], runs: &[NewRun]) -> Result<(), StoreError> {
+        self.state().begin(versions, runs)
     }
 
     async fn commit_all(
@@ -366,10 +354,7 @@ impl RunStore for MemoryStore {
                 && !told.iter().any(|notice| notice.run == *run)
         };
         let gone: Vec<RunId> = runs.iter().filter(|run| wanted(run)).cloned().collect();
-        for run in &gone {
-            state.runs.remove(run);
-            state.removed.insert(run.clone());
-        }
+        state.remove(&gone);
         Ok(gone)
     }
 

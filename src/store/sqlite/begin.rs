@@ -33,9 +33,8 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json
 WHERE true
 ON CONFLICT (dag, first) DO NOTHING";
 
-/// `$1`: `[[hash, dag, tasks, files]]`. SQLite's plan of it has a scan of all runs: it is for rows
-/// that lack their version, and isn't made while there are none.
-const ADD_VERSIONS: &str = "
+/// `$1`: `[[hash, dag, tasks, files]]`.
+pub(super) const ADD_VERSIONS: &str = "
 INSERT INTO version (hash, dag, tasks, files)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each($1)
 WHERE true
@@ -48,11 +47,11 @@ SELECT value ->> 0, value ->> 1 FROM jsonb_each($1)
 WHERE true
 ON CONFLICT (dag) DO UPDATE SET memory = excluded.memory";
 
-pub(super) async fn create_runs(
+pub(super) async fn begin(
     connection: &mut SqliteConnection,
     savepoints: &mut Texts,
-    runs: &[NewRun],
     versions: &[DagVersion],
+    runs: &[NewRun],
 ) -> Result<Reply, Trouble> {
     let known = runs_by_id(connection, runs).await?.into_iter();
     let mut known: HashMap<RunId, NewRun> = known.map(|run| (run.spec.id.clone(), run)).collect();
@@ -115,7 +114,7 @@ pub(super) async fn decide(
         let run = row::run_id(row::get(&taken, 0)?)?;
         return Err(Trouble::Refused(StoreError::Exists(run)));
     }
-    create_runs(connection, savepoints, &decided.runs, &decided.versions).await?;
+    begin(connection, savepoints, &decided.versions, &decided.runs).await?;
     if !decided.skipped.is_empty() {
         let rows = decided.skipped.iter().map(|skipped| {
             (

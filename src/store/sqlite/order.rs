@@ -14,7 +14,7 @@ use crate::store::{
 };
 
 use super::account::{self, Entry};
-use super::begin::{create_runs, decide};
+use super::begin::{begin, decide};
 use super::encode::{Encoded, encode, json};
 use super::error::is_refusal;
 use super::notice::{self, Deed};
@@ -34,7 +34,8 @@ pub(super) enum Order {
         /// To be told.
         notices: Vec<Notice>,
     },
-    CreateRuns {
+    Begin {
+        versions: Vec<DagVersion>,
         runs: Vec<NewRun>,
     },
     Decide {
@@ -62,9 +63,6 @@ pub(super) enum Order {
     },
     ForgetSkipped {
         past: Past,
-    },
-    PutVersion {
-        version: DagVersion,
     },
     PutCommand {
         run: RunId,
@@ -170,7 +168,7 @@ pub(super) async fn carry_out(
             notice::add(connection, notices).await?;
             Ok(Reply::Done)
         }
-        Order::CreateRuns { runs } => create_runs(connection, savepoints, runs, &[]).await,
+        Order::Begin { versions, runs } => begin(connection, savepoints, versions, runs).await,
         Order::Decide { decided } => decide(connection, savepoints, decided).await,
         Order::PutCall { call } => outside::put_call(connection, call).await,
         Order::SetPaused { dag, paused } => {
@@ -186,16 +184,6 @@ pub(super) async fn carry_out(
         Order::ForgetSkipped { past } => past::forget_skipped(connection, past).await,
         Order::OfNotice { notice, deed } => notice::carry_out(connection, notice, deed).await,
         Order::OfAccount { entry } => account::carry_out(connection, entry).await,
-        Order::PutVersion { version } => {
-            sqlx::query(statement::ADD_VERSION)
-                .bind(&version.hash)
-                .bind(version.dag.as_str())
-                .bind(json(&version.tasks)?)
-                .bind(json(&version.files)?)
-                .execute(connection)
-                .await?;
-            Ok(Reply::Done)
-        }
         Order::PutCommand { run, kind, at } => put_command(connection, run, kind, *at).await,
         Order::Adopt { from, to, run } => adopt(connection, from, to, run.as_ref()).await,
     }

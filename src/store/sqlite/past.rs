@@ -40,12 +40,22 @@ ORDER BY run.id
 LIMIT $6";
 
 /// `$1`: `[id]`.
-const REMOVABLE: &str = "
+pub(super) const REMOVABLE: &str = "
 SELECT run.id
 FROM json_each($1) AS asked CROSS JOIN run ON run.id = asked.value
 WHERE run.finished IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM command WHERE command.run = run.id)
   AND NOT EXISTS (SELECT 1 FROM notice WHERE notice.run = run.id)";
+
+/// `$1`: `[id]`.
+pub(super) const PINNED: &str =
+    "SELECT DISTINCT version FROM run WHERE id IN (SELECT value FROM json_each($1))";
+
+/// Those that no run is pinned to any more. `$1`: `[hash]`.
+pub(super) const REMOVE_VERSIONS: &str = "
+DELETE FROM version
+WHERE hash IN (SELECT value FROM json_each($1))
+  AND NOT EXISTS (SELECT 1 FROM run WHERE run.version = version.hash)";
 
 /// Children first. `$1`: `[id]`.
 const REMOVE: [&str; 5] = [
@@ -93,14 +103,27 @@ pub(super) async fn remove(
         .iter()
         .map(|found| row::run_id(row::get(found, 0)?))
         .collect::<Result<_, StoreError>>()?;
-    if !gone.is_empty() {
-        for statement in REMOVE {
-            sqlx::query(statement)
-                .bind(json(&gone)?)
-                .execute(&mut *connection)
-                .await?;
-        }
+    if gone.is_empty() {
+        return Ok(Reply::Removed(gone));
     }
+    let pinned = sqlx::query(PINNED)
+        .bind(json(&gone)?)
+        .fetch_all(&mut *connection)
+        .await?;
+    let pinned: Vec<&str> = pinned
+        .iter()
+        .map(|found| row::get(found, 0))
+        .collect::<Result<_, StoreError>>()?;
+    for statement in REMOVE {
+        sqlx::query(statement)
+            .bind(json(&gone)?)
+            .execute(&mut *connection)
+            .await?;
+    }
+    sqlx::query(REMOVE_VERSIONS)
+        .bind(json(&pinned)?)
+        .execute(&mut *connection)
+        .await?;
     Ok(Reply::Removed(gone))
 }
 

@@ -24,25 +24,35 @@ use super::statement;
 
 #[async_trait]
 impl RunStore for SqliteStore {
-    async fn put_version(&self, version: &DagVersion) -> Result<(), StoreError> {
-        if self.version(&version.hash).await?.is_none() {
-            let version = version.clone();
-            self.write(Order::PutVersion { version }).await?;
-        }
-        Ok(())
-    }
-
     async fn version(&self, hash: &str) -> Result<Option<DagVersion>, StoreError> {
         let found = self.row(sqlx::query(statement::VERSION).bind(hash)).await?;
         found.as_ref().map(row::version).transpose()
     }
 
-    async fn create_runs(&self, runs: &[NewRun]) -> Result<(), StoreError> {
-        if runs.is_empty() {
+    async fn begin(&self, versions: &[DagVersion], runs: &[NewRun]) -> Result<(), StoreError> {
+        let mut missing = Vec::new();
+        for version in versions {
+            if self.version(&version.hash).await?.is_none() {
+                missing.push(version.clone());
+            }
+        }
+        if missing.is_empty() && runs.is_empty() {
             return Ok(());
         }
-        let runs = runs.to_vec();
-        self.write(Order::CreateRuns { runs }).await.map(|_| ())
+        let order = |versions| Order::Begin {
+            versions,
+            runs: runs.to_vec(),
+        };
+        match self.write(order(missing)).await {
+            // One that was there has just gone with the last of its runs.
+            Err(StoreError::UnknownVersion(hash))
+                if versions.iter().any(|version| version.hash == hash) =>
+            {
+                self.write(order(versions.to_vec())).await
+            }
+            done => done,
+        }
+        .map(|_| ())
     }
 
     async fn commit_all(

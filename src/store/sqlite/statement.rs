@@ -155,10 +155,6 @@ FROM json_each($1) AS asked LEFT JOIN version ON version.hash = asked.value
 WHERE version.hash IS NULL
 ORDER BY asked.key LIMIT 1";
 
-pub(super) const ADD_VERSION: &str = "
-INSERT INTO version (hash, dag, tasks, files) VALUES ($1, $2, $3, $4)
-ON CONFLICT (hash) DO NOTHING";
-
 pub(super) const VERSION: &str = "SELECT hash, dag, tasks, files FROM version WHERE hash = $1";
 
 pub(super) const ADD_COMMAND: &str = "

@@ -6,8 +6,10 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
+use super::begin;
 use super::error::Place;
 use super::open::Settings;
+use super::past;
 use super::row::get;
 use super::statement::{self, Parts, list_runs};
 use crate::store::StoreError;
@@ -29,13 +31,16 @@ async fn plan(connection: &mut SqliteConnection, text: &str) -> Vec<String> {
 }
 
 /// Scans of what is always short, or is read only until a page is full.
-const SHORT: [&str; 5] = [
+const SHORT: [&str; 7] = [
     // Parameters.
     "VIRTUAL TABLE",
     // Only runs that have not ended are in it.
     "INDEX run_unfinished",
     // A queue, nearly always empty.
     "SCAN command",
+    // A row of values.
+    "SCAN CONSTANT ROW",
+    "SCAN bound",
     // The rows of a parameter, made ready.
     "SCAN new",
     // People who may come in.
@@ -50,7 +55,11 @@ async fn no_statement_reads_a_whole_table() {
         statement::WRONG_OWNER,
         statement::FENCED,
         statement::UNKNOWN_VERSION,
-        statement::ADD_VERSION,
+        begin::ADD_VERSIONS,
+        past::PAST,
+        past::PINNED,
+        past::REMOVE_VERSIONS,
+        past::REMOVABLE,
         statement::VERSION,
         statement::ADD_COMMAND,
         statement::HAS_RUN,

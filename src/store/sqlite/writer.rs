@@ -160,7 +160,7 @@ fn merge(group: &[Request]) -> Option<Encoded> {
                 heard,
                 notices,
             } if heard.is_empty() && notices.is_empty() => change.add(owner, transitions).ok()?,
-            Order::CreateRuns { runs } => new_runs.extend(runs),
+            Order::Begin { versions, runs } if versions.is_empty() => new_runs.extend(runs),
             _ => return None,
         }
     }

@@ -150,6 +150,7 @@ fn check(definition: &Definition, surroundings: &mut Surroundings<'_>) -> Option
     }
     if let Some(skip) = &definition.skip
         && accept.contains(&skip.0)
+        && !surroundings.report.is_mended(definition.span)
     {
         valid = false;
         let message = format!("exit code {} means both success and skipped", skip.0);

@@ -33,14 +33,14 @@ async fn daemon(scene: &Scene, store: &Arc<Faulty<MemoryStore>>, until: Until, b
         run.spec.interval.start = run.spec.interval.end - TimeDelta::seconds(1);
         store
             .inner()
-            .put_version(&run.pipeline.version)
+            .begin(std::slice::from_ref(&run.pipeline.version), &[])
             .await
             .unwrap();
         let new = NewRun {
             spec: run.spec,
             owner: host.owner().clone(),
         };
-        store.inner().create_runs(&[new]).await.unwrap();
+        store.inner().begin(&[], &[new]).await.unwrap();
     }
     let lock = DaemonLock::acquire(&scene.state(), host.owner()).unwrap();
     let places = scene.project.places.clone();

@@ -8,6 +8,7 @@ use runner::failpoint::Point;
 use super::{Daemon, number, until};
 use crate::kill::project::{Project, code};
 use crate::kill::truth::{sqlite, state};
+use crate::support::s3::S3;
 
 /// The DAG writes down what it was started for.
 fn dag(keys: &str, pattern: &str) -> String {
@@ -190,6 +191,33 @@ async fn a_bucket_is_listed_now_and_then() {
     noted_so_far(&project, &["raw/a.csv"]).await;
     put(&project, "lake/raw/b.csv", "b");
     noted_so_far(&project, &["raw/a.csv", "raw/b.csv"]).await;
+    assert_eq!(daemon.end(&project, Signal::SIGTERM).await.0, 0);
+}
+
+#[tokio::test]
+async fn an_object_store_is_listed_now_and_then() {
+    let server = S3::start();
+    let settings = format!(
+        "connections: {{ lake: {{ {} }} }}\n",
+        server.connection("s3://things/in")
+    );
+    let inbox = dag("", "raw/*.csv").replace("settle", "connection: lake, every: 1s, settle");
+    let project = Project::new(&[("runner.yaml", &settings), ("pipelines/files.yaml", &inbox)]);
+    // More than the server gives at a time.
+    for name in ["a.csv", "b.csv", "c.csv", "c.txt", "d.csv", "more/e.csv"] {
+        server.put(&format!("things/in/raw/{name}"), name);
+    }
+    let daemon = Daemon::start(&project, &[]).await;
+    let first = ["raw/a.csv", "raw/b.csv", "raw/c.csv", "raw/d.csv"];
+    noted_so_far(&project, &first).await;
+    assert_eq!(daemon.end(&project, Signal::SIGTERM).await.0, 0);
+    // What came or changed while nobody looked starts a run, and what was there doesn't.
+    server.put("things/in/raw/b.csv", "another");
+    server.put("things/in/raw/f.csv", "f");
+    let daemon = Daemon::start(&project, &[]).await;
+    let mut all = [&first[..], &["raw/b.csv", "raw/f.csv"]].concat();
+    all.sort_unstable();
+    noted_so_far(&project, &all).await;
     assert_eq!(daemon.end(&project, Signal::SIGTERM).await.0, 0);
 }
 

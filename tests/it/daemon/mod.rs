@@ -12,6 +12,7 @@ mod files;
 mod kills;
 mod late;
 mod outside;
+mod set_clock;
 
 use std::time::{Duration, Instant};
 

@@ -1,11 +1,13 @@
 //! Rows and messages that start runs.
 
 use nix::sys::signal::Signal;
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection as _, Executor as _};
 
 use super::{Daemon, number, until};
 use crate::kill::project::Project;
 use crate::kill::truth::{sqlite, state};
-use crate::support::kafka;
+use crate::support::{kafka, postgres};
 
 const SHIP: &str = "\
 dag: ship
@@ -80,6 +82,43 @@ async fn a_row_starts_one_run_until_it_is_gone_and_back() {
     })
     .await;
     assert_eq!(daemon.end(&project, Signal::SIGTERM).await.0, 0);
+}
+
+#[tokio::test]
+async fn rows_of_postgresql_have_their_types() {
+    let database = postgres::database().await;
+    let mut shop = PgConnection::connect_with(&database.options).await.unwrap();
+    let made = "
+        CREATE TABLE orders (id uuid, paid timestamptz, amount numeric, note text);
+        INSERT INTO orders VALUES
+          ('6f0c1c5a-6d0c-4b0e-9d5e-0a3b8a3f3b11', '2026-03-29 01:30:00+01', 12345678901234567890.10, NULL),
+          ('6f0c1c5a-6d0c-4b0e-9d5e-0a3b8a3f3b12', '2026-03-29 03:30:00+02', -0.5, 'it''s \u{e4} \"note\"');
+        CREATE TABLE shipped (LIKE orders)";
+    shop.execute(made).await.unwrap();
+    let insert =
+        ["id", "paid", "amount", "note"].map(|name| format!("{{{{ run.firing.row.{name} }}}}"));
+    let ship = format!(
+        "dag: ship\n\
+         trigger: {{ query: 'select * from orders', connection: shop, key: id, every: 1s }}\n\
+         tasks:\n\
+         \x20 ship: {{ sql: {{ connection: shop, script: 'insert into shipped values ({})' }} }}\n",
+        insert.join(", ")
+    );
+    let settings = format!(
+        "connections: {{ shop: {{ postgres: '{}' }} }}\n",
+        database.url
+    );
+    let project = Project::new(&[("runner.yaml", &settings), ("pipelines/ship.yaml", &ship)]);
+    assert_eq!(
+        project.run(&["schedule", "--once"]).await,
+        0,
+        "{}",
+        project.said()
+    );
+    let differ = "SELECT count(*), count(*) FILTER (WHERE o.paid = s.paid AND o.amount = s.amount \
+                  AND o.note IS NOT DISTINCT FROM s.note) FROM orders o JOIN shipped s USING (id)";
+    let row: (i64, i64) = sqlx::query_as(differ).fetch_one(&mut shop).await.unwrap();
+    assert_eq!(row, (2, 2));
 }
 
 #[tokio::test]

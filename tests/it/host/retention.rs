@@ -47,13 +47,16 @@ impl Past {
         spec.id = RunId::generate(day(number), 0);
         spec.created = day(number);
         spec.dag = DagId::new(dag).unwrap();
-        self.store.put_version(&new.pipeline.version).await.unwrap();
+        self.store
+            .begin(std::slice::from_ref(&new.pipeline.version), &[])
+            .await
+            .unwrap();
         let id = spec.id.clone();
         let accepted = [NewRun {
             spec,
             owner: owner(),
         }];
-        self.store.create_runs(&accepted).await.unwrap();
+        self.store.begin(&[], &accepted).await.unwrap();
         let state = match state {
             "success" => RunState::Success,
             "failed" => RunState::Failed,

@@ -16,7 +16,7 @@ macro_rules! scenarios {
             $(#[tokio::test]
             async fn $name() {
                 let store = Arc::new(MemoryStore::new());
-                store.put_version(&version()).await.unwrap();
+                store.begin(&[version()], &[]).await.unwrap();
                 scenarios::$name(store).await;
             })*
         }
@@ -29,7 +29,7 @@ macro_rules! scenarios {
                 let folder = tempfile::tempdir().unwrap();
                 let store = SqliteStore::open(&folder.path().join("state.db")).await.unwrap();
                 let store = Arc::new(store);
-                store.put_version(&version()).await.unwrap();
+                store.begin(&[version()], &[]).await.unwrap();
                 scenarios::$name(Arc::clone(&store) as Arc<dyn RunStore>).await;
                 store.close().await;
             })*
@@ -39,6 +39,8 @@ macro_rules! scenarios {
 
 scenarios! {
     keeps_versions
+    removes_a_version_with_the_last_of_its_runs
+    begins_runs_while_others_are_removed
     keeps_what_a_run_was_accepted_with
     accepts_a_run_once
     accepts_runs_all_or_none
@@ -47,6 +49,7 @@ scenarios! {
     takes_the_last_of_many_changes
     keeps_the_history_of_attempts
     knows_the_first_start_of_a_generation
+    keeps_the_first_start_when_a_batch_is_repeated
     expands_into_items
     replaces_items_by_a_later_expansion
     forgets_items_of_the_past

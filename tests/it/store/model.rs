@@ -96,7 +96,7 @@ async fn answer(store: &dyn RunStore, operation: &Operation) -> Result<String, S
         Operation::Create(run, priority) => {
             let mut new = new_run(run);
             new.spec.priority = *priority;
-            format!("{:?}", store.create_runs(&[new]).await?)
+            format!("{:?}", store.begin(&[], &[new]).await?)
         }
         Operation::Commit(who, batch) => format!("{:?}", store.commit(&owner(who), batch).await?),
         Operation::Adopt(from, to, run) => {
@@ -144,7 +144,7 @@ async fn check_same(operations: &[Operation]) {
     let memory = MemoryStore::new();
     let mut sqlite = SqliteStore::open(&file).await.unwrap();
     for store in [&memory as &dyn RunStore, &sqlite] {
-        store.put_version(&version()).await.unwrap();
+        store.begin(&[version()], &[]).await.unwrap();
     }
     for operation in operations {
         if let Operation::Reopen = operation {
@@ -186,8 +186,8 @@ async fn check_repeated(operations: &[Operation], seed: u64) {
         unanswered: 300,
     };
     let shaky = Faulty::new(MemoryStore::new(), faults);
-    plain.put_version(&version()).await.unwrap();
-    shaky.inner().put_version(&version()).await.unwrap();
+    plain.begin(&[version()], &[]).await.unwrap();
+    shaky.inner().begin(&[version()], &[]).await.unwrap();
     for operation in operations {
         // What these two give is taken by the call, answered or not.
         if matches!(operation, Operation::Adopt(..) | Operation::Hear(_)) {
@@ -252,8 +252,8 @@ fn an_unanswered_commit_has_happened() {
             unanswered: 1000,
         };
         let store = Faulty::new(MemoryStore::new(), faults);
-        store.inner().put_version(&version()).await.unwrap();
-        store.create_runs(&[new_run("r1")]).await.unwrap_err();
+        store.inner().begin(&[version()], &[]).await.unwrap();
+        store.begin(&[], &[new_run("r1")]).await.unwrap_err();
         let batch = [Stand::new(task(0), TaskState::Ready).of("r1")];
         store.commit(&owner("a"), &batch).await.unwrap_err();
         let run = store.inner().load(&id("r1")).await.unwrap().unwrap();

@@ -24,7 +24,7 @@ async fn raw(file: &Path) -> SqliteConnection {
 
 async fn store(file: &Path) -> SqliteStore {
     let store = SqliteStore::open(file).await.unwrap();
-    store.put_version(&version()).await.unwrap();
+    store.begin(&[version()], &[]).await.unwrap();
     store
 }
 
@@ -33,7 +33,7 @@ async fn two_handles_see_each_others_commits() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state.db");
     let (one, two) = (store(&file).await, store(&file).await);
-    one.create_runs(&[new_run("r1")]).await.unwrap();
+    one.begin(&[], &[new_run("r1")]).await.unwrap();
     let start = [run_is("r1", RunState::Running, 1)];
     two.commit(&owner("a"), &start).await.unwrap();
     for store in [&one, &two] {
@@ -58,7 +58,7 @@ async fn many_may_open_a_new_file_at_once() {
             tokio::spawn(async move {
                 let store = store(&file).await;
                 let run = new_run(&format!("r{number}"));
-                store.create_runs(&[run]).await.unwrap();
+                store.begin(&[], &[run]).await.unwrap();
                 store
             })
         });
@@ -81,7 +81,7 @@ async fn a_lock_of_another_process_delays_and_loses_nothing() {
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     let waiting = {
         let store = Arc::clone(&store);
-        tokio::spawn(async move { store.create_runs(&[new_run("r1")]).await })
+        tokio::spawn(async move { store.begin(&[], &[new_run("r1")]).await })
     };
     // Reading goes on meanwhile, and a read is time enough for the writer to begin to wait.
     for _ in 0..20 {
@@ -103,7 +103,7 @@ async fn a_lock_held_too_long_is_an_error_that_can_be_repeated() {
     let store = store.unwrap();
     let mut other = raw(&file).await;
     other.execute("BEGIN IMMEDIATE").await.unwrap();
-    let error = store.create_runs(&[new_run("r1")]).await.unwrap_err();
+    let error = store.begin(&[], &[new_run("r1")]).await.unwrap_err();
     let file = file.display();
     assert_eq!(
         error.to_string(),
@@ -113,7 +113,7 @@ async fn a_lock_held_too_long_is_an_error_that_can_be_repeated() {
         )
     );
     other.execute("ROLLBACK").await.unwrap();
-    store.create_runs(&[new_run("r1")]).await.unwrap();
+    store.begin(&[], &[new_run("r1")]).await.unwrap();
     store.close().await;
 }
 
@@ -124,7 +124,7 @@ async fn what_was_committed_is_there_after_an_end_without_goodbye() {
     for number in 1..20 {
         let store = store(&file).await;
         if number == 1 {
-            store.create_runs(&[new_run("r1")]).await.unwrap();
+            store.begin(&[], &[new_run("r1")]).await.unwrap();
         }
         let before = store.load(&id("r1")).await.unwrap().unwrap();
         let attempts = before.tasks.first().map_or(0, |task| task.attempts);
@@ -185,7 +185,7 @@ async fn a_damaged_row_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state.db");
     let store = store(&file).await;
-    store.create_runs(&[new_run("r1")]).await.unwrap();
+    store.begin(&[], &[new_run("r1")]).await.unwrap();
     let ready = [Stand::new(task(0), TaskState::Ready).of("r1")];
     store.commit(&owner("a"), &ready).await.unwrap();
     let mut other = raw(&file).await;
@@ -200,13 +200,27 @@ async fn a_damaged_row_is_named() {
     store.close().await;
 }
 
+/// The texts that lead from the first version to the newest.
+fn steps_after_the_first() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sqlite/migrations");
+    let files = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let texts = files.iter().skip(1).map(std::fs::read_to_string);
+    texts.collect::<Result<_, _>>().unwrap()
+}
+
 #[tokio::test]
 async fn files_of_every_released_version_migrate() {
-    for (number, text) in (1..).zip([VERSION_1]) {
+    let steps = steps_after_the_first();
+    for number in 1..=steps.len() + 1 {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state.db");
         let mut old = raw(&file).await;
-        old.execute(text).await.unwrap();
+        old.execute(VERSION_1).await.unwrap();
+        for step in &steps[..number - 1] {
+            old.execute(AssertSqlSafe(step.clone())).await.unwrap();
+        }
         let set = AssertSqlSafe(format!("PRAGMA user_version = {number}"));
         old.execute(set).await.unwrap();
         drop(old);

@@ -92,6 +92,12 @@ impl S3 {
         store.objects.get(key).map(|object| object.bytes.to_vec())
     }
 
+    /// Another program writes an object, `bucket/key`.
+    pub(crate) fn put(&self, key: &str, text: &str) {
+        let bytes = Bytes::from(text.to_owned());
+        self.shared.lock().unwrap().put(key, bytes, Vec::new());
+    }
+
     /// All keys.
     pub(crate) fn keys(&self) -> Vec<String> {
         self.shared

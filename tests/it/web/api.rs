@@ -32,7 +32,10 @@ impl Idle {
 /// Runs of a DAG, as if somebody had begun them.
 async fn runs(site: &Site, dag: &str, count: u32) -> Vec<RunId> {
     let pipeline = site.app.snapshot().project.as_ref().unwrap().pipelines[dag].clone();
-    site.store.put_version(&pipeline.version).await.unwrap();
+    site.store
+        .begin(std::slice::from_ref(&pipeline.version), &[])
+        .await
+        .unwrap();
     let now = site.now();
     let spec = |at| RunSpec {
         id: RunId::generate(now, at),
@@ -55,7 +58,7 @@ async fn runs(site: &Site, dag: &str, count: u32) -> Vec<RunId> {
         owner: Owner("1-gone".to_owned()),
     });
     let new: Vec<NewRun> = new.collect();
-    site.store.create_runs(&new).await.unwrap();
+    site.store.begin(&[], &new).await.unwrap();
     new.into_iter().map(|run| run.spec.id).collect()
 }
 

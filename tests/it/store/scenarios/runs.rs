@@ -22,9 +22,44 @@ pub async fn keeps_versions(store: Store) {
         tasks: Vec::new(),
         ..version()
     };
-    store.put_version(&other).await.unwrap();
+    store
+        .begin(std::slice::from_ref(&other), &[])
+        .await
+        .unwrap();
     assert_eq!(store.version(HASH).await.unwrap(), Some(version()));
     assert_eq!(store.version("no such hash").await.unwrap(), None);
+}
+
+pub async fn removes_a_version_with_the_last_of_its_runs(store: Store) {
+    create(&store, &["r1", "r2"]).await;
+    let ends = ["r1", "r2"].map(|run| run_is(run, RunState::Success, 5));
+    store.commit(&owner("a"), &ends).await.unwrap();
+    let removed = store.remove_runs(&[id("r1")]).await.unwrap();
+    assert_eq!(removed, [id("r1")]);
+    assert_eq!(store.version(HASH).await.unwrap(), Some(version()));
+    store.remove_runs(&[id("r2")]).await.unwrap();
+    assert_eq!(store.version(HASH).await.unwrap(), None);
+    store.begin(&[version()], &[new_run("r3")]).await.unwrap();
+    assert_eq!(store.version(HASH).await.unwrap(), Some(version()));
+}
+
+pub async fn begins_runs_while_others_are_removed(store: Store) {
+    create(&store, &["r0"]).await;
+    let end = [run_is("r0", RunState::Success, 5)];
+    store.commit(&owner("a"), &end).await.unwrap();
+    for number in 1..40 {
+        let (old, new) = (format!("r{}", number - 1), format!("r{number}"));
+        let (versions, runs) = ([version()], [new_run(&new)]);
+        let ended = [run_is(&new, RunState::Success, 5)];
+        let gone = [id(&old)];
+        let (begun, removed) =
+            tokio::join!(store.begin(&versions, &runs), store.remove_runs(&gone));
+        begun.unwrap();
+        assert_eq!(removed.unwrap(), gone);
+        store.commit(&owner("a"), &ended).await.unwrap();
+        assert_eq!(load(&store, &new).await.spec.version, HASH);
+        assert_eq!(store.version(HASH).await.unwrap(), Some(version()));
+    }
 }
 
 pub async fn keeps_what_a_run_was_accepted_with(store: Store) {
@@ -45,7 +80,7 @@ pub async fn keeps_what_a_run_was_accepted_with(store: Store) {
         let mut new = new_run(&format!("r{number}"));
         new.spec.trigger = trigger;
         new.spec.only = (number > 2).then(|| vec!["fetch".to_owned(), "load".to_owned()]);
-        store.create_runs(std::slice::from_ref(&new)).await.unwrap();
+        store.begin(&[], std::slice::from_ref(&new)).await.unwrap();
         let stored = load(&store, new.spec.id.as_str()).await;
         let fresh = StoredRun {
             spec: new.spec,
@@ -71,7 +106,7 @@ pub async fn accepts_a_run_once(store: Store) {
     let mut other_owner = new_run("r1");
     other_owner.owner = owner("b");
     for other in [other_spec, other_owner] {
-        let refused = store.create_runs(&[other]).await;
+        let refused = store.begin(&[], &[other]).await;
         assert_eq!(refused, Err(StoreError::Exists(id("r1"))));
     }
 }
@@ -80,17 +115,17 @@ pub async fn accepts_runs_all_or_none(store: Store) {
     create(&store, &["r1"]).await;
     let mut other = new_run("r1");
     other.spec.priority = 5;
-    let refused = store.create_runs(&[new_run("r2"), other]).await;
+    let refused = store.begin(&[], &[new_run("r2"), other]).await;
     assert_eq!(refused, Err(StoreError::Exists(id("r1"))));
 
     let mut unknown = new_run("r4");
     unknown.spec.version = "0".repeat(64);
-    let refused = store.create_runs(&[new_run("r3"), unknown.clone()]).await;
+    let refused = store.begin(&[], &[new_run("r3"), unknown.clone()]).await;
     let hash = unknown.spec.version;
     assert_eq!(refused, Err(StoreError::UnknownVersion(hash)));
 
     assert_eq!(only_run(&store).await.id, id("r1"));
-    store.create_runs(&[]).await.unwrap();
+    store.begin(&[], &[]).await.unwrap();
 }
 
 pub async fn follows_a_run_through_its_states(store: Store) {
@@ -145,7 +180,7 @@ pub async fn shares_a_commit_among_callers(store: Store) {
     let work = names.iter().map(|name| {
         let store = Arc::clone(&store);
         async move {
-            store.create_runs(&[new_run(name)]).await.unwrap();
+            store.begin(&[], &[new_run(name)]).await.unwrap();
             for number in 1..4 {
                 let batch = [Stand::running(task(0), number, 1).of(name)];
                 store.commit(&owner("a"), &batch).await.unwrap();
@@ -172,7 +207,7 @@ pub async fn shares_a_commit_among_callers(store: Store) {
 pub async fn refuses_one_of_many_callers(store: Store) {
     let names: Vec<String> = (100..150).map(|number| format!("r{number}")).collect();
     let runs: Vec<NewRun> = names.iter().map(|name| new_run(name)).collect();
-    store.create_runs(&runs).await.unwrap();
+    store.begin(&[], &runs).await.unwrap();
     let work = names.iter().enumerate().map(|(number, name)| {
         let store = Arc::clone(&store);
         async move {
@@ -328,7 +363,7 @@ pub async fn lists_runs_page_by_page(store: Store) {
         if number % 2 == 0 {
             new.spec.dag = DagId::new("hourly").unwrap();
         }
-        store.create_runs(&[new]).await.unwrap();
+        store.begin(&[], &[new]).await.unwrap();
         let batch = [run_is(&name, states[number % 3], 1)];
         store.commit(&owner("a"), &batch).await.unwrap();
     }
@@ -418,7 +453,7 @@ pub async fn knows_what_ended_since_and_last(store: Store) {
         if number < 12 {
             new.spec.trigger = scheduled(number);
         }
-        store.create_runs(&[new]).await.unwrap();
+        store.begin(&[], &[new]).await.unwrap();
         let state = match number % 3 {
             0 => RunState::Running,
             1 => RunState::Failed,
@@ -466,7 +501,7 @@ pub async fn knows_what_others_have_begun(store: Store) {
     let mut runs: Vec<NewRun> = ["r1", "r2", "r3", "r4"].map(new_run).into();
     runs[2].owner = owner("b");
     runs[3].owner = owner("c");
-    store.create_runs(&runs).await.unwrap();
+    store.begin(&[], &runs).await.unwrap();
     let begun = async |own: &str, from: &str| -> Vec<String> {
         let rows = store.begun_elsewhere(&owner(own), &id(from)).await.unwrap();
         rows.iter().map(|row| row.id.to_string()).collect()

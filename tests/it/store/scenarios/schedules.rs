@@ -143,7 +143,7 @@ pub async fn starts_a_tick_once(store: Arc<dyn RunStore>) {
         },
         owner: owner("a"),
     };
-    store.create_runs(&[manual]).await.unwrap();
+    store.begin(&[], &[manual]).await.unwrap();
     assert_eq!(store.runs(&RunFilter::default()).await.unwrap().len(), 3);
 }
 

@@ -10,7 +10,7 @@ pub type Store = Arc<dyn RunStore>;
 
 pub async fn create(store: &Store, runs: &[&str]) {
     let runs: Vec<NewRun> = runs.iter().map(|run| new_run(run)).collect();
-    store.create_runs(&runs).await.unwrap();
+    store.begin(&[], &runs).await.unwrap();
 }
 
 pub async fn load(store: &Store, run: &str) -> StoredRun {

@@ -159,6 +159,23 @@ pub async fn knows_the_first_start_of_a_generation(store: Store) {
     }
 }
 
+pub async fn keeps_the_first_start_when_a_batch_is_repeated(store: Store) {
+    create(&store, &["r1"]).await;
+    let first = Stand::running(item(1, 0), 1, 20).generation(1).fence(5);
+    store.commit(&owner("a"), &[first.of("r1")]).await.unwrap();
+    // It leads through what came before, and says less exactly when it began.
+    let batch = [
+        Stand::running(item(1, 0), 1, 10).of("r1"),
+        Stand::running(item(1, 0), 2, 30)
+            .generation(1)
+            .fence(6)
+            .of("r1"),
+    ];
+    store.commit(&owner("a"), &batch).await.unwrap();
+    let rows = store.task_runs(&id("r1")).await.unwrap();
+    assert_eq!(rows[0].started, Some(at(20)));
+}
+
 pub async fn expands_into_items(store: Store) {
     create(&store, &["r1"]).await;
     let items = [r#""a""#, r#"{"b": [1.0, null]}"#, "3"];
