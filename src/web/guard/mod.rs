@@ -5,6 +5,7 @@
 mod admit;
 mod caller;
 mod headers;
+mod lasting;
 mod origin;
 mod path;
 
@@ -32,7 +33,10 @@ pub(super) async fn enter(State(app): State<Arc<App>>, request: Request, next: N
     let asked = Asked::of(&request);
     let mut response = match admit::admit(&app, request).await {
         Ok((route, caller, request)) => {
-            let response = answer(route, next.run(request)).await;
+            let mut response = answer(route, next.run(request)).await;
+            if route.stream {
+                response = lasting::limit(&app, route, &caller, response);
+            }
             // What looks like reading and does something says so itself: a link that lets in.
             let is_deed =
                 route.verb != Verb::Get || response.extensions().get::<Detail>().is_some();
