@@ -7,16 +7,14 @@ use serde_json::json;
 use super::arguments::Format;
 use super::{look, output};
 use crate::operate::log::LogFile;
-use crate::task::{Rendered, read_rendered};
+use crate::task::Rendered;
 
 /// Prints what the attempts behind these logs have executed.
-pub fn print(files: &[LogFile], format: Format) -> anyhow::Result<()> {
+pub fn print(found: &[(&LogFile, Vec<Rendered>)], format: Format) -> anyhow::Result<()> {
     let mut out = output::stdout();
     let mut any = false;
-    for file in files {
-        let all = read_rendered(&file.path)
-            .map_err(|error| anyhow::anyhow!("{}: {error}", file.path.display()))?;
-        for one in &all {
+    for (file, all) in found {
+        for one in all {
             if format == Format::Json {
                 let json = json!({
                     "task": file.task,

@@ -4,6 +4,7 @@
 pub mod backfill;
 pub mod change;
 pub mod course;
+pub mod dag;
 pub mod difference;
 pub mod durations;
 pub mod engage;

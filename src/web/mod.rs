@@ -8,6 +8,7 @@ mod asset;
 mod describe;
 mod draw;
 mod guard;
+mod listen;
 mod live;
 mod page;
 mod problem;
@@ -19,7 +20,8 @@ mod session;
 
 pub use api::openapi;
 pub use app::{App, AppParts, Snapshot};
-pub use guard::{Caller, Via};
+pub use guard::{Caller, Proxies, Trusted, Via};
+pub use listen::Listen;
 pub use problem::Problem;
 pub use route::{Needs, Route, Verb, routes};
 pub use server::{Hosts, Server, Serving, Unfit};

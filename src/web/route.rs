@@ -58,6 +58,18 @@ pub enum Needs {
     Admin,
 }
 
+impl Needs {
+    /// Who may, and with which token.
+    pub(super) fn help(self) -> &'static str {
+        match self {
+            Self::Nothing | Self::SignIn => "whoever is signed in may",
+            Self::Read => "viewers may, and tokens with the scope `read`",
+            Self::Run => "operators and admins may, and their tokens with the scope `run`",
+            Self::Admin => "admins may, and their tokens with the scope `admin`",
+        }
+    }
+}
+
 /// Something that can be asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {

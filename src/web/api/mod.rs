@@ -5,6 +5,7 @@ mod command;
 mod dag;
 mod data;
 mod extract;
+mod find;
 mod health;
 mod log;
 mod metrics;
@@ -40,6 +41,7 @@ pub(super) const ROUTES: &[Route] = &[
     webhook::CALL,
     next::WHY_DAG,
     next::NEXT,
+    find::SHOW,
     run::LIST,
     run::SHOW,
     run::ATTEMPTS,

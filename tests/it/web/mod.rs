@@ -10,6 +10,8 @@ mod metrics;
 mod oidc;
 mod pages;
 mod provider;
+mod remote;
 mod sign_in;
+mod socket;
 
 pub(crate) use client::{Ask, Reply, Site};
