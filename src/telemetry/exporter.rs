@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long a process that has nothing else to do goes on sending.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two warnings of records that were lost.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 
 /// What this process has told and nobody was sent.
 static DROPPED: AtomicU64 = AtomicU64::new(0);

@@ -182,9 +182,10 @@ impl Message {
         pairs
             .map(|pair| {
                 let value = pair.all(2).remove(0);
-                let text = match value.0.contains_key(&1) {
-                    true => value.text(1),
-                    false => value.number(3).to_string(),
+                let text = if value.0.contains_key(&1) {
+                    value.text(1)
+                } else {
+                    value.number(3).to_string()
                 };
                 (pair.text(1), text)
             })
