@@ -21,7 +21,7 @@ use runner::secret::Environment;
 use runner::spec::{Pipeline, Project};
 use runner::store::{NewRun, Owner, RunStore, SqliteStore};
 use runner::web::account::Accounts;
-use runner::web::{App, AppParts, Hosts, Server, Serving};
+use runner::web::{App, AppParts, Hosts, Listen, Proxies, Server, Serving};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -69,9 +69,8 @@ async fn fill(
     let owner = Owner("past".to_owned());
     let pipelines: Vec<&Arc<Pipeline>> = project.pipelines.values().collect();
     for pipeline in &pipelines {
-        store
-            .begin(std::slice::from_ref(&pipeline.version), &[])
-            .await?;
+        let version = std::slice::from_ref(&pipeline.version);
+        store.begin(version, &[]).await?;
     }
     let (now, end) = (now(), numbers.end);
     let mut last = None;
@@ -458,17 +457,21 @@ async fn serve(root: &Path, past: u32) -> Result<Served, Failure> {
     let serving = Serving {
         listen: "127.0.0.1:0".parse()?,
         public_urls: Vec::new(),
+        trusted_proxies: Vec::new(),
         open: true,
     };
     let server = Server::bind(&serving).await?;
-    let address = server.address();
+    let Listen::Address(address) = *server.listen() else {
+        return Err("an address was asked for".into());
+    };
     let read = places.clone();
     let app = App::new(AppParts {
         store: store.clone(),
         places: places.clone(),
         read: Arc::new(move || runner::spec::load(&read, None, Environment::of_process())),
         clock: clock(),
-        hosts: Hosts::new(address, &[])?,
+        hosts: Hosts::new(server.listen(), &[])?,
+        proxies: Proxies::new(Vec::new()),
         accounts: Accounts::new(store.clone(), &places.state),
         open: true,
     });
@@ -497,6 +500,8 @@ fn main() -> Result<(), Failure> {
         .enable_all()
         .build()?;
     let served = server.block_on(serve(&root, past))?;
+    // Nobody speaks TLS here, but the library wants to know how.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build()?;
     let base = format!("http://{}", served.address);
     asker.block_on(asker.spawn(measure(Asker { client, base }, served)))??;

@@ -20,6 +20,7 @@ pub mod spec;
 pub mod sqltext;
 pub mod store;
 pub mod task;
+pub mod telemetry;
 pub mod template;
 pub mod trigger;
 pub mod web;

@@ -46,13 +46,17 @@ impl<'a> Copies<'a> {
         Ok(())
     }
 
-    /// What the attempt behind a log has executed.
+    /// What an attempt has executed.
     pub async fn rendered(&self, run: &RunId, file: &LogFile) -> anyhow::Result<Vec<Rendered>> {
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            rendered: Vec<Rendered>,
+        }
         let mut query = vec![("attempt", file.attempt.to_string())];
         query.extend(file.id.item.map(|item| ("item", item.to_string())));
         let parts = ["runs", run.as_str(), "tasks", &file.task, "rendered"];
         let json = self.server.get(&parts, &query).await?;
-        Ok(self.server.read(&json["rendered"])?)
+        Ok(self.server.read::<Answer>(&json)?.rendered)
     }
 
     async fn fetch_one(&self, run: &RunId, file: &LogFile) -> anyhow::Result<()> {

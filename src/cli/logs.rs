@@ -64,9 +64,8 @@ async fn show<'a>(
     chosen.require(&files)?;
     if command.rendered {
         let mut found = Vec::with_capacity(files.len());
-        for file in files {
-            let sent = place.rendered(&chosen.run, &file).await?;
-            found.push((file, sent));
+        for file in &files {
+            found.push((file, place.rendered(&chosen.run, file).await?));
         }
         rendered::print(&found, command.format)?;
         return Ok(place);
@@ -133,7 +132,7 @@ impl Place<'_> {
         }
     }
 
-    /// What the attempt behind a log has executed.
+    /// What an attempt has executed.
     async fn rendered(&self, run: &RunId, file: &LogFile) -> anyhow::Result<Vec<Rendered>> {
         match self {
             Self::Here(..) => read_rendered(&file.path)

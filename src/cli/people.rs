@@ -221,7 +221,10 @@ async fn set_password(store: &SqliteStore, name: &str) -> anyhow::Result<()> {
     is_own(&known)?;
     let password = Some(read_password()?.0);
     store.put_account(&Account { password, ..known }).await?;
-    store.remove_accesses(name, AccessKind::Session).await?;
+    // Whoever has lost the old one may have lost a link, too.
+    for kind in [AccessKind::Session, AccessKind::Link] {
+        store.remove_accesses(name, kind).await?;
+    }
     note(store, "user password", name).await?;
     writeln!(
         anstream::stdout(),

@@ -10,7 +10,7 @@ use crate::operate::log::LogFile;
 use crate::task::Rendered;
 
 /// Prints what the attempts behind these logs have executed.
-pub fn print(found: &[(LogFile, Vec<Rendered>)], format: Format) -> anyhow::Result<()> {
+pub fn print(found: &[(&LogFile, Vec<Rendered>)], format: Format) -> anyhow::Result<()> {
     let mut out = output::stdout();
     let mut any = false;
     for (file, all) in found {

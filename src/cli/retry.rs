@@ -73,7 +73,10 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
 /// Has a server run it again, and shows what becomes of it.
 async fn there(server: &Server, command: &Retry) -> anyhow::Result<u8> {
     let before = server.find(&command.run).await?;
-    let body = json!({ "tasks": command.tasks });
+    let mut body = json!({ "tasks": command.tasks });
+    if let Some(item) = command.item {
+        body["item"] = item.into();
+    }
     let parts = ["runs", before.id.as_str(), "retry"];
     let answer = server.send("POST", &parts, &body, None).await?;
     if answer.status == TOLD {

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Clock;
 use super::rendered::{Kept, Rendered};
 use crate::data::DatasetName;
-use crate::model::{AttemptId, TaskId};
+use crate::model::{AttemptId, TaskId, Timestamp};
 use crate::secret::Masker;
+use crate::telemetry::{LogLine, Origin, Severity, Telemetry};
 
 /// What a line of a log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +70,8 @@ pub fn picture_path(attempt: &AttemptId, task: &TaskId) -> PathBuf {
 #[derive(Clone)]
 pub struct Log {
     shared: Arc<Shared>,
+    /// Who else hears of its lines.
+    told: Option<(Telemetry, Arc<Origin>)>,
 }
 
 struct Shared {
@@ -100,7 +103,16 @@ impl Log {
                 state: Mutex::default(),
                 rendered: Mutex::default(),
             }),
+            told: None,
         }
+    }
+
+    /// The same log, of whose lines a collector is told, too, when it wants them.
+    #[must_use]
+    pub fn told_to(mut self, telemetry: &Telemetry, origin: impl FnOnce() -> Origin) -> Self {
+        let wanted = telemetry.wants_logs();
+        self.told = wanted.then(|| (telemetry.clone(), Arc::new(origin())));
+        self
     }
 
     /// Something worth knowing.
@@ -125,7 +137,8 @@ impl Log {
             return;
         }
         let masked = self.mask(text);
-        let time = (self.shared.clock)().format("%Y-%m-%dT%H:%M:%S%.3fZ");
+        let now = (self.shared.clock)();
+        let time = now.format("%Y-%m-%dT%H:%M:%S%.3fZ");
         let prefix = format!("{time} {} ", level.as_str());
         let mut lines = String::with_capacity(masked.len() + prefix.len() + 1);
         let mut state = self.state();
@@ -146,6 +159,7 @@ impl Log {
             lines.push_str(&prefix);
             lines.push_str(line);
             lines.push('\n');
+            self.tell(level, now, line);
         }
         if let Err(error) = self.append(&mut state, lines.as_bytes()) {
             tracing::warn!(path = %self.shared.path.display(), %error, "a task's log can't be written");
@@ -166,6 +180,26 @@ impl Log {
         if let Err(error) = kept.add(&shared.path, &shared.masker, make()) {
             tracing::warn!(path = %shared.path.display(), %error, "what a task executes can't be kept");
         }
+    }
+
+    fn tell(&self, level: Level, at: Timestamp, text: &str) {
+        let Some((telemetry, origin)) = &self.told else {
+            return;
+        };
+        let (severity, stream) = match level {
+            Level::Out => (Severity::Info, Some("stdout")),
+            Level::Err => (Severity::Info, Some("stderr")),
+            Level::Info => (Severity::Info, None),
+            Level::Warn => (Severity::Warn, None),
+            Level::Error => (Severity::Error, None),
+        };
+        telemetry.line(|| LogLine {
+            origin: origin.clone(),
+            at,
+            severity,
+            stream,
+            text: text.to_owned(),
+        });
     }
 
     /// A text without the secrets, for what leaves the attempt beside its log: the reason of a

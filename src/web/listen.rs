@@ -126,22 +126,26 @@ pub(super) struct SocketFile {
 
 impl SocketFile {
     fn of(path: &Path) -> io::Result<Self> {
-        let metadata = fs::symlink_metadata(path)?;
         Ok(Self {
             path: path.to_owned(),
-            node: (metadata.dev(), metadata.ino()),
+            node: node(path)?,
         })
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let own = Self::of(&self.path).is_ok_and(|now| now.node == self.node);
-        if own {
+        if node(&self.path).is_ok_and(|now| now == self.node) {
             // Whoever listens next removes what is left.
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Device and number of a file.
+fn node(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 async fn bind_socket(path: &Path) -> io::Result<(UnixListener, SocketFile)> {

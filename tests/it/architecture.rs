@@ -19,6 +19,7 @@ const ROOMS: &[&str] = &[
     "executor",
     "trigger",
     "task",
+    "telemetry",
     "connection",
     "embedded",
     "picture",
@@ -71,7 +72,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("resvg", &["picture/png.rs"]),
     ("ttf_parser", &["picture/font.rs"]),
     ("async_compression", &["connection/http/unpack.rs"]),
-    ("reqwest", &["connection/http/", "remote/client.rs"]),
+    (
+        "reqwest",
+        &["connection/http/", "remote/client.rs", "telemetry/post.rs"],
+    ),
     (
         "rustls",
         &[

@@ -12,7 +12,7 @@ use super::row;
 pub(super) const TALLIES: &str = "
 SELECT dag, what, word, bound, count, micros FROM tally ORDER BY dag, what, word, bound";
 
-/// Only runs that have not ended are looked at.
+/// Only runs that have not ended are looked at: the order of another index isn't worth the past.
 pub(super) const AT_WORK: &str = "
 SELECT run.version, task_run.task, task_run.state, count(*)
 FROM run INDEXED BY run_unfinished CROSS JOIN task_run ON task_run.run = run.id

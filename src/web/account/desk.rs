@@ -243,7 +243,7 @@ impl Accounts {
     /// # Errors
     /// [`SignInError::TooOften`].
     pub fn count_try(&self, from: &From) -> Result<(), SignInError> {
-        let counted = self.by_address.admit(&from.address.to_string(), from.now);
+        let counted = self.by_address.admit(&from.network(), from.now);
         counted.map_err(SignInError::TooOften)
     }
 
@@ -296,6 +296,18 @@ pub struct From {
 }
 
 impl From {
+    /// Whose tries are counted together: an IPv4 address, or a network of IPv6, of whose addresses
+    /// everybody has as many as he likes.
+    fn network(&self) -> String {
+        match self.address.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        }
+    }
+
     fn label(&self) -> String {
         let plain = self.agent.chars().filter(|c| !c.is_control()).take(120);
         let agent: String = plain.collect();
@@ -337,4 +349,29 @@ fn keep(path: &Path, link: &str) -> std::io::Result<()> {
         .mode(0o600)
         .open(path)?;
     writeln!(file, "{link}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_of_a_network_are_counted_together() {
+        let network = |address: &str| {
+            let from = From {
+                address: address.parse().unwrap(),
+                agent: String::new(),
+                now: Timestamp::UNIX_EPOCH,
+            };
+            from.network()
+        };
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("2001:db8:1:2::1", "2001:db8:1:2:3:4:5:6", true),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
+        ] {
+            assert_eq!(network(one) == network(other), same, "{one} {other}");
+        }
+    }
 }

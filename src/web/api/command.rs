@@ -105,7 +105,7 @@ async fn retry(
     let (command, _) = match (wanted.item, wanted.tasks.as_slice()) {
         (None, tasks) => change::retry(store, &row, &version, tasks).await?,
         (Some(item), [task]) => change::retry_item(store, &row, &version, task, item).await?,
-        (Some(_), _) => return Err(Problem::bad("`item` needs one task, in `tasks`")),
+        (Some(_), _) => return Err(Mistake::new("`item` needs one task, in `tasks`").into()),
     };
     carry_out(&app, row, &command).await
 }

@@ -295,6 +295,11 @@ async fn store(app: &App, text: &mut Exposition) -> Result<(), Problem> {
         "Bytes of the run state's files.",
         float(state_bytes(&app.places.state)),
     );
+    text.counter(
+        "runner_telemetry_dropped_total",
+        "Spans and lines of logs that this process has dropped, because no collector took them.",
+        float(crate::telemetry::dropped()),
+    );
     if let Some(times) = app.store.commit_times() {
         let mut family = text.family(
             "runner_store_commit_seconds",

@@ -22,7 +22,8 @@ pub(super) async fn admit(
     app: &App,
     mut request: Request,
 ) -> Result<(&'static Route, Caller, Request), Problem> {
-    let host = request.headers().get(header::HOST);
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = hosts.next().filter(|_| hosts.next().is_none());
     if !host.is_some_and(|host| app.hosts.allows(host.as_bytes())) {
         return Err(
             Problem::new(StatusCode::FORBIDDEN, "it isn't served under this name")

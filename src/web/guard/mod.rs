@@ -6,6 +6,7 @@ mod admit;
 mod caller;
 mod forwarded;
 mod headers;
+mod lasting;
 mod origin;
 mod path;
 
@@ -41,6 +42,9 @@ pub(super) async fn enter(State(app): State<Arc<App>>, request: Request, next: N
                 // Clients of another version say so.
                 let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
                 response.headers_mut().insert(VERSION, version);
+            }
+            if route.stream {
+                response = lasting::limit(&app, route, &caller, response);
             }
             // What looks like reading and does something says so itself: a link that lets in.
             let is_deed =

@@ -194,6 +194,14 @@ impl Ask {
         self
     }
 
+    /// A second header of the host's name.
+    pub(crate) fn another_host(mut self, host: &str) -> Self {
+        self.headers.push(("host".to_owned(), host.to_owned()));
+        self.headers
+            .push(("host".to_owned(), "evil.example".to_owned()));
+        self
+    }
+
     pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
@@ -215,6 +223,14 @@ impl Ask {
 
     /// The same, to a server of another process.
     pub(crate) async fn send_to(&self, address: SocketAddr) -> Reply {
+        let mut stream = self.open(address).await;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap();
+        Reply::read(&bytes)
+    }
+
+    /// Sends it; the answer is still to be read.
+    pub(crate) async fn open(&self, address: SocketAddr) -> TcpStream {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         if !self.headers.iter().any(|(name, _)| name == "host") {
@@ -228,9 +244,7 @@ impl Ask {
             "connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
         ));
         stream.write_all(text.as_bytes()).await.unwrap();
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await.unwrap();
-        Reply::read(&bytes)
+        stream
     }
 }
 

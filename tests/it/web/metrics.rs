@@ -159,10 +159,6 @@ async fn history(site: &Site) {
     let snapshot = site.app.snapshot();
     let pipelines = &snapshot.project.as_ref().unwrap().pipelines;
     let version = &pipelines.values().next().unwrap().version;
-    site.store
-        .begin(std::slice::from_ref(version), &[])
-        .await
-        .unwrap();
     let owner = Owner("somebody".to_owned());
     let specs = [
         spec(site, "r1", TriggerKind::Schedule),
@@ -172,7 +168,8 @@ async fn history(site: &Site) {
         spec,
         owner: owner.clone(),
     });
-    site.store.begin(&[], &runs).await.unwrap();
+    let versions = std::slice::from_ref(version);
+    site.store.begin(versions, &runs).await.unwrap();
     let started = site.now();
     let at = started + chrono::TimeDelta::seconds(2);
     let is = |run: &str, state, at| Transition::Run {

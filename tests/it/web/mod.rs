@@ -2,6 +2,7 @@
 
 mod alive;
 mod api;
+mod canaries;
 mod client;
 mod door;
 mod left;

@@ -61,7 +61,7 @@ async fn a_socket_is_for_its_user_only_and_goes_away_with_the_server() {
     assert!(code == 1 && text.contains("can't be reached"), "{text}");
     let mut second = start(&project, listen).await;
     signal(&second, Signal::SIGTERM);
-    project.end_of(&mut second).await;
+    assert!(project.end_of(&mut second).await.success());
     assert!(!socket.exists());
 
     // What isn't a socket is left alone.
