@@ -499,12 +499,12 @@ fn main() -> Result<(), Failure> {
         .thread_name("asker")
         .enable_all()
         .build()?;
-    let served = server.block_on(serve(&root, past))?;
+    let site = server.block_on(serve(&root, past))?;
     // Nobody speaks TLS here, but the library wants to know how.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let base = format!("http://{}", served.address);
-    asker.block_on(asker.spawn(measure(Asker { client, base }, served)))??;
+    let base = format!("http://{}", site.address);
+    asker.block_on(asker.spawn(measure(Asker { client, base }, site)))??;
     asker.shutdown_background();
     server.shutdown_background();
     Ok(())
