@@ -33,7 +33,7 @@ pub struct Arguments {
     pub profile: Option<String>,
 
     /// Asks a running `runner web` or `runner schedule --web` instead of the files here: its URL, or
-    /// `unix:` and its socket; RUNNER_TOKEN lets in [env: RUNNER_SERVER]
+    /// `unix:` and its socket. `RUNNER_SERVER` does the same, and `RUNNER_TOKEN` lets in
     #[arg(long, global = true, value_name = "URL")]
     pub server: Option<String>,
 

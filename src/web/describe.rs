@@ -48,6 +48,8 @@ pub struct Describe {
     /// Other statuses that say the same of another moment.
     pub also: &'static [u16],
     pub gives: Gives,
+    /// What else it gives when that is asked for: its media type.
+    pub or_text: Option<&'static str>,
 }
 
 impl Describe {
@@ -61,6 +63,7 @@ impl Describe {
             status: 200,
             also: &[],
             gives: Gives::Nothing,
+            or_text: None,
         }
     }
 
@@ -82,6 +85,13 @@ impl Describe {
     #[must_use]
     pub const fn gives(mut self, shape: fn() -> Shape) -> Self {
         self.gives = Gives::Json(shape);
+        self
+    }
+
+    /// It also gives text of a media type, when that is asked for.
+    #[must_use]
+    pub const fn or_text(mut self, kind: &'static str) -> Self {
+        self.or_text = Some(kind);
         self
     }
 

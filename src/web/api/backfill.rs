@@ -8,8 +8,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Number, Value};
 use utoipa::ToSchema;
 
 use super::extract::Body;
@@ -58,7 +59,7 @@ pub(super) struct Backfill {
     #[serde(default)]
     pub every: Option<String>,
     /// Most runs at a time.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 100, default = 1)]
     pub parallel: u16,
     /// Which of those that have a run already are run again.
@@ -71,6 +72,17 @@ pub(super) struct Backfill {
     /// Begin nothing.
     #[serde(default)]
     pub dry_run: bool,
+}
+
+/// A whole number, however it is written: `5.0` is one, too.
+fn whole<'de, D: Deserializer<'de>>(number: D) -> Result<u16, D::Error> {
+    let text = Number::deserialize(number)?.to_string();
+    let whole = match text.split_once('.') {
+        Some((whole, rest)) if rest.bytes().all(|digit| digit == b'0') => whole,
+        _ => &text,
+    };
+    let wrong = || D::Error::custom(format!("`{text}` is no whole number from 1 to 100"));
+    whole.parse().map_err(|_| wrong())
 }
 
 fn one() -> u16 {

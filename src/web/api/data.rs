@@ -39,7 +39,8 @@ pub(super) const SHOW: Route =
             "The first rows that a task has left; with `format=csv` as a file, and all without a `limit`",
         )
         .query(&["item", "limit/rows", "format"])
-        .gives(of::<Data>),
+        .gives(of::<Data>)
+        .or_text("text/csv"),
     );
 
 /// The first rows of a dataset.

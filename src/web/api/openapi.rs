@@ -17,8 +17,8 @@ pub(super) const SHOW: Route = Route::get("/api/v1/openapi.json", Needs::Read, |
 /// What names are made of.
 const NAME: &str = "^[A-Za-z0-9_-]{1,64}$";
 /// States of runs.
-const STATES: &str = "^(queued|running|cancelling|success|failed|cancelled)\
-    (,(queued|running|cancelling|success|failed|cancelled))*$";
+const STATES: &str = "^((queued|running|cancelling|success|failed|cancelled)\
+    (,(queued|running|cancelling|success|failed|cancelled))*)?$";
 
 /// What may stand behind the `?`: name, meaning, schema. What follows a `/` tells those of one name
 /// apart.
@@ -158,10 +158,31 @@ pub fn openapi() -> Value {
 
 fn add(schemas: &mut Map<String, Value>, shape: Shape) -> Value {
     for (name, schema) in shape.schemas {
-        let schema = serde_json::to_value(schema).unwrap_or_default();
+        let mut schema = serde_json::to_value(schema).unwrap_or_default();
+        say_once(&mut schema);
         schemas.insert(name, schema);
     }
     json!({ "$ref": format!("#/components/schemas/{}", shape.name) })
+}
+
+/// A value of any type may be `null` already: "one of any and null" would take it twice.
+fn say_once(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            let any = map.get("oneOf").and_then(Value::as_array).and_then(|ways| {
+                let mut ways = ways.iter();
+                ways.find(|way| way["$ref"] == "#/components/schemas/Value")
+                    .cloned()
+            });
+            if let Some(Value::Object(any)) = any {
+                map.remove("oneOf");
+                map.extend(any);
+            }
+            map.values_mut().for_each(say_once);
+        }
+        Value::Array(list) => list.iter_mut().for_each(say_once),
+        _ => {}
+    }
 }
 
 fn operation(route: &Route, about: &Describe, schemas: &mut Map<String, Value>) -> Value {
@@ -182,7 +203,7 @@ fn operation(route: &Route, about: &Describe, schemas: &mut Map<String, Value>) 
         }))
     });
     let parameters: Vec<Value> = in_path.chain(in_query).collect();
-    let success = match about.gives {
+    let mut success = match about.gives {
         Gives::Nothing => json!({ "description": "Done" }),
         Gives::Json(shape) => json!({
             "description": "Done",
@@ -190,6 +211,9 @@ fn operation(route: &Route, about: &Describe, schemas: &mut Map<String, Value>) 
         }),
         Gives::Text(kind) => json!({ "description": "Done", "content": { kind: {} } }),
     };
+    if let Some(kind) = about.or_text {
+        success["content"][kind] = json!({});
+    }
     let problem = json!({
         "description": "A problem (RFC 9457)",
         "content": { "application/problem+json": {

@@ -133,8 +133,8 @@ async fn list_of_dag(
 }
 
 async fn chosen(app: &App, dag: Option<DagId>, listed: Listed) -> Result<Json<RunList>, Problem> {
-    let words = listed.state.as_deref().unwrap_or_default();
-    let words = words.split(',').filter(|word| !word.is_empty());
+    let words = listed.state.as_deref().filter(|words| !words.is_empty());
+    let words = words.into_iter().flat_map(|words| words.split(','));
     let before = listed.cursor.as_deref().map(RunId::new).transpose();
     let limit = listed.limit.get();
     let filter = RunFilter {

@@ -442,7 +442,7 @@ async fn tokens_are_made_limited_and_ended() {
     site.account(Role::Viewer).await;
     let make = async |body: Value| post(&site, &admin, "/api/v1/tokens", &body).await;
     let beyond = make(json!({ "label": "ci", "user": "viewer", "scopes": ["run"] })).await;
-    assert_eq!(beyond.status, 400);
+    assert_eq!(beyond.status, 422);
     let made = make(json!({ "label": "ci", "scopes": ["read"], "expires": "1h" })).await;
     assert_eq!(made.status, 201, "{}", made.body);
     let (id, token) = (made.json()["id"].clone(), made.json()["token"].clone());
