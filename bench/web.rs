@@ -3,6 +3,10 @@
 //! Every page of a project of 100 DAGs with 10,000 runs behind it, then with a million; a log of
 //! 100 MB; and 200 viewers of one log that grows. Times are from the request to the last byte of the
 //! answer, the least of many: what else the machine does only adds to them.
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "figures for people, far below 2^52"
+)]
 
 use std::io::Write as _;
 use std::path::Path;
