@@ -26,7 +26,7 @@ use runner::secret::Environment;
 use runner::spec::{Pipeline, Project};
 use runner::store::{NewRun, Owner, RunStore, SqliteStore};
 use runner::web::account::Accounts;
-use runner::web::{App, AppParts, Hosts, Server, Serving};
+use runner::web::{App, AppParts, Hosts, Listen, Proxies, Server, Serving};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -462,17 +462,21 @@ async fn serve(root: &Path, past: u32) -> Result<Served, Failure> {
     let serving = Serving {
         listen: "127.0.0.1:0".parse()?,
         public_urls: Vec::new(),
+        trusted_proxies: Vec::new(),
         open: true,
     };
     let server = Server::bind(&serving).await?;
-    let address = server.address();
+    let Listen::Address(address) = *server.listen() else {
+        return Err("an address was asked for".into());
+    };
     let read = places.clone();
     let app = App::new(AppParts {
         store: store.clone(),
         places: places.clone(),
         read: Arc::new(move || runner::spec::load(&read, None, Environment::of_process())),
         clock: clock(),
-        hosts: Hosts::new(address, &[])?,
+        hosts: Hosts::new(server.listen(), &[])?,
+        proxies: Proxies::new(Vec::new()),
         accounts: Accounts::new(store.clone(), &places.state),
         open: true,
     });

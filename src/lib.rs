@@ -14,6 +14,7 @@ pub mod model;
 pub mod operate;
 pub mod picture;
 pub mod rehearsal;
+pub mod remote;
 pub mod secret;
 pub mod spec;
 pub mod sqltext;

@@ -29,7 +29,8 @@ pub fn user(context: &Context, command: &User) -> anyhow::Result<u8> {
         UserCommand::Role { name, role } => change_role(store, name, (*role).into()).await,
         UserCommand::Password { name } => set_password(store, name).await,
         UserCommand::Link { name, url } => {
-            account(store, name).await?;
+            let known = account(store, name).await?;
+            is_own(&known)?;
             let path = open_link(store, name, now()).await?;
             note(store, "user link", name).await?;
             writeln!(anstream::stdout(), "{}{path}", url.trim_end_matches('/'))?;
@@ -102,6 +103,18 @@ async fn account(store: &SqliteStore, name: &str) -> anyhow::Result<Account> {
     Err(unknown("user", name, known).into())
 }
 
+/// Refuses to change what the provider says of somebody: it would say it again, or never know.
+fn is_own(account: &Account) -> anyhow::Result<()> {
+    let Some(subject) = &account.subject else {
+        return Ok(());
+    };
+    let issuer = subject.split(' ').next().unwrap_or_default();
+    let mistake = format!("`{}` comes in by {issuer}", account.name);
+    Err(Mistake::new(mistake)
+        .help("what they may is said there; `runner user remove` ends all that lets them in now")
+        .into())
+}
+
 async fn list(store: &SqliteStore, format: Format) -> anyhow::Result<()> {
     let accounts = store.accounts().await?;
     let mut out = output::stdout();
@@ -111,6 +124,7 @@ async fn list(store: &SqliteStore, format: Format) -> anyhow::Result<()> {
                 "name": account.name,
                 "role": account.role.as_str(),
                 "password": account.password.is_some(),
+                "provider": account.subject.is_some(),
                 "created": moment::utc(account.created),
             })
         });
@@ -132,9 +146,10 @@ async fn list(store: &SqliteStore, format: Format) -> anyhow::Result<()> {
         let rows: Vec<Vec<Cell>> = accounts
             .iter()
             .map(|account| {
-                let by = match &account.password {
-                    Some(_) => "password",
-                    None => "link",
+                let by = match (&account.subject, &account.password) {
+                    (Some(_), _) => "provider",
+                    (None, Some(_)) => "password",
+                    (None, None) => "link",
                 };
                 vec![
                     Cell::styled(account.name.as_str(), look::BOLD),
@@ -175,6 +190,7 @@ async fn add(
         role,
         password,
         created: now(),
+        subject: None,
     };
     store.put_account(&account).await?;
     note(store, "user add", &format!("{name} as {}", role.as_str())).await?;
@@ -192,6 +208,7 @@ async fn add(
 
 async fn change_role(store: &SqliteStore, name: &str, role: Role) -> anyhow::Result<()> {
     let known = account(store, name).await?;
+    is_own(&known)?;
     not_last(store, name, Some(role)).await?;
     store.put_account(&Account { role, ..known }).await?;
     note(store, "user role", &format!("{name} {}", role.as_str())).await?;
@@ -201,9 +218,13 @@ async fn change_role(store: &SqliteStore, name: &str, role: Role) -> anyhow::Res
 
 async fn set_password(store: &SqliteStore, name: &str) -> anyhow::Result<()> {
     let known = account(store, name).await?;
+    is_own(&known)?;
     let password = Some(read_password()?.0);
     store.put_account(&Account { password, ..known }).await?;
-    store.remove_accesses(name, AccessKind::Session).await?;
+    // Whoever has lost the old one may have lost a link, too.
+    for kind in [AccessKind::Session, AccessKind::Link] {
+        store.remove_accesses(name, kind).await?;
+    }
     note(store, "user password", name).await?;
     writeln!(
         anstream::stdout(),

@@ -40,6 +40,8 @@ crate::record! {
 const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A shorter path is no token, and would mask common words.
 const SHORTEST_TOKEN: usize = 12;
+/// A part of the path so long is no word.
+const LONG_PART: usize = 16;
 /// Nobody reads more of an answer.
 const MOST_ANSWER: u64 = 64 * 1024;
 
@@ -113,9 +115,13 @@ impl Connection for Webhook {
         let path = url.splitn(4, '/').nth(3).unwrap_or_default();
         let token = Some(path).filter(|path| path.len() >= SHORTEST_TOKEN);
         let headers = self.headers.iter().map(|(_, value)| value.reveal().clone());
+        // The part that opens may be known by itself, from the variable that it came from.
+        let parts = path.split(['/', '?', '&', '=']);
+        let parts = parts.filter(|part| part.len() >= LONG_PART);
         token
-            .map(str::to_owned)
             .into_iter()
+            .chain(parts)
+            .map(str::to_owned)
             .chain(headers.filter(|value| value.len() >= SHORTEST_TOKEN))
             .collect()
     }

@@ -342,14 +342,19 @@ impl Host {
     }
 }
 
-/// Hides what the project's connections know.
+/// Hides what the project's connections know, what lets callers of webhooks in, and the variables of
+/// the environment whose names say that they are secrets: scripts see them all.
 #[must_use]
 pub fn masker_of(project: &Project) -> Masker {
+    let environment = &project.environment;
     let revealed = project.settings.secrets.iter();
     let connections = project.settings.connections.iter();
+    let triggers = project.pipelines.values().flat_map(|it| &it.triggers);
+    let hooks = triggers.filter_map(|spec| environment.get(&spec.trigger.as_hook()?.variable));
     let secrets: Vec<String> = connections
         .flat_map(|(_, connection)| connection.secrets())
         .chain(revealed.map(|secret| secret.reveal().clone()))
+        .chain(hooks.chain(environment.secrets()).map(str::to_owned))
         .collect();
     Masker::new(secrets.iter().map(String::as_str))
 }

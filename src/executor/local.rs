@@ -128,26 +128,14 @@ fn success(output: TaskOutput, log: &Log) -> AttemptResult {
         outputs: if output.outputs.is_empty() {
             JsonText::null()
         } else {
-            let outputs = masked(Json::Object(output.outputs), log);
+            // They are kept and shown as a log is.
+            let outputs = log.mask_json(Json::Object(output.outputs));
             JsonText(outputs.to_string().into())
         },
         dataset: output.dataset.and_then(|dataset| as_json(&dataset)),
         metrics: Some(output.metrics)
             .filter(|metrics| *metrics != crate::task::Metrics::default())
             .and_then(|metrics| as_json(&metrics)),
-    }
-}
-
-/// Outputs without the secrets of the project: they are kept and shown as a log is.
-fn masked(value: Json, log: &Log) -> Json {
-    match value {
-        Json::String(text) => Json::String(log.mask(&text)),
-        Json::Array(items) => items.into_iter().map(|item| masked(item, log)).collect(),
-        Json::Object(entries) => entries
-            .into_iter()
-            .map(|(key, value)| (log.mask(&key), masked(value, log)))
-            .collect(),
-        other => other,
     }
 }
 

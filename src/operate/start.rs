@@ -8,9 +8,9 @@ use serde_json::{Map, Value as Json};
 
 use super::mistake::{Mistake, Trouble, unknown};
 use super::moment;
-use crate::daemon::{Beginning, begin, ring};
+use crate::daemon::{Beginning, begin, masker_of, ring};
 use crate::model::{DataInterval, RunSpec, TaskIndex, Timestamp, TriggerKind};
-use crate::spec::{Hook, Pipeline};
+use crate::spec::{Hook, Pipeline, Project};
 use crate::store::{NewRun, Owner, RunStore};
 
 /// What is wanted of a run.
@@ -48,6 +48,22 @@ pub fn run_spec(
         only: chosen_tasks(pipeline, wanted.only, wanted.from)?,
     };
     Ok(begin(pipeline, beginning, now))
+}
+
+/// Refuses parameters with a secret in them: they are kept with the run, and everybody sees them.
+///
+/// # Errors
+/// Which parameter it is.
+pub fn no_secrets(project: &Project, params: &Map<String, Json>) -> Result<(), Mistake> {
+    let masker = masker_of(project);
+    let shows = |value: &Json| masker.mask_json(value.clone()) != *value;
+    match params.iter().find(|(_, value)| shows(value)) {
+        None => Ok(()),
+        Some((name, _)) => Err(Mistake::new(format!(
+            "parameter `{name}` has a secret in it: it would be kept with the run and shown"
+        ))
+        .help("a task has it from its connection, or from the environment by `env`")),
+    }
 }
 
 /// Gives a run to the daemon. `false`: it has ended meanwhile, and begins the run when it is back.

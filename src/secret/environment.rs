@@ -2,6 +2,22 @@
 
 use std::collections::BTreeMap;
 
+/// What a variable's name has in it when its value is a secret.
+const TELLING: &[&str] = &[
+    "TOKEN",
+    "SECRET",
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "CREDENTIAL",
+    "API_KEY",
+    "APIKEY",
+    "ACCESS_KEY",
+    "PRIVATE_KEY",
+];
+/// A shorter value is a word that other texts have, too: `true`, `none`, `default`.
+const SHORTEST: usize = 8;
+
 /// Environment variables: the real ones win over those of `.env`.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -87,6 +103,19 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
+    /// The values of variables whose names say that they are secrets, such as `API_TOKEN`: every
+    /// script sees them, and no log may.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let secret = |name: &str| {
+            let name = name.to_ascii_uppercase();
+            TELLING.iter().any(|word| name.contains(word))
+        };
+        self.variables
+            .iter()
+            .filter(move |(name, value)| value.len() >= SHORTEST && secret(name))
+            .map(|(_, value)| value.as_str())
+    }
+
     /// The names of all variables.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().map(String::as_str)
@@ -108,6 +137,18 @@ fn unquote(value: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_tell_what_is_secret() {
+        let environment = Environment::from_pairs(&[
+            ("API_TOKEN", "token-of-an-api"),
+            ("db_password", "open sesame"),
+            ("TOKEN_SHORT", "true"),
+            ("HOME", "/home/somebody"),
+        ]);
+        let secrets: Vec<&str> = environment.secrets().collect();
+        assert_eq!(secrets, ["token-of-an-api", "open sesame"]);
+    }
 
     #[test]
     fn dotenv_fills_in_what_the_environment_lacks() {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use serde_json::Value as Json;
+
 /// Shorter secrets would mask half of every log.
 const SHORTEST: usize = 4;
 
@@ -54,6 +56,20 @@ impl Masker {
             }
         }
         masked
+    }
+
+    /// A value without the secrets, in its texts and its keys.
+    #[must_use]
+    pub fn mask_json(&self, value: Json) -> Json {
+        match value {
+            Json::String(text) => Json::String(self.mask(&text)),
+            Json::Array(items) => items.into_iter().map(|item| self.mask_json(item)).collect(),
+            Json::Object(entries) => entries
+                .into_iter()
+                .map(|(key, value)| (self.mask(&key), self.mask_json(value)))
+                .collect(),
+            other => other,
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! From YAML text to a checked [`Project`]. Only this room knows that the language is YAML.
 
+mod advice;
 mod after;
 mod children;
 mod circles;
 mod connections;
+mod dotenv;
 mod files;
 mod graph;
 mod hooks;
@@ -14,6 +16,7 @@ mod names;
 mod notifications;
 mod params;
 mod pipeline;
+mod pipeline_files;
 mod placement;
 mod project;
 mod read_pipeline;
@@ -26,6 +29,7 @@ mod schedule;
 mod schema;
 mod secrets;
 mod settings;
+mod sign_in;
 mod syntax;
 mod tables;
 mod task;
@@ -46,5 +50,6 @@ pub use retention::{Keep, Retention};
 pub use schedule::{read_schedule, schedule_schema};
 pub use schema::{pipeline_schema, project_schema};
 pub use settings::Settings;
+pub use sign_in::SignIn;
 pub use triggers::TriggerSpec;
 pub use yaml::read_yaml;

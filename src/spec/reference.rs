@@ -48,6 +48,7 @@ pub fn reference() -> String {
         text.push_str(&table(shape, &[]));
     }
     text.push_str(&notifications(&project));
+    text.push_str(&sign_in(&project));
     text.push_str("\n## Kinds of connections\n\n");
     text.push_str(&list(Group::Connections, "kinds/"));
     text
@@ -73,6 +74,28 @@ fn notifications(project: &Json) -> String {
     text.push_str("```\n");
     text
 }
+
+/// How people come in to the pages.
+fn sign_in(project: &Json) -> String {
+    let mut text = String::from("\n### `sign_in`\n\n");
+    let schema = &project["properties"]["sign_in"];
+    text.push_str(&table(schema, &[]));
+    text.push_str("\n```yaml\n");
+    text.push_str(SIGN_IN);
+    text.push_str("```\n\nProvider by provider: [security.md](security.md).\n");
+    text
+}
+
+const SIGN_IN: &str = "\
+sign_in:
+  issuer: https://login.example.org/realms/data
+  client_id: runner
+  client_secret: { secret: RUNNER_OIDC_SECRET }
+  claim: groups
+  viewer: everybody
+  operator: [data-team, analytics]
+  admin: data-admins
+";
 
 const NOTIFICATIONS: &str = "\
 notifications:

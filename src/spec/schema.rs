@@ -7,6 +7,7 @@ use super::hooks::NOT_IN_A_HOOK;
 use super::pipeline::PipelineRecord;
 use super::secrets::{allow_secrets, secret_schema};
 use super::settings::SettingsRecord;
+use super::sign_in::allow_secret;
 use super::task::TaskRecord;
 use crate::connection;
 use crate::document::FromNode as _;
@@ -55,6 +56,7 @@ pub fn project_schema() -> Json {
         connections("What tasks reach the world through, by name.");
     schema["properties"]["profiles"]["additionalProperties"]["properties"]["connections"] =
         connections("Connections of the same name are replaced.");
+    allow_secret(&mut schema);
     schema["$defs"] = json!({ "secret": secret_schema() });
     schema
 }

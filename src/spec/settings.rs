@@ -13,6 +13,7 @@ use super::notifications::{Notifications, NotificationsRecord, read_notification
 use super::placement::point_at_keys;
 use super::retention::{Retention, RetentionNode, read_retention};
 use super::retry::check_retry;
+use super::sign_in::{SignIn, SignInNode, read_sign_in};
 use super::task::DefaultsRecord;
 use crate::connection::Connections;
 use crate::document::{
@@ -42,6 +43,11 @@ crate::record! {
         notifications: Option<NotificationsRecord>,
         /// How long what is past is kept: `90d`, or a map. What isn't limited is kept.
         retention: Option<RetentionNode>,
+        /// What the pages open a pipeline's file with: a URL with `{path}` and maybe `{line}` in it,
+        /// such as `vscode://file{path}:{line}`.
+        editor: Option<Spanned<String>>,
+        /// How people come in to the pages by a provider that knows them (OpenID Connect).
+        sign_in: Option<SignInNode>,
     }
 }
 
@@ -72,6 +78,10 @@ pub struct Settings {
     pub notifications: Notifications,
     /// How long what is past is kept.
     pub retention: Retention,
+    /// What the pages open a file with: a URL with `{path}` and maybe `{line}`.
+    pub editor: Option<String>,
+    /// How people come in to the pages besides passwords and links.
+    pub sign_in: Option<SignIn>,
     /// The chosen profile.
     pub profile: Option<String>,
     /// The chosen profile's defaults of params.
@@ -115,8 +125,10 @@ pub fn read_settings(
     let ReadConnections {
         connections,
         broken: broken_connections,
-        secrets,
+        mut secrets,
     } = read_connections(nodes, around, report);
+    let read_sign_in = read_sign_in(record.sign_in.as_ref(), around, report);
+    secrets.extend(read_sign_in.secrets);
     let pools = read_pools(&record.pools, report);
     let defaults: Vec<DefaultsRecord> = chosen
         .iter()
@@ -141,6 +153,11 @@ pub fn read_settings(
     point_at_keys(node, before, report);
     Some(Settings {
         retention,
+        editor: record
+            .editor
+            .as_ref()
+            .and_then(|url| read_editor(url, report)),
+        sign_in: read_sign_in.sign_in,
         notifications: notifications.unwrap_or_default(),
         connections: Arc::new(connections),
         broken_connections,
@@ -158,6 +175,25 @@ pub fn read_settings(
             .collect(),
         defaults,
     })
+}
+
+/// The URL of an editor. Scripts are none.
+fn read_editor(url: &Spanned<String>, report: &mut Report) -> Option<String> {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    let is_word = |scheme: &str| {
+        let mut letters = scheme.chars();
+        letters.next().is_some_and(|c| c.is_ascii_alphabetic())
+            && letters.all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    };
+    if scheme.is_some_and(is_word) && url.contains("{path}") {
+        return Some(url.value.clone());
+    }
+    report.push(
+        Diagnostic::error("invalid-value", "this is no URL of an editor", url.span)
+            .label("expected a URL with `{path}` in it")
+            .help("`vscode://file{path}:{line}`, `idea://open?file={path}&line={line}`, `file://{path}`"),
+    );
+    None
 }
 
 fn read_pools(pools: &Map<NonZeroU32>, report: &mut Report) -> BTreeMap<PoolId, u32> {

@@ -83,12 +83,15 @@ impl Scope {
 /// Somebody who may come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// `[A-Za-z0-9_-]{1,64}`.
+    /// `[A-Za-z0-9_-]{1,64}`; of somebody that a provider knows it always has an `@`.
     pub name: String,
     pub role: Role,
     /// The password, argon2id as a PHC string; `None`: only links and tokens let in.
     pub password: Option<String>,
     pub created: Timestamp,
+    /// Who they are to the provider that they sign in by: its issuer, a space, and the subject;
+    /// `None`: an account of our own.
+    pub subject: Option<String>,
 }
 
 /// What lets an account in.
@@ -172,13 +175,18 @@ pub struct Claim {
 /// Durable accounts. Every method is one transaction.
 #[async_trait]
 pub trait AccountStore: Send + Sync {
-    /// Keeps an account; one of the same name is replaced, with what lets it in left as it is.
+    /// Keeps an account; one of the same name is replaced, with what lets it in left as it is. Refused
+    /// when the name is of another subject, or the subject has another name
+    /// ([`StoreError::NameTaken`]).
     async fn put_account(&self, account: &Account) -> Result<(), StoreError>;
     /// Removes an account and all that lets it in. `false`: there is none.
     async fn remove_account(&self, name: &str) -> Result<bool, StoreError>;
     /// All accounts, by name.
     async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
     async fn account(&self, name: &str) -> Result<Option<Account>, StoreError>;
+
+    /// The account of somebody that a provider knows.
+    async fn account_of(&self, subject: &str) -> Result<Option<Account>, StoreError>;
 
     /// Keeps what lets in; what has expired is removed meanwhile. Its account must be there.
     async fn put_access(&self, access: &Access) -> Result<(), StoreError>;

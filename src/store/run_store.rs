@@ -304,6 +304,7 @@ pub struct StoredRun {
 pub enum CommandKind {
     Cancel,
     Retry { tasks: Vec<TaskIndex> },
+    RetryItem { task: TaskIndex, item: u32 },
     Mark { task: TaskIndex, outcome: Outcome },
 }
 
@@ -380,6 +381,8 @@ pub enum StoreError {
     UnknownRun(RunId),
     #[error("account `{0}` doesn't exist")]
     UnknownAccount(String),
+    #[error("the name `{0}` is another account's, or who it is for has another name")]
+    NameTaken(String),
     #[error("the DAG's version `{0}` isn't stored: put it before its runs")]
     UnknownVersion(String),
     /// The store was written by a newer version of the program.

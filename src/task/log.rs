@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Clock;
+use super::rendered::{Kept, Rendered};
+use crate::data::DatasetName;
 use crate::model::{AttemptId, TaskId, Timestamp};
 use crate::secret::Masker;
 use crate::telemetry::{LogLine, Origin, Severity, Telemetry};
@@ -50,6 +52,20 @@ pub fn log_path(attempt: &AttemptId, task: &TaskId) -> PathBuf {
         .join(format!("{task}{item}.{generation}.{number}.log"))
 }
 
+/// Where the picture of a task run is kept with its run, relative to the state folder:
+/// `data/<run>/<task>[.<item>].<generation>.svg`. What its pipeline names may be overwritten by the
+/// next run.
+#[must_use]
+pub fn picture_path(attempt: &AttemptId, task: &TaskId) -> PathBuf {
+    let name = DatasetName {
+        run: attempt.run.as_str(),
+        task: task.as_str(),
+        item: attempt.task_run.item,
+        generation: attempt.generation,
+    };
+    name.path().with_extension("svg")
+}
+
 /// A log that clones share. The file is made with the first line.
 #[derive(Clone)]
 pub struct Log {
@@ -64,6 +80,7 @@ struct Shared {
     masker: Masker,
     clock: Clock,
     state: Mutex<State>,
+    rendered: Mutex<Kept>,
 }
 
 #[derive(Default)]
@@ -84,6 +101,7 @@ impl Log {
                 masker,
                 clock,
                 state: Mutex::default(),
+                rendered: Mutex::default(),
             }),
             told: None,
         }
@@ -148,6 +166,22 @@ impl Log {
         }
     }
 
+    /// Keeps what is about to be executed, beside the log; `make` isn't called when no more is kept.
+    /// That it can't be kept is no reason to fail.
+    pub fn rendered(&self, make: impl FnOnce() -> Rendered) {
+        let shared = &self.shared;
+        let mut kept = shared
+            .rendered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if kept.is_full() {
+            return;
+        }
+        if let Err(error) = kept.add(&shared.path, &shared.masker, make()) {
+            tracing::warn!(path = %shared.path.display(), %error, "what a task executes can't be kept");
+        }
+    }
+
     fn tell(&self, level: Level, at: Timestamp, text: &str) {
         let Some((telemetry, origin)) = &self.told else {
             return;
@@ -173,6 +207,12 @@ impl Log {
     #[must_use]
     pub fn mask(&self, text: &str) -> String {
         self.shared.masker.mask(text)
+    }
+
+    /// A value without the secrets.
+    #[must_use]
+    pub fn mask_json(&self, value: serde_json::Value) -> serde_json::Value {
+        self.shared.masker.mask_json(value)
     }
 
     /// What masks it, for those who learn secrets on the way.

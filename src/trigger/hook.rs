@@ -3,6 +3,7 @@
 use serde_json::{Map as JsonMap, Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::model::Timestamp;
 use crate::secret::Environment;
 
 /// Most bytes of a body.
@@ -16,7 +17,15 @@ pub struct Hook {
     /// The header with the signature of the body, in lower case; without it the secret itself is
     /// sent as a bearer token (RFC 6750).
     pub signature: Option<String>,
+    /// The header with the time of the call, in lower case: it is signed with the body, and a call
+    /// from long ago isn't taken.
+    pub timestamp: Option<String>,
 }
+
+/// How far the clocks of two machines may be apart, in seconds: an older call is somebody else's copy.
+const APART: i64 = 300;
+/// The longest `Idempotency-Key`, in bytes.
+const LONGEST_KEY: usize = 255;
 
 /// Why a call isn't taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,13 +35,19 @@ pub enum Refused {
     Forbidden,
     #[error("the body is longer than {MOST_BODY} bytes")]
     TooLong,
+    #[error("the call is of another time than now: the clocks differ, or it is a copy")]
+    OtherTime,
+    #[error("`Idempotency-Key` has at most {LONGEST_KEY} characters")]
+    LongKey,
     /// The secret isn't there to compare with.
     #[error("the variable `{0}` isn't set: nobody can call")]
     NoSecret(String),
 }
 
 impl Hook {
-    /// Whether a call is taken. `headers` have their names in lower case.
+    /// Whether a call is taken, and its own id, by which it is known again: what it was signed with
+    /// when the time is signed, too, and otherwise its `Idempotency-Key`, when it has one. `headers`
+    /// have their names in lower case.
     ///
     /// # Errors
     /// Why it isn't.
@@ -41,7 +56,8 @@ impl Hook {
         headers: &[(String, String)],
         body: &[u8],
         environment: &Environment,
-    ) -> Result<(), Refused> {
+        now: Timestamp,
+    ) -> Result<Option<String>, Refused> {
         let secret = environment.get(&self.variable).filter(|it| !it.is_empty());
         let secret = secret.ok_or_else(|| Refused::NoSecret(self.variable.clone()))?;
         if body.len() > MOST_BODY {
@@ -51,25 +67,48 @@ impl Hook {
             let found = headers.iter().find(|(known, _)| known == name);
             found.map(|(_, value)| value.trim())
         };
-        let proven = match &self.signature {
-            Some(name) => header(name).is_some_and(|sent| {
-                let sent = sent.strip_prefix("sha256=").unwrap_or(sent);
-                is_same(
-                    &sent.to_ascii_lowercase(),
-                    &signature(secret.as_bytes(), body),
-                )
-            }),
-            None => header("authorization").is_some_and(|sent| {
-                let token = sent.split_once(' ');
-                let bearer = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-                bearer.is_some_and(|(_, token)| is_same(token.trim(), secret))
-            }),
+        let key = header("idempotency-key").filter(|key| !key.is_empty());
+        let (proven, id) = match &self.signature {
+            Some(name) => {
+                let time = match &self.timestamp {
+                    Some(name) => Some(header(name).ok_or(Refused::Forbidden)?),
+                    None => None,
+                };
+                let message = match time {
+                    Some(time) => [time.as_bytes(), b".", body].concat(),
+                    None => body.to_vec(),
+                };
+                let own = signature(secret.as_bytes(), &message);
+                let proven = header(name).is_some_and(|sent| {
+                    let sent = sent.strip_prefix("sha256=").unwrap_or(sent);
+                    is_same(&sent.to_ascii_lowercase(), &own)
+                });
+                if let Some(time) = time.filter(|_| proven) {
+                    let at: i64 = time.parse().map_err(|_| Refused::OtherTime)?;
+                    if now.timestamp().abs_diff(at) > APART.unsigned_abs() {
+                        return Err(Refused::OtherTime);
+                    }
+                }
+                // A copy is the same call, whatever key is written on it.
+                let id = time.map(|_| own).or_else(|| key.map(str::to_owned));
+                (proven, id)
+            }
+            None => {
+                let proven = header("authorization").is_some_and(|sent| {
+                    let token = sent.split_once(' ');
+                    let bearer = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+                    bearer.is_some_and(|(_, token)| is_same(token.trim(), secret))
+                });
+                (proven, key.map(str::to_owned))
+            }
         };
-        if proven {
-            Ok(())
-        } else {
-            Err(Refused::Forbidden)
+        if !proven {
+            return Err(Refused::Forbidden);
         }
+        if id.as_ref().is_some_and(|id| id.len() > LONGEST_KEY) {
+            return Err(Refused::LongKey);
+        }
+        Ok(id)
     }
 
     /// What templates see of a call. Headers with secrets are left out.
@@ -156,6 +195,7 @@ mod tests {
         Hook {
             variable: variable.to_owned(),
             signature: signature.map(str::to_owned),
+            timestamp: None,
         }
     }
 
@@ -220,9 +260,62 @@ mod tests {
             ),
         ] {
             let headers = [(name.to_owned(), value.to_owned())];
-            let admitted = hook.admit(&headers, b"{}", &environment());
+            let admitted = hook.admit(&headers, b"{}", &environment(), Timestamp::UNIX_EPOCH);
+            let admitted = admitted.map(|_| ());
             assert_eq!(admitted, expected, "{hook:?} {name}: {value}");
         }
+    }
+
+    #[test]
+    fn a_copy_of_a_call_is_the_same_call_or_none() {
+        let hook = Hook {
+            timestamp: Some("x-time".to_owned()),
+            ..hook("KEY", Some("x-signed"))
+        };
+        let now: Timestamp = "2026-08-20T12:00:00Z".parse().unwrap();
+        let at = now.timestamp();
+        let signed = |time: &str| signature(b"open sesame", format!("{time}.{{}}").as_bytes());
+        let call = |time: &str, signed: &str, key: &str| {
+            let headers = [
+                ("x-time", time),
+                ("x-signed", signed),
+                ("idempotency-key", key),
+            ];
+            let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            hook.admit(&headers, b"{}", &environment(), now)
+        };
+        let time = at.to_string();
+        let id = call(&time, &signed(&time), "one").unwrap().unwrap();
+        assert_eq!(call(&time, &signed(&time), "two"), Ok(Some(id.clone())));
+        let later = (at + 1).to_string();
+        assert_ne!(call(&later, &signed(&later), "one"), Ok(Some(id)));
+        for (time, signature, expected) in [
+            ((at - 299).to_string(), None, None),
+            ((at - 301).to_string(), None, Some(Refused::OtherTime)),
+            ((at + 301).to_string(), None, Some(Refused::OtherTime)),
+            ("9".repeat(30), None, Some(Refused::OtherTime)),
+            (i64::MIN.to_string(), None, Some(Refused::OtherTime)),
+            // The time of now on a call of another.
+            (time, Some(signed("1")), Some(Refused::Forbidden)),
+            (String::new(), Some(signed("1")), Some(Refused::Forbidden)),
+        ] {
+            let signature = signature.unwrap_or_else(|| signed(&time));
+            assert_eq!(call(&time, &signature, "").err(), expected, "{time}");
+        }
+        let only = [("x-signed".to_owned(), signature(b"open sesame", b"{}"))];
+        let refused = hook.admit(&only, b"{}", &environment(), now);
+        assert_eq!(refused, Err(Refused::Forbidden), "no time at all");
+    }
+
+    #[test]
+    fn a_key_has_an_end() {
+        let headers = [
+            ("authorization", "Bearer open sesame".to_owned()),
+            ("idempotency-key", "k".repeat(256)),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value));
+        let refused = hook("KEY", None).admit(&headers, b"", &environment(), Timestamp::UNIX_EPOCH);
+        assert_eq!(refused, Err(Refused::LongKey));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::hook::Hook;
 use super::{Around, Kind, Read, Trigger, Watch};
-use crate::document::{FromNode as _, Map, Node, Spanned};
+use crate::document::{Diagnostic, FromNode as _, Map, Node, Spanned};
 use crate::task::Surroundings;
 use crate::template::Shape;
 
@@ -42,6 +42,9 @@ crate::record! {
         /// The header with the HMAC-SHA256 of the body in hexadecimal digits, as GitHub's
         /// `X-Hub-Signature-256`; without it the secret itself is sent.
         signature: Option<Spanned<String>>,
+        /// The header with the time of the call in seconds since 1970. `TIME.BODY` is signed then, a time
+        /// more than five minutes from now is refused, and a copy of a call starts no second run.
+        timestamp: Option<Spanned<String>>,
     }
 }
 
@@ -54,12 +57,24 @@ struct Webhook {
 fn parse(node: &Node, surroundings: &mut Surroundings<'_>) -> Option<Read> {
     let read = WebhookTrigger::from_node(node, surroundings.report)?;
     let record = read.webhook;
-    let signature = record.signature.map(|name| name.to_ascii_lowercase());
+    if let (Some(timestamp), None) = (&record.timestamp, &record.signature) {
+        surroundings.report.push(
+            Diagnostic::error(
+                "wrong-shape",
+                "a time that isn't signed proves nothing",
+                timestamp.span,
+            )
+            .help("name the header of the signature, too: `signature: X-Signature`"),
+        );
+    }
+    let lower = |name: Option<Spanned<String>>| name.map(|name| name.to_ascii_lowercase());
+    let (signature, timestamp) = (lower(record.signature), lower(record.timestamp));
     Some(Read {
         trigger: Arc::new(Webhook {
             hook: Hook {
                 variable: record.secret.value.clone(),
                 signature,
+                timestamp,
             },
         }),
         batch: None,

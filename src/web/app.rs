@@ -8,13 +8,15 @@ use crate::connection::Places;
 use crate::daemon::Control;
 use crate::daemon::schedule::{ReadProject, Watch};
 use crate::document::{Diagnostic, Sources};
+use crate::secret::Environment;
 use crate::spec::{Loaded, Project};
 use crate::store::RunStore;
 use crate::task::Clock;
 
-use super::Hosts;
 use super::account::Accounts;
 use super::live::Live;
+use super::provider::Provider;
+use super::{Hosts, Proxies};
 
 /// What pages and API are made of.
 pub struct AppParts {
@@ -24,6 +26,8 @@ pub struct AppParts {
     pub read: ReadProject,
     pub clock: Clock,
     pub hosts: Hosts,
+    /// Who is believed when it tells whose request it hands on.
+    pub proxies: Proxies,
     pub accounts: Accounts,
     /// Nobody has to sign in.
     pub open: bool,
@@ -35,7 +39,11 @@ pub struct App {
     pub places: Arc<Places>,
     pub clock: Clock,
     pub hosts: Hosts,
+    /// Who is believed when it tells whose request it hands on.
+    pub proxies: Proxies,
     pub accounts: Accounts,
+    /// Whom people sign in by.
+    pub(super) provider: Provider,
     /// Nobody has to sign in.
     pub open: bool,
     /// What is looked at for those who see pages.
@@ -75,6 +83,7 @@ impl App {
             read,
             clock,
             hosts,
+            proxies,
             accounts,
             open,
         } = parts;
@@ -91,7 +100,9 @@ impl App {
             places,
             clock,
             hosts,
+            proxies,
             accounts,
+            provider: Provider::new(&Environment::of_process()),
             open,
             looks: Live::default(),
             project,

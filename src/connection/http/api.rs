@@ -34,6 +34,9 @@ pub struct Sending {
     pub cancel: CancellationToken,
     /// The time, for dates in `Retry-After`.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Takes each request as it is sent: its line, its headers, the beginning of its body. What it is
+    /// given is made only when it is asked for.
+    pub sent: Option<Arc<dyn Fn(&dyn Fn() -> String) + Send + Sync>>,
     /// Masks the log; learns the tokens that are fetched on the way.
     pub masker: Masker,
 }
@@ -98,6 +101,20 @@ impl HttpApi {
             ..ClientSettings::default()
         };
         Shared::new(Base::Anywhere, Policy::default(), client).into()
+    }
+
+    /// The same, where an answer must come from where it was asked: redirects aren't followed.
+    #[must_use]
+    pub fn straight(environment: &Environment) -> Self {
+        let client = ClientSettings {
+            proxies: Proxies::of_environment(environment),
+            ..ClientSettings::default()
+        };
+        let policy = Policy {
+            redirects: 0,
+            ..Policy::default()
+        };
+        Shared::new(Base::Anywhere, policy, client).into()
     }
 
     /// Sends a request, again where that helps, and gives an answer of an accepted status. Its body

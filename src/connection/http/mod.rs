@@ -23,6 +23,7 @@ mod tries;
 mod trip;
 mod unpack;
 mod upload;
+mod written;
 
 pub use api::{HttpApi, Sending};
 pub use body::HttpStream;

@@ -4,7 +4,7 @@ use serde_json::{Map as JsonMap, Value as Json};
 
 use super::DaemonLock;
 use crate::daemon::clock::random;
-use crate::daemon::ring;
+use crate::daemon::{masker_of, ring};
 use crate::model::{Json as JsonText, Timestamp};
 use crate::spec::{Pipeline, Project};
 use crate::store::{Call, RunStore, StoreError};
@@ -31,7 +31,7 @@ pub enum CallError {
 
 /// Takes a call of a DAG's webhook: when this returns it is durable, and will start a run as soon as
 /// there is room, also after a crash; without a daemon, when there is one. Gives the id of the call,
-/// which is its `Idempotency-Key` if it has one: the same call starts one run.
+/// by which a repeated one is known: the same call starts one run.
 ///
 /// # Errors
 /// Who calls may not; the store can't be written.
@@ -46,17 +46,15 @@ pub async fn take_call(
     let hook = triggers.find_map(|spec| spec.trigger.as_hook());
     let hook = hook.ok_or_else(|| CallError::NoWebhook(pipeline.id.to_string()))?;
     let Request { headers, body } = request;
-    hook.admit(headers, body, &project.environment)?;
-    let key = headers.iter().find(|(name, _)| name == "idempotency-key");
-    let id = match key {
-        Some((_, key)) if !key.trim().is_empty() => key.trim().to_owned(),
-        _ => format!("{:016x}{:016x}", random(), random()),
-    };
+    let id = hook.admit(headers, body, &project.environment, now)?;
+    let id = id.unwrap_or_else(|| format!("{:016x}{:016x}", random(), random()));
     let detail: JsonMap<String, Json> = hook.detail(headers, body);
+    // It is kept and shown. Some callers say their secret in the body, too.
+    let detail = masker_of(project).mask_json(Json::Object(detail));
     let call = Call {
         dag: pipeline.id.clone(),
         id: id.clone(),
-        detail: JsonText(Json::Object(detail).to_string().into()),
+        detail: JsonText(detail.to_string().into()),
         at: now,
     };
     store.put_call(&call).await?;

@@ -1,5 +1,6 @@
 //! Run state that ends with the process.
 
+mod account;
 mod notices;
 mod past;
 mod rules;

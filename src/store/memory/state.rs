@@ -15,6 +15,7 @@ use crate::store::{
     SkippedTicks, StoreError, StoredRun, Tally, TaskRunRow, Thing, precision,
 };
 
+use super::account::Accounts;
 use super::past::{ended_since, last_ends, latest_runs, past_runs, past_skips};
 use super::rules::State;
 use super::run::{Run, TaskRun};
@@ -24,6 +25,7 @@ use super::tally::at_work;
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    pub(super) accounts: Mutex<Accounts>,
 }
 
 impl MemoryStore {

@@ -30,11 +30,17 @@ pub(super) enum Entry {
 }
 
 const PUT_ACCOUNT: &str = "
-INSERT INTO account (name, role, password, created) VALUES ($1, $2, $3, $4)
-ON CONFLICT (name) DO UPDATE SET role = excluded.role, password = excluded.password";
+INSERT INTO account (name, role, password, created, subject)
+SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (
+  SELECT 1 FROM account WHERE subject = $5 AND subject IS NOT NULL AND name <> $1)
+ON CONFLICT (name) DO UPDATE SET role = excluded.role, password = excluded.password
+WHERE account.subject IS excluded.subject";
 const REMOVE_ACCOUNT: &str = "DELETE FROM account WHERE name = $1";
-const ACCOUNTS: &str = "SELECT name, role, password, created FROM account ORDER BY name";
-const ACCOUNT: &str = "SELECT name, role, password, created FROM account WHERE name = $1";
+const ACCOUNTS: &str = "SELECT name, role, password, created, subject FROM account ORDER BY name";
+const ACCOUNT: &str = "SELECT name, role, password, created, subject FROM account WHERE name = $1";
+const ACCOUNT_OF: &str = "
+SELECT name, role, password, created, subject FROM account
+WHERE subject = $1 AND subject IS NOT NULL";
 
 const FORGET_EXPIRED: &str = "DELETE FROM access WHERE expires < $1 AND expires IS NOT NULL";
 const PUT_ACCESS: &str = "
@@ -45,7 +51,7 @@ const REMOVE_ACCESSES: &str = "DELETE FROM access WHERE account = $1 AND kind = 
 const ACCESS: &str = "
 SELECT access.id, access.kind, access.account, access.label, access.scopes, access.hash,
   access.created, access.expires, access.seen,
-  account.name, account.role, account.password, account.created
+  account.name, account.role, account.password, account.created, account.subject
 FROM access JOIN account ON account.name = access.account
 WHERE access.id = $1";
 const ACCESSES: &str = "
@@ -70,11 +76,12 @@ SELECT account, key, fingerprint, run, at FROM claim WHERE account = $1 AND key 
 
 /// All texts, for the test that asks for their plans.
 #[cfg(test)]
-pub(super) const TEXTS: [&str; 16] = [
+pub(super) const TEXTS: [&str; 17] = [
     PUT_ACCOUNT,
     REMOVE_ACCOUNT,
     ACCOUNTS,
     ACCOUNT,
+    ACCOUNT_OF,
     FORGET_EXPIRED,
     PUT_ACCESS,
     REMOVE_ACCESS,
@@ -94,11 +101,7 @@ pub(super) async fn carry_out(
     entry: &Entry,
 ) -> Result<Reply, Trouble> {
     let query = match entry {
-        Entry::PutAccount(account) => sqlx::query(PUT_ACCOUNT)
-            .bind(&account.name)
-            .bind(account.role.as_str())
-            .bind(&account.password)
-            .bind(micros(account.created)),
+        Entry::PutAccount(account) => return put_account(connection, account).await,
         Entry::RemoveAccount(name) => sqlx::query(REMOVE_ACCOUNT).bind(name),
         Entry::PutAccess(access) => return put_access(connection, access).await,
         Entry::RemoveAccess(id) => sqlx::query(REMOVE_ACCESS).bind(id),
@@ -122,6 +125,25 @@ pub(super) async fn carry_out(
     };
     let done = query.execute(connection).await?;
     Ok(Reply::Taken(done.rows_affected() > 0))
+}
+
+async fn put_account(
+    connection: &mut SqliteConnection,
+    account: &Account,
+) -> Result<Reply, Trouble> {
+    let done = sqlx::query(PUT_ACCOUNT)
+        .bind(&account.name)
+        .bind(account.role.as_str())
+        .bind(&account.password)
+        .bind(micros(account.created))
+        .bind(&account.subject)
+        .execute(connection)
+        .await?;
+    if done.rows_affected() == 0 {
+        let name = account.name.clone();
+        return Err(Trouble::Refused(StoreError::NameTaken(name)));
+    }
+    Ok(Reply::Taken(true))
 }
 
 async fn put_access(connection: &mut SqliteConnection, access: &Access) -> Result<Reply, Trouble> {
@@ -215,6 +237,11 @@ impl AccountStore for SqliteStore {
         found.as_ref().map(|row| account(row, 0)).transpose()
     }
 
+    async fn account_of(&self, subject: &str) -> Result<Option<Account>, StoreError> {
+        let found = self.row(sqlx::query(ACCOUNT_OF).bind(subject)).await?;
+        found.as_ref().map(|row| account(row, 0)).transpose()
+    }
+
     async fn put_access(&self, access: &Access) -> Result<(), StoreError> {
         let entry = Entry::PutAccess(access.clone());
         self.enter(entry).await.map(|_| ())
@@ -292,6 +319,7 @@ fn account(row: &SqliteRow, at: usize) -> Result<Account, StoreError> {
         role: Role::of(role).ok_or_else(|| StoreError::Corrupt(format!("`{role}` is no role")))?,
         password: get(row, at + 2)?,
         created: time(get(row, at + 3)?)?,
+        subject: get(row, at + 4)?,
     })
 }
 

@@ -50,7 +50,7 @@ WHERE run.finished IS NOT NULL
 
 /// `$1`: `[id]`.
 pub(super) const PINNED: &str =
-    "SELECT DISTINCT version FROM run WHERE id IN (SELECT value FROM json_each($1))";
+    "SELECT version FROM run WHERE id IN (SELECT value FROM json_each($1))";
 
 /// Those that no run is pinned to any more. `$1`: `[hash]`.
 pub(super) const REMOVE_VERSIONS: &str = "

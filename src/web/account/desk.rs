@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use chrono::TimeDelta;
 use tokio::sync::Semaphore;
 
@@ -46,10 +47,30 @@ pub enum SignInError {
     TooOften(TimeDelta),
     #[error("the link was used already, or has expired: `runner user link NAME` makes a new one")]
     Spent,
+    /// The provider knows them, and nothing gives them a role.
+    #[error("nothing gives `{0}` a role here")]
+    NoRole(String),
+    /// The provider calls somebody by another one's name.
+    #[error("`{0}` is somebody else here")]
+    Taken(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Chance(#[from] std::io::Error),
+}
+
+impl SignInError {
+    /// How HTTP says it.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Wrong | Self::Spent => StatusCode::UNAUTHORIZED,
+            Self::NoRole(_) | Self::Taken(_) => StatusCode::FORBIDDEN,
+            Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Chance(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
 }
 
 impl Accounts {
@@ -65,7 +86,8 @@ impl Accounts {
         }
     }
 
-    /// Makes the first account, and a link that lets it in, as long as nobody has a password. Gives
+    /// Makes the first account, and a link that lets it in, as long as nobody has a password and no
+    /// admin came in by a provider. Gives
     /// the link's path. Links of earlier starts let nobody in any more.
     ///
     /// # Errors
@@ -76,7 +98,10 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<Option<String>, SignInError> {
         let accounts = self.store.accounts().await?;
-        if accounts.iter().any(|account| account.password.is_some()) {
+        let comes_in = |account: &Account| {
+            account.password.is_some() || account.subject.is_some() && account.role == Role::Admin
+        };
+        if accounts.iter().any(comes_in) {
             return Ok(None);
         }
         if accounts.is_empty() {
@@ -85,6 +110,7 @@ impl Accounts {
                 role: Role::Admin,
                 password: None,
                 created: now,
+                subject: None,
             };
             self.store.put_account(&first).await?;
         } else if !accounts.iter().any(|account| account.name == FIRST) {
@@ -108,10 +134,7 @@ impl Accounts {
         password: &str,
         from: &From,
     ) -> Result<(Key, Account), SignInError> {
-        let address = from.address.to_string();
-        self.by_address
-            .admit(&address, from.now)
-            .map_err(SignInError::TooOften)?;
+        self.count_try(from)?;
         // Also a name that nobody has: what is told must not depend on it.
         let known = check_name(name).is_ok();
         if known {
@@ -137,7 +160,7 @@ impl Accounts {
         match account {
             Some(account) if right => {
                 self.by_account.forget(name);
-                Ok((self.begin(&account, from).await?, account))
+                Ok((self.begin(&account, from, IDLE).await?, account))
             }
             _ => Err(SignInError::Wrong),
         }
@@ -148,9 +171,7 @@ impl Accounts {
     /// # Errors
     /// [`SignInError`].
     pub async fn by_link(&self, link: &str, from: &From) -> Result<(Key, Account), SignInError> {
-        self.by_address
-            .admit(&from.address.to_string(), from.now)
-            .map_err(SignInError::TooOften)?;
+        self.count_try(from)?;
         let key = Key::read(AccessKind::Link, link).ok_or(SignInError::Spent)?;
         let Some((known, account)) = self.store.access(key.id()).await? else {
             return Err(SignInError::Spent);
@@ -162,17 +183,79 @@ impl Accounts {
             // It has done its duty.
             let _ = std::fs::remove_file(&self.link_file);
         }
-        Ok((self.begin(&account, from).await?, account))
+        Ok((self.begin(&account, from, IDLE).await?, account))
     }
 
-    async fn begin(&self, account: &Account, from: &From) -> Result<Key, SignInError> {
+    /// Lets in somebody whom the provider knows, for so long. Their account is made when they first
+    /// come, its role is what the provider says now, and it ends, with all that lets it in, when
+    /// there is none. Gives also what was done, for the list of deeds.
+    ///
+    /// # Errors
+    /// [`SignInError`].
+    pub async fn by_provider(
+        &self,
+        subject: &str,
+        name: &str,
+        role: Option<Role>,
+        lasts: TimeDelta,
+        from: &From,
+    ) -> Result<(Key, String), SignInError> {
+        let known = self.store.account_of(subject).await?;
+        let Some(role) = role else {
+            let Some(known) = known else {
+                return Err(SignInError::NoRole(name.to_owned()));
+            };
+            self.store.remove_account(&known.name).await?;
+            return Err(SignInError::NoRole(known.name));
+        };
+        let (account, detail) = match known {
+            Some(known) if known.role == role => {
+                let detail = format!("{} by the provider", known.name);
+                (known, detail)
+            }
+            Some(known) => {
+                let detail = format!("{} by the provider, now {}", known.name, role.as_str());
+                (Account { role, ..known }, detail)
+            }
+            None => {
+                let account = Account {
+                    name: name.to_owned(),
+                    role,
+                    password: None,
+                    created: from.now,
+                    subject: Some(subject.to_owned()),
+                };
+                (
+                    account,
+                    format!("{name} by the provider, first, as {}", role.as_str()),
+                )
+            }
+        };
+        match self.store.put_account(&account).await {
+            Err(StoreError::NameTaken(name)) => return Err(SignInError::Taken(name)),
+            put => put?,
+        }
+        Ok((self.begin(&account, from, lasts).await?, detail))
+    }
+
+    /// Counts a try to come in from an address.
+    ///
+    /// # Errors
+    /// [`SignInError::TooOften`].
+    pub fn count_try(&self, from: &From) -> Result<(), SignInError> {
+        let counted = self.by_address.admit(&from.network(), from.now);
+        counted.map_err(SignInError::TooOften)
+    }
+
+    async fn begin(
+        &self,
+        account: &Account,
+        from: &From,
+        lasts: TimeDelta,
+    ) -> Result<Key, SignInError> {
         let key = Key::draw(AccessKind::Session)?;
-        let mut access = key.access(
-            &account.name,
-            &from.label(),
-            from.now,
-            Some(from.now + IDLE),
-        );
+        let until = from.now.checked_add_signed(lasts);
+        let mut access = key.access(&account.name, &from.label(), from.now, until);
         access.seen = Some(from.now);
         self.store.put_access(&access).await?;
         Ok(key)
@@ -194,7 +277,9 @@ impl Accounts {
             return Ok(None);
         }
         if known.seen.is_none_or(|seen| now - seen > SEEN) {
-            let expires = (known.kind == AccessKind::Session).then(|| now + IDLE);
+            // Whoever came by a provider has to pass it again, however busy they are.
+            let slides = known.kind == AccessKind::Session && account.subject.is_none();
+            let expires = slides.then(|| now + IDLE);
             self.store.see_access(&known.id, now, expires).await?;
         }
         Ok(Some((known, account)))
@@ -211,6 +296,18 @@ pub struct From {
 }
 
 impl From {
+    /// Whose tries are counted together: an IPv4 address, or a network of IPv6, of whose addresses
+    /// everybody has as many as he likes.
+    fn network(&self) -> String {
+        match self.address.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        }
+    }
+
     fn label(&self) -> String {
         let plain = self.agent.chars().filter(|c| !c.is_control()).take(120);
         let agent: String = plain.collect();
@@ -252,4 +349,29 @@ fn keep(path: &Path, link: &str) -> std::io::Result<()> {
         .mode(0o600)
         .open(path)?;
     writeln!(file, "{link}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_of_a_network_are_counted_together() {
+        let network = |address: &str| {
+            let from = From {
+                address: address.parse().unwrap(),
+                agent: String::new(),
+                now: Timestamp::UNIX_EPOCH,
+            };
+            from.network()
+        };
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("2001:db8:1:2::1", "2001:db8:1:2:3:4:5:6", true),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
+        ] {
+            assert_eq!(network(one) == network(other), same, "{one} {other}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use super::{Limit, dag, project};
 use crate::daemon::schedule::DaemonLock;
 use crate::model::{DagId, RunId, RunSpec, RunState};
 use crate::operate::shape::{Attempt, Run, RunWithTasks, run_with_tasks};
-use crate::operate::start::{Wanted, hand_over, run_spec};
+use crate::operate::start::{Wanted, hand_over, no_secrets, run_spec};
 use crate::operate::{Mistake, Trouble, find};
 use crate::store::{Claim, RunFilter, RunRow, StoreError};
 use crate::web::describe::{Describe, of};
@@ -32,7 +32,7 @@ const KEY: TimeDelta = TimeDelta::days(1);
 /// All runs.
 pub(super) const LIST: Route = Route::get("/api/v1/runs", Needs::Read, || get(list)).about(
     Describe::new("runs", "Runs, newest first")
-        .query(&["state", "cursor", "limit"])
+        .query(&["state", "cursor/run", "limit"])
         .gives(of::<RunList>),
 );
 
@@ -40,7 +40,7 @@ pub(super) const LIST: Route = Route::get("/api/v1/runs", Needs::Read, || get(li
 pub(super) const OF_DAG: Route =
     Route::get("/api/v1/dags/{dag}/runs", Needs::Read, || get(list_of_dag)).about(
         Describe::new("runs", "The runs of a DAG, newest first")
-            .query(&["state", "cursor", "limit"])
+            .query(&["state", "cursor/run", "limit"])
             .gives(of::<RunList>),
     );
 
@@ -53,7 +53,8 @@ pub(super) const TRIGGER: Route =
              run, for a day",
         )
         .takes(of::<Trigger>)
-        .created(of::<Run>),
+        .created(of::<Run>)
+        .also(&[200]),
     );
 
 /// One run.
@@ -221,10 +222,13 @@ async fn trigger(
     Body(asked): Body<Trigger>,
 ) -> Result<Response, Problem> {
     let snapshot = app.snapshot();
-    let pipeline = dag::pipeline(&snapshot, project(&snapshot)?, &name)?;
+    let project = project(&snapshot)?;
+    let pipeline = dag::pipeline(&snapshot, project, &name)?;
     let params = pipeline.params.bind_values(&asked.params);
+    let params = params.map_err(|errors| Mistake::new(errors.join("; ")))?;
+    no_secrets(project, &params)?;
     let wanted = Wanted {
-        params: params.map_err(|errors| Mistake::new(errors.join("; ")))?,
+        params,
         interval: asked.data_interval.as_deref(),
         only: &asked.only,
         from: asked.from.as_deref(),

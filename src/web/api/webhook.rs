@@ -33,7 +33,7 @@ pub(super) const CALL: Route = Route::post("/api/v1/dags/{dag}/webhook", Needs::
 /// A call that was taken.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct WebhookCall {
-    /// Its id: the `Idempotency-Key`, when it has one.
+    /// Its id, by which it is known when it is repeated: the `Idempotency-Key`, when it has one.
     pub call: String,
 }
 
@@ -67,7 +67,8 @@ async fn call(
 
 fn refused(reason: &Refused) -> Problem {
     let status = match reason {
-        Refused::Forbidden => StatusCode::UNAUTHORIZED,
+        Refused::Forbidden | Refused::OtherTime => StatusCode::UNAUTHORIZED,
+        Refused::LongKey => StatusCode::BAD_REQUEST,
         Refused::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
         Refused::NoSecret(_) => {
             // Which variable it is, is nothing for strangers.

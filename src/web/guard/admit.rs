@@ -11,7 +11,7 @@ use super::super::route::{Needs, Route, Verb};
 use super::super::{App, Problem};
 use super::caller::{Caller, Peer, Via};
 use super::origin::{self, Told};
-use super::path::{Found, find};
+use super::path::{Found, find, methods};
 use crate::store::{AccessKind, Role};
 
 /// The largest body of a request, in bytes.
@@ -22,7 +22,8 @@ pub(super) async fn admit(
     app: &App,
     mut request: Request,
 ) -> Result<(&'static Route, Caller, Request), Problem> {
-    let host = request.headers().get(header::HOST);
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = hosts.next().filter(|_| hosts.next().is_none());
     if !host.is_some_and(|host| app.hosts.allows(host.as_bytes())) {
         return Err(
             Problem::new(StatusCode::FORBIDDEN, "it isn't served under this name")
@@ -32,17 +33,22 @@ pub(super) async fn admit(
     let route = match find(request.method(), request.uri()) {
         Found::Route(route) => route,
         Found::OtherMethod => {
-            return Err(Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "it can't be asked for so",
-            ));
+            let mut problem =
+                Problem::new(StatusCode::METHOD_NOT_ALLOWED, "it can't be asked for so");
+            problem.allow = Some(methods(request.uri()));
+            return Err(problem);
         }
         Found::Nothing => return Err(Problem::missing("there is nothing here")),
     };
     let told = Told::of(request.headers());
     origin::check(app, route, &told)?;
     let peer = request.extensions().get::<Peer>();
-    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+    let address = match peer {
+        Some(Peer(peer)) => app.proxies.client(*peer, request.headers()),
+        None => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+    };
+    // Through the socket only this machine asks.
+    let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let caller = if route.needs == Needs::Nothing {
         // Who asks is of no concern; what looks like a token may be something else's.
         Caller::nobody(address)
@@ -53,7 +59,8 @@ pub(super) async fn admit(
         return Err(match &caller.via {
             Via::Nobody => Problem::new(StatusCode::UNAUTHORIZED, "nobody is signed in")
                 .help("programs send `Authorization: Bearer TOKEN`: `runner token add` makes one"),
-            _ => Problem::new(StatusCode::FORBIDDEN, "this account or token may not do it"),
+            _ => Problem::new(StatusCode::FORBIDDEN, "this account or token may not do it")
+                .help(route.needs.help()),
         });
     }
     origin::check_session(route, &told, &caller.via)?;
@@ -69,15 +76,32 @@ pub(super) async fn admit(
     Ok((route, caller, request))
 }
 
-/// The cookie of sessions. Browsers keep one jar for all ports of a machine, so the port is in its
-/// name.
-pub(in crate::web) fn cookie(app: &App) -> String {
+/// The name of a cookie: without a word the one of sessions. Browsers keep one jar for all ports of a
+/// machine, so the port is in it.
+pub(in crate::web) fn cookie_name(app: &App, word: &str) -> String {
+    let dash = if word.is_empty() { "" } else { "-" };
     // Only what is served by HTTPS may use the prefix that pins a cookie to its host.
     if app.hosts.is_https() {
-        "__Host-runner".to_owned()
+        format!("__Host-runner{dash}{word}")
     } else {
-        format!("runner-{}", app.hosts.port())
+        format!("runner{dash}{word}-{}", app.hosts.port())
     }
+}
+
+/// What a browser has kept in a cookie of ours.
+pub(in crate::web) fn cookie_value<'a>(
+    headers: &'a HeaderMap,
+    app: &App,
+    word: &str,
+) -> Option<&'a str> {
+    let name = cookie_name(app, word);
+    let all = headers.get_all(header::COOKIE).into_iter();
+    let all = all.filter_map(|value| value.to_str().ok());
+    let mut pairs = all
+        .flat_map(|text| text.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    let (_, value) = pairs.find(|(own, _)| *own == name)?;
+    Some(value)
 }
 
 async fn caller(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Problem> {
@@ -116,7 +140,8 @@ async fn caller(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Calle
             ..nobody
         });
     }
-    let Some(key) = session_key(headers, &cookie(app)) else {
+    let kept = cookie_value(headers, app, "");
+    let Some(key) = kept.and_then(|kept| Key::read(AccessKind::Session, kept)) else {
         return Ok(nobody);
     };
     let Some((access, account)) = app.accounts.open(&key, app.now()).await? else {
@@ -129,16 +154,6 @@ async fn caller(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Calle
         via: Via::Session(access.id),
         ..nobody
     })
-}
-
-fn session_key(headers: &HeaderMap, name: &str) -> Option<Key> {
-    let all = headers.get_all(header::COOKIE).into_iter();
-    let all = all.filter_map(|value| value.to_str().ok());
-    let mut pairs = all
-        .flat_map(|text| text.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(own, _)| *own == name)?;
-    Key::read(AccessKind::Session, value)
 }
 
 fn too_long(headers: &HeaderMap) -> bool {

@@ -4,19 +4,22 @@
 
 mod admit;
 mod caller;
+mod forwarded;
 mod headers;
+mod lasting;
 mod origin;
 mod path;
 
-pub(super) use admit::cookie;
+pub(super) use admit::{cookie_name, cookie_value};
 pub use caller::{Caller, Detail, Peer, Via};
+pub use forwarded::{Proxies, Trusted};
 pub(super) use path::{Found, find};
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -24,6 +27,8 @@ use super::route::{Needs, Route, Verb};
 use super::{App, Problem, page, session};
 use crate::store::Deed;
 
+/// Tells those who are let in which version answers.
+const VERSION: HeaderName = HeaderName::from_static("x-runner-version");
 /// How long an answer may take that isn't a stream.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -32,14 +37,25 @@ pub(super) async fn enter(State(app): State<Arc<App>>, request: Request, next: N
     let asked = Asked::of(&request);
     let mut response = match admit::admit(&app, request).await {
         Ok((route, caller, request)) => {
-            let response = answer(route, next.run(request)).await;
-            if route.verb != Verb::Get && counts(route, response.status()) {
+            let mut response = answer(route, next.run(request)).await;
+            if route.is_api() && caller.role.is_some() {
+                // Clients of another version say so.
+                let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+                response.headers_mut().insert(VERSION, version);
+            }
+            if route.stream {
+                response = lasting::limit(&app, route, &caller, response);
+            }
+            // What looks like reading and does something says so itself: a link that lets in.
+            let is_deed =
+                route.verb != Verb::Get || response.extensions().get::<Detail>().is_some();
+            if is_deed && counts(route, response.status()) {
                 let deed = deed(&app, route, &caller, &asked, &response);
                 keep(&app, deed).await;
             }
             response
         }
-        Err(problem) => refuse(problem, &asked),
+        Err(problem) => refuse(&app, problem, &asked),
     };
     headers::harden(&app, &mut response);
     response
@@ -88,7 +104,7 @@ async fn answer(route: &Route, answering: impl Future<Output = Response>) -> Res
 /// Whether something is worth being kept. Strangers don't fill the disk: of what is open to them only
 /// what they did is kept, and tries to sign in, which are limited.
 fn counts(route: &Route, status: StatusCode) -> bool {
-    let open = route.needs == Needs::Nothing && route.path != session::SIGN_IN;
+    let open = route.needs == Needs::Nothing && !route.path.starts_with(session::SIGN_IN);
     status != StatusCode::TOO_MANY_REQUESTS && !(open && status.is_client_error())
 }
 
@@ -115,15 +131,15 @@ async fn keep(app: &App, deed: Deed) {
 }
 
 /// The refusal, as a page for people and as a problem for programs.
-fn refuse(problem: Problem, asked: &Asked) -> Response {
+fn refuse(app: &App, problem: Problem, asked: &Asked) -> Response {
     if !asked.wants_page {
         return problem.into_response();
     }
     let unknown = problem.status == StatusCode::UNAUTHORIZED.as_u16();
     let text = if unknown && asked.from_elsewhere {
-        page::once_more()
+        page::once_more(None)
     } else if unknown {
-        page::sign_in(&asked.path, None)
+        page::sign_in(&session::ways(app), &asked.path, None)
     } else {
         page::problem(problem.status, &problem.title, &problem.detail)
     };

@@ -5,12 +5,14 @@ mod act;
 mod backfill;
 mod dag;
 mod data;
+mod editor;
 mod frame;
 mod grid;
 mod home;
 mod log;
 mod past;
 mod people;
+mod picture;
 mod project;
 mod run;
 mod run_graph;
@@ -42,6 +44,7 @@ pub(super) const ROUTES: &[Route] = &[
     task::TASK,
     task::LOG,
     data::DATA,
+    picture::PICTURE,
     dag::DAG,
     grid::GRID,
     past::PAST,
@@ -61,16 +64,27 @@ pub(super) const ROUTES: &[Route] = &[
     people::END,
 ];
 
+/// How people may come in here.
+#[derive(Debug, Serialize)]
+pub(super) struct Ways {
+    /// What the provider is called, when there is one.
+    pub(super) provider: Option<String>,
+    /// Whether passwords let in.
+    pub(super) passwords: bool,
+}
+
 /// What somebody sees who isn't signed in. `next`: the path that was asked for; `wrong`: why a try
 /// to sign in failed.
-pub(super) fn sign_in(next: &str, wrong: Option<&str>) -> String {
+pub(super) fn sign_in(ways: &Ways, next: &str, wrong: Option<&str>) -> String {
     #[derive(Serialize)]
     struct SignIn<'a> {
+        ways: &'a Ways,
         next: &'a str,
         wrong: Option<&'a str>,
         assets: &'static str,
     }
     let view = SignIn {
+        ways,
         next,
         wrong,
         assets: asset::VERSION.as_str(),
@@ -78,14 +92,16 @@ pub(super) fn sign_in(next: &str, wrong: Option<&str>) -> String {
     template::render("sign_in.html", &view).to_string()
 }
 
-/// The page asks for itself again, as a page of ours: browsers send the session's cookie then, which
-/// they keep back when a link on another site led here.
-pub(super) fn once_more() -> String {
+/// The page asks for itself again, or for another one, as a page of ours: browsers send the session's
+/// cookie then, which they keep back when another site led here.
+pub(super) fn once_more(next: Option<&str>) -> String {
     #[derive(Serialize)]
-    struct OnceMore {
+    struct OnceMore<'a> {
+        next: Option<&'a str>,
         assets: &'static str,
     }
     let view = OnceMore {
+        next,
         assets: asset::VERSION.as_str(),
     };
     template::render("once_more.html", &view).to_string()

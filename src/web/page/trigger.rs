@@ -14,7 +14,7 @@ use super::dag::{Asked as Dag, Tab, head, rules};
 use super::frame::{Page, Place, Trouble, Visitor};
 use super::template::{Markup, render};
 use crate::daemon::schedule::DaemonLock;
-use crate::operate::start::{Wanted, hand_over, run_spec};
+use crate::operate::start::{Wanted, hand_over, no_secrets, run_spec};
 use crate::operate::{Mistake, find};
 use crate::spec::{Param, ParamType, Pipeline};
 use crate::web::App;
@@ -149,7 +149,7 @@ fn show(
         !names.any(|name| problem.starts_with(&name))
     };
     let view = View {
-        head: head(known, visitor, Tab::Trigger),
+        head: head(app, known, visitor, Tab::Trigger),
         id: known.id.to_string(),
         csrf: &visitor.csrf,
         fields: fields(pipeline, typed, problems),
@@ -186,6 +186,11 @@ async fn begin(
         Ok(params) => params,
         Err(problems) => return wrong(problems),
     };
+    if let Some(project) = &app.snapshot().project
+        && let Err(mistake) = no_secrets(project, &params)
+    {
+        return wrong(vec![told(&mistake)]);
+    }
     let wanted = Wanted {
         params,
         interval: (!interval.is_empty()).then_some(interval),

@@ -6,7 +6,7 @@ use runner::store::{MemoryStore, SqliteStore};
 
 use super::scenarios;
 use super::values::version;
-use runner::store::RunStore;
+use runner::store::{AccountStore, RunStore};
 
 macro_rules! scenarios {
     ($($name:ident)*) => {
@@ -80,4 +80,40 @@ scenarios! {
     finds_runs_by_a_part_of_the_id
     answers_about_unknown_runs
     survives_large_batches
+}
+
+macro_rules! accounts {
+    ($($name:ident)*) => {
+        mod memory_accounts {
+            use super::*;
+
+            $(#[tokio::test]
+            async fn $name() {
+                scenarios::$name(Arc::new(MemoryStore::new())).await;
+            })*
+        }
+
+        mod sqlite_accounts {
+            use super::*;
+
+            $(#[tokio::test]
+            async fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                let store = SqliteStore::open(&folder.path().join("state.db")).await.unwrap();
+                let store = Arc::new(store);
+                scenarios::$name(Arc::clone(&store) as Arc<dyn AccountStore>).await;
+                store.close().await;
+            })*
+        }
+    };
+}
+
+accounts! {
+    keeps_accounts_by_name
+    takes_nobody_for_somebody_else
+    keeps_what_lets_in
+    forgets_what_has_expired
+    lets_one_of_many_use_a_link
+    keeps_deeds_in_their_order
+    keeps_the_first_claim
 }

@@ -361,7 +361,7 @@ async fn a_pause_holds_what_comes_next() {
     let reply = put.json(&json!({ "paused": true })).send(&site).await;
     assert_eq!(
         (reply.status, reply.json()),
-        (200, json!({ "paused": true }))
+        (200, json!({ "paused": true, "changed": true }))
     );
     let dag = get(&site, &token, "/api/v1/dags/daily").await.json();
     assert_eq!(

@@ -9,7 +9,7 @@ use runner::model::Timestamp;
 use runner::secret::Environment;
 use runner::store::{Access, AccessKind, Account, AccountStore as _, Role, Scope, SqliteStore};
 use runner::web::account::{Accounts, Key};
-use runner::web::{App, AppParts, Hosts, Server, Serving};
+use runner::web::{App, AppParts, Hosts, Listen, Proxies, Server, Serving};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -46,6 +46,15 @@ impl Site {
     }
 
     pub(crate) async fn of(files: &[(&str, &str)], open: bool) -> Self {
+        Self::with(files, open, &[]).await
+    }
+
+    /// Behind proxies that are believed.
+    pub(crate) async fn behind(files: &[(&str, &str)], proxies: &[&str]) -> Self {
+        Self::with(files, false, proxies).await
+    }
+
+    async fn with(files: &[(&str, &str)], open: bool, proxies: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = folder.path().join(path);
@@ -55,14 +64,17 @@ impl Site {
         let state = folder.path().join(".runner");
         std::fs::create_dir_all(&state).unwrap();
         let store = Arc::new(SqliteStore::open(&state.join("state.db")).await.unwrap());
-        let listen = "127.0.0.1:0".parse().unwrap();
+        let listen: Listen = "127.0.0.1:0".parse().unwrap();
         let serving = Serving {
             listen,
             public_urls: Vec::new(),
+            trusted_proxies: Vec::new(),
             open,
         };
         let server = Server::bind(&serving).await.unwrap();
-        let address = server.address();
+        let Listen::Address(address) = *server.listen() else {
+            panic!("an address");
+        };
         let places = Arc::new(Places {
             root: folder.path().to_owned(),
             state: state.clone(),
@@ -77,7 +89,8 @@ impl Site {
             places,
             read: Arc::new(move || runner::spec::load(&read, None, Environment::of_process())),
             clock: Arc::new(move || *clock.lock().unwrap()),
-            hosts: Hosts::new(address, &[]).unwrap(),
+            hosts: Hosts::new(&address.into(), &[]).unwrap(),
+            proxies: Proxies::new(proxies.iter().map(|one| one.parse().unwrap()).collect()),
             accounts: Accounts::new(store.clone(), &state),
             open,
         });
@@ -110,6 +123,7 @@ impl Site {
             role,
             password: None,
             created: self.now(),
+            subject: None,
         };
         self.store.put_account(&account).await.unwrap();
         account
@@ -156,6 +170,9 @@ pub(crate) struct Ask {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    /// As it was sent.
+    pub(crate) raw: String,
+    /// In lower case.
     pub(crate) head: String,
     pub(crate) body: String,
 }
@@ -174,6 +191,14 @@ impl Ask {
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(own, _)| own != name);
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A second header of the host's name.
+    pub(crate) fn another_host(mut self, host: &str) -> Self {
+        self.headers.push(("host".to_owned(), host.to_owned()));
+        self.headers
+            .push(("host".to_owned(), "evil.example".to_owned()));
         self
     }
 
@@ -198,6 +223,14 @@ impl Ask {
 
     /// The same, to a server of another process.
     pub(crate) async fn send_to(&self, address: SocketAddr) -> Reply {
+        let mut stream = self.open(address).await;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap();
+        Reply::read(&bytes)
+    }
+
+    /// Sends it; the answer is still to be read.
+    pub(crate) async fn open(&self, address: SocketAddr) -> TcpStream {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         if !self.headers.iter().any(|(name, _)| name == "host") {
@@ -211,9 +244,7 @@ impl Ask {
             "connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
         ));
         stream.write_all(text.as_bytes()).await.unwrap();
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await.unwrap();
-        Reply::read(&bytes)
+        stream
     }
 }
 
@@ -222,6 +253,7 @@ impl Reply {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
+        let raw = head.to_owned();
         let head = head.to_ascii_lowercase();
         let body = if head.contains("transfer-encoding: chunked") {
             unchunk(body)
@@ -230,6 +262,7 @@ impl Reply {
         };
         Self {
             status: status.unwrap_or(0),
+            raw,
             head,
             body,
         }
@@ -238,6 +271,13 @@ impl Reply {
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.body))
+    }
+
+    /// Where it leads.
+    pub(crate) fn location(&self) -> String {
+        let mut lines = self.raw.lines();
+        let found = lines.find_map(|line| line.strip_prefix("location: "));
+        found.unwrap_or_default().to_owned()
     }
 
     /// A header's value, in lower case.

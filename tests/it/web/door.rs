@@ -98,10 +98,51 @@ async fn every_route_refuses_whom_it_should() {
                 &[403, 405],
             ),
             ("TRACE", Ask::new("TRACE", &path(route)), &[405]),
+            (
+                "PATCH",
+                Ask::new("PATCH", &path(route)).bearer(&admin),
+                &[405],
+            ),
+            (
+                "a method of WebDAV",
+                Ask::new("PROPFIND", &path(route)).bearer(&admin),
+                &[405],
+            ),
+            (
+                "a method in small letters",
+                Ask::new("get", &path(route)).bearer(&admin),
+                &[405],
+            ),
+            (
+                "two hosts",
+                ask.clone()
+                    .bearer(&admin)
+                    .another_host(&site.address.to_string()),
+                &[400, 403],
+            ),
         ];
         if !public {
             cases.extend([
                 ("nobody", ask.clone(), &[401][..]),
+                (
+                    "nobody, who says that it is another method",
+                    ask.clone().header("x-http-method-override", "OPTIONS"),
+                    &[401],
+                ),
+                (
+                    "nobody, who says that it came to another path",
+                    ask.clone()
+                        .header("x-original-url", "/healthz")
+                        .header("x-rewrite-url", "/healthz"),
+                    &[401],
+                ),
+                (
+                    "nobody, for a socket",
+                    ask.clone()
+                        .header("upgrade", "websocket")
+                        .header("sec-websocket-version", "13"),
+                    &[401],
+                ),
                 (
                     "a token that opens nothing",
                     ask.clone().bearer("runner_0123456789abcdef_00"),
@@ -124,6 +165,13 @@ async fn every_route_refuses_whom_it_should() {
                     &[401],
                 ),
             ]);
+        }
+        if !public && route.verb == Verb::Get {
+            cases.push((
+                "nobody, for the head",
+                Ask::new("HEAD", &path(route)),
+                &[401],
+            ));
         }
         let token_of = |token: &str| ask.clone().bearer(token);
         if matches!(route.needs, Needs::Read | Needs::Run | Needs::Admin) {
@@ -179,7 +227,7 @@ async fn every_route_refuses_whom_it_should() {
 async fn encoded_and_doubled_paths_lead_nowhere() {
     let site = Site::new().await;
     let admin = site.token(Role::Admin, None).await;
-    for route in routes().filter(|route| !route.stream) {
+    for route in routes() {
         let path = path(route);
         let last = path.rfind('/').unwrap();
         let (before, name) = path.split_at(last + 1);

@@ -2,10 +2,16 @@
 
 mod alive;
 mod api;
+mod canaries;
 mod client;
 mod door;
+mod left;
 mod metrics;
+mod oidc;
 mod pages;
+mod provider;
+mod remote;
 mod sign_in;
+mod socket;
 
 pub(crate) use client::{Ask, Reply, Site};

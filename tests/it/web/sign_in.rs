@@ -7,9 +7,11 @@ use runner::store::{AccessKind, Account, AccountStore as _, Role};
 use runner::web::account::PasswordHash;
 use runner::web::{Server, Serving, Unfit};
 use serde_json::json;
+use tokio::io::AsyncReadExt as _;
 
 use super::client::FILES;
 use super::{Ask, Reply, Site};
+use crate::support::eventually::DEADLINE;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -32,6 +34,7 @@ async fn with_password(site: &Site) {
         role: Role::Operator,
         password: Some(PasswordHash::of(PASSWORD).unwrap().0),
         created: site.now(),
+        subject: None,
     };
     site.store.put_account(&account).await.unwrap();
 }
@@ -190,6 +193,7 @@ async fn nobody_serves_strangers_without_signing_in() {
         let serving = Serving {
             listen: address.parse().unwrap(),
             public_urls: Vec::new(),
+            trusted_proxies: Vec::new(),
             open: true,
         };
         let refused = Server::bind(&serving).await.unwrap_err();
@@ -204,4 +208,59 @@ async fn nobody_serves_strangers_without_signing_in() {
     assert_eq!(foreign.send(&site).await.status, 403);
     let own = put.header("origin", &site.origin());
     assert_eq!(own.send(&site).await.status, 200);
+}
+
+/// What looks at links before a person does, doesn't use them up.
+#[tokio::test]
+async fn a_link_waits_for_its_person() {
+    let site = Site::new().await;
+    let link = site.app.accounts.first_link("", site.now()).await;
+    let link = link.unwrap().unwrap();
+    let ahead = Ask::new("GET", &link).header("sec-purpose", "prefetch;prerender");
+    for ask in [Ask::new("HEAD", &link), ahead] {
+        let reply = ask.send(&site).await;
+        assert_eq!((reply.status, cookie(&reply)), (503, None));
+    }
+    assert_eq!(Ask::new("GET", &link).send(&site).await.status, 303);
+    let deed = &site.store.deeds(None, 1).await.unwrap()[0];
+    assert_eq!(
+        (deed.detail.as_str(), deed.status),
+        ("admin by a link", 303)
+    );
+}
+
+/// Who listens is heard of no more when what let them in has ended.
+#[tokio::test]
+async fn a_stream_ends_with_its_session() {
+    let site = Site::new().await;
+    for ends_by in ["sign-out", "no account", "time"] {
+        let (cookie, _) = site.session(Role::Viewer).await;
+        let ask = Ask::new("GET", "/live/home").header("cookie", &cookie);
+        let mut stream = ask.open(site.address).await;
+        let mut heard = Vec::new();
+        while !String::from_utf8_lossy(&heard).contains("event: changed") {
+            assert!(stream.read_buf(&mut heard).await.unwrap() > 0, "{heard:?}");
+        }
+        let sessions = site.store.accesses(AccessKind::Session, None).await;
+        for session in sessions.unwrap() {
+            match ends_by {
+                "time" => {
+                    let now = site.now();
+                    site.store
+                        .see_access(&session.id, now, Some(now))
+                        .await
+                        .unwrap();
+                }
+                "sign-out" => {
+                    site.store.remove_access(&session.id).await.unwrap();
+                }
+                _ => {
+                    site.store.remove_account(&session.account).await.unwrap();
+                }
+            }
+        }
+        let end = stream.read_to_end(&mut heard);
+        let end = tokio::time::timeout(DEADLINE, end).await;
+        assert!(end.is_ok(), "{ends_by}");
+    }
 }

@@ -1,5 +1,6 @@
 //! What a store promises, one function a promise.
 
+mod accounts;
 mod counts;
 mod notices;
 mod runs;
@@ -7,6 +8,7 @@ mod schedules;
 mod shared;
 mod tasks;
 
+pub use accounts::*;
 pub use counts::*;
 pub use notices::*;
 pub use runs::*;
