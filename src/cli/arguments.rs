@@ -2,6 +2,7 @@
 
 mod looking;
 mod people;
+mod reach;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use crate::model::Timestamp;
 
 pub use looking::{Next, Simulate, Timeline, Why};
 pub use people::{Lifetime, RoleWord, ScopeWord, Token, TokenCommand, User, UserCommand};
+pub use reach::Reach;
 
 /// Declarative ETL jobs in YAML: checked before they run, recovered after a crash.
 #[derive(Debug, Parser)]
@@ -29,6 +31,11 @@ pub struct Arguments {
     /// Replaces connections, params and defaults by a profile of runner.yaml
     #[arg(long, global = true, value_name = "NAME", env = "RUNNER_PROFILE")]
     pub profile: Option<String>,
+
+    /// Asks a running `runner web` or `runner schedule --web` instead of the files here: its URL, or
+    /// `unix:` and its socket; RUNNER_TOKEN lets in [env: RUNNER_SERVER]
+    #[arg(long, global = true, value_name = "URL")]
+    pub server: Option<String>,
 
     /// When to use colours
     #[arg(
@@ -302,13 +309,18 @@ pub struct Schedule {
     /// Only say whether there is one at work: exit code 0 when there is, 3 when there isn't
     #[arg(long, conflicts_with_all = ["once", "until"])]
     pub status: bool,
-    /// Serve the web page and the API, too [default: 127.0.0.1:8081]
+    /// Serve the web page and the API, too: on an address and port, or `unix:` and the path of a
+    /// socket [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8081")]
-    pub web: Option<std::net::SocketAddr>,
+    pub web: Option<crate::web::Listen>,
     /// What people type to reach the page, when that isn't the address it listens on, such as
     /// `https://runner.example.org`; may be given several times
     #[arg(long, value_name = "URL", requires = "web")]
     pub public_url: Vec<String>,
+    /// A proxy that is believed when it tells whose request it hands on (X-Forwarded-For or
+    /// Forwarded): an address, a network such as 10.0.0.0/24, or `unix`; may be given several times
+    #[arg(long, value_name = "ADDRESS", requires = "web")]
+    pub trusted_proxy: Vec<crate::web::Trusted>,
     /// Let everybody in who reaches the page, as an admin: only on an address of this machine
     #[arg(long, requires = "web")]
     pub no_sign_in: bool,
@@ -509,6 +521,9 @@ pub struct Logs {
     /// Only the last lines
     #[arg(short = 'n', long, value_name = "LINES")]
     pub tail: Option<usize>,
+    /// What was executed, in place of the log: statements, requests and commands with their values
+    #[arg(long, conflicts_with_all = ["follow", "tail"])]
+    pub rendered: bool,
     /// How to print it; JSON is one object a line
     #[arg(long, default_value = "text")]
     pub format: Format,
@@ -539,6 +554,9 @@ pub struct Retry {
     pub run: String,
     /// Run these tasks again, whatever became of them [default: what failed]
     pub tasks: Vec<String>,
+    /// Only this item of a `foreach` that failed, counted from 0
+    #[arg(long, value_name = "NUMBER", requires = "tasks")]
+    pub item: Option<u32>,
     /// Print only the end of the run
     #[arg(short, long)]
     pub quiet: bool,
@@ -671,13 +689,18 @@ pub struct Web {
 /// How pages and API are served.
 #[derive(Debug, Args)]
 pub struct Serving {
-    /// Where it listens: an address and a port (0: any that is free)
+    /// Where it listens: an address and a port (0: any that is free), or `unix:` and the path of a
+    /// socket, which only this user can open
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
-    pub listen: std::net::SocketAddr,
+    pub listen: crate::web::Listen,
     /// What people type to reach it, when that isn't the address it listens on, such as
     /// `https://runner.example.org`; may be given several times
     #[arg(long, value_name = "URL")]
     pub public_url: Vec<String>,
+    /// A proxy that is believed when it tells whose request it hands on (X-Forwarded-For or
+    /// Forwarded): an address, a network such as 10.0.0.0/24, or `unix`; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub trusted_proxy: Vec<crate::web::Trusted>,
     /// Let everybody in who reaches it, as an admin: only on an address of this machine
     #[arg(long)]
     pub no_sign_in: bool,

@@ -2,6 +2,7 @@
 
 mod plan;
 mod progress;
+mod there;
 
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -26,6 +27,9 @@ use progress::Progress;
 const LOOK: std::time::Duration = std::time::Duration::from_millis(100);
 
 pub fn run(context: &Context, command: &Backfill) -> anyhow::Result<u8> {
+    if let Some(server) = &context.server {
+        return runtime()?.block_on(there::run(server, command));
+    }
     let (project, pipeline) = context.pipeline(&command.dag)?;
     let params = pipeline
         .params
@@ -53,7 +57,7 @@ pub fn run(context: &Context, command: &Backfill) -> anyhow::Result<u8> {
             return Ok(exit::OK);
         }
         let runs = plan.runs(&pipeline, &params);
-        let mut progress = Progress::new(command, &pipeline, &plan);
+        let mut progress = Progress::new(command, &plan);
         if runs.is_empty() && plan.interrupted.is_empty() {
             progress.nothing()?;
             return Ok(exit::OK);

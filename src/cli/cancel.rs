@@ -2,6 +2,9 @@
 
 use std::io::Write as _;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
 
 use super::arguments::Cancel;
 use super::context::{Context, runtime};
@@ -9,12 +12,18 @@ use super::{Mistake, exit, find, look};
 use crate::daemon::clock::now;
 use crate::model::{Budget, Outcome, RunState, TaskIndex, TaskRunId, TaskState, Transition};
 use crate::operate::engage::{self, Engaged, PATIENCE, Taken, engage};
+use crate::remote::Server;
 use crate::store::{CommandKind, RunRow, RunStore, StoredRun};
 
 /// How long what runs is waited for.
-const GRACE: std::time::Duration = std::time::Duration::from_secs(3);
+const GRACE: Duration = Duration::from_secs(3);
+/// Between two looks at what becomes of it.
+const LOOK: Duration = Duration::from_millis(100);
 
 pub fn run(context: &Context, command: &Cancel) -> anyhow::Result<u8> {
+    if let Some(server) = &context.server {
+        return runtime()?.block_on(there(server, command));
+    }
     let (project, _) = context.project()?;
     runtime()?.block_on(async {
         let store = context.store().await?;
@@ -45,19 +54,46 @@ pub fn run(context: &Context, command: &Cancel) -> anyhow::Result<u8> {
             Engaged::Taken(taken) => end(*taken, &store, &run).await?,
         };
         store.close().await;
-        let mut out = anstream::stdout().lock();
-        let style = look::run_state(state);
-        let (dag, id) = (&run.dag, &run.id);
-        match state {
-            RunState::Cancelling => writeln!(
-                out,
-                "run {id} of {dag} is {style}cancelling{style:#}: what runs gets time to end \
-                 cleanly"
-            )?,
-            _ => writeln!(out, "run {id} of {dag}: {style}{state}{style:#}")?,
-        }
+        say(&run, state)?;
         Ok(exit::OK)
     })
+}
+
+/// Has a server end it.
+async fn there(server: &Server, command: &Cancel) -> anyhow::Result<u8> {
+    let run = server.find(&command.run).await?;
+    let parts = ["runs", run.id.as_str(), "cancel"];
+    let answer = server.send("POST", &parts, &json!({}), None).await?;
+    let mut state = server.known(&answer.json)?.run.state;
+    let asked = Instant::now();
+    let heard = |state: RunState| state == RunState::Cancelling || state.is_finished();
+    while !state.is_finished() {
+        let patience = if heard(state) { GRACE } else { PATIENCE };
+        if asked.elapsed() > patience {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+        state = server.run(&run.id).await?.0.run.state;
+    }
+    if !heard(state) {
+        anyhow::bail!("the process that carries it out hasn't answered yet; it was told");
+    }
+    say(&run, state)?;
+    Ok(exit::OK)
+}
+
+/// Says how it stands.
+fn say(run: &RunRow, state: RunState) -> std::io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    let style = look::run_state(state);
+    let (dag, id) = (&run.dag, &run.id);
+    match state {
+        RunState::Cancelling => writeln!(
+            out,
+            "run {id} of {dag} is {style}cancelling{style:#}: what runs gets time to end cleanly"
+        ),
+        _ => writeln!(out, "run {id} of {dag}: {style}{state}{style:#}"),
+    }
 }
 
 /// Ends a run that nobody carries out any more.

@@ -1,15 +1,17 @@
 //! What every command starts from: the project's folder, its files, its store.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::arguments::Reach;
 use super::{Arguments, Mistake};
 use crate::connection::Places;
 use crate::document::Severity;
 pub use crate::operate::unknown;
+use crate::remote::Server;
 use crate::secret::Environment;
 use crate::spec::{self, Loaded, PIPELINES_FOLDER, Pipeline, Project, SETTINGS_FILE};
 use crate::store::{RunStore, SqliteStore};
@@ -24,6 +26,8 @@ pub struct Context {
     pub places: Arc<Places>,
     pub profile: Option<String>,
     pub environment: Environment,
+    /// Who is asked instead of the files here.
+    pub server: Option<Server>,
     /// The folder that paths on the command line are relative to.
     pub start: PathBuf,
     /// The folder that was found has no project in it.
@@ -61,6 +65,7 @@ impl Context {
                 root,
                 executable: std::env::current_exe().context("runner's own file can't be found")?,
             }),
+            server: server(arguments)?,
             profile: arguments.profile.clone(),
             environment: if arguments.command.carries_out_tasks() {
                 Environment::of_process().with_commands()
@@ -149,6 +154,47 @@ impl Context {
     pub fn is_terminal() -> bool {
         std::io::stdout().is_terminal()
     }
+}
+
+/// The server that is to be asked, if one is.
+fn server(arguments: &Arguments) -> anyhow::Result<Option<Server>> {
+    let environment = Environment::of_process();
+    let set = |name| environment.get(name).filter(|value| !value.is_empty());
+    let typed = arguments.server.as_deref();
+    let (name, reach) = arguments.command.reach();
+    let Some(address) = typed.or_else(|| set("RUNNER_SERVER")) else {
+        return Ok(None);
+    };
+    let leave = match typed {
+        Some(_) => "leave `--server` out",
+        None => "unset RUNNER_SERVER",
+    };
+    match reach {
+        Reach::Anywhere => {}
+        // Whoever has set the variable doesn't mean this.
+        Reach::Machine if typed.is_none() => return Ok(None),
+        Reach::Machine => {
+            let mistake =
+                format!("`runner {name}` is about this machine: no server is asked for it");
+            return Err(Mistake::new(mistake).help(leave).into());
+        }
+        Reach::Project => {
+            let mistake = format!("`runner {name}` works only on the machine of the project");
+            return Err(Mistake::new(mistake)
+                .help(format!("run it there, or {leave} to do it here"))
+                .into());
+        }
+    }
+    let server = Server::new(address, set("RUNNER_TOKEN"))?;
+    if server.is_exposed() {
+        let (warn, name) = (super::look::WARN, server.name());
+        writeln!(
+            anstream::stderr(),
+            "{warn}warning{warn:#}: RUNNER_TOKEN crosses the network where others can read it: \
+             {name} isn't https"
+        )?;
+    }
+    Ok(Some(server))
 }
 
 /// The folder of everything that is made; it keeps itself out of version control.

@@ -8,19 +8,43 @@ use unicode_width::UnicodeWidthStr as _;
 use super::arguments::{Data, RowFormat};
 use super::context::{Context, runtime};
 use super::table::{self, Cell, Column};
-use super::{Mistake, exit, find, look, output};
-use crate::data::ColumnKind;
+use super::{exit, find, look, output};
 use crate::data::csv::{encode_batch, encode_header};
-use crate::model::TaskIndex;
-use crate::operate::rows::{Rows, datasets};
-use crate::store::{DagVersion, RunRow, RunStore};
+use crate::data::{Batch, ColumnKind, Columns};
+use crate::operate::rows::{Rows, datasets, none};
+use crate::remote::{self, Server};
 
 /// Rows of a table when nobody says how many.
 const ROWS: u64 = 20;
 /// The widest a cell gets on a terminal.
 const CELL: usize = 60;
 
+/// Rows from here or from a server.
+enum Source<'a> {
+    Here(Rows),
+    There(remote::Rows<'a>),
+}
+
+impl Source<'_> {
+    fn columns(&self) -> Columns {
+        match self {
+            Self::Here(rows) => rows.columns(),
+            Self::There(rows) => rows.columns(),
+        }
+    }
+
+    async fn next(&mut self) -> anyhow::Result<Option<Batch>> {
+        Ok(match self {
+            Self::Here(rows) => rows.next().await?,
+            Self::There(rows) => rows.next().await?,
+        })
+    }
+}
+
 pub fn run(context: &Context, command: &Data) -> anyhow::Result<u8> {
+    if let Some(server) = &context.server {
+        return runtime()?.block_on(there(server, command));
+    }
     context.require_project()?;
     runtime()?.block_on(async {
         let store = context.store().await?;
@@ -29,63 +53,54 @@ pub fn run(context: &Context, command: &Data) -> anyhow::Result<u8> {
         let task = find::task(&version, &command.task)?;
         let datasets = datasets(store.as_ref(), &run, task, command.item).await?;
         if datasets.is_empty() {
-            return Err(nothing(store.as_ref(), &run, &version, command)
+            let (task, item) = (&command.task, command.item);
+            return Err(none(store.as_ref(), &run, &version, task, item)
                 .await?
                 .into());
         }
         let total: u64 = datasets.iter().map(|dataset| dataset.rows).sum();
-        let limit = match (command.limit, command.format) {
-            (Some(0), _) | (None, RowFormat::Csv | RowFormat::Json) => total,
-            (Some(limit), _) => limit.min(total),
-            (None, RowFormat::Table) => ROWS.min(total),
-        };
-        let mut rows = Rows::open(&context.places.state, &datasets, limit).await?;
-        let mut out = output::stdout();
-        match command.format {
-            RowFormat::Table => print_table(&mut out, &mut rows, total).await?,
-            RowFormat::Csv => print_csv(&mut out, &mut rows).await?,
-            RowFormat::Json => print_json(&mut out, &mut rows).await?,
-        }
-        out.flush()?;
+        let limit = limit(command, total);
+        let rows = Rows::open(&context.places.state, &datasets, limit).await?;
+        print(Source::Here(rows), command, total).await?;
         store.close().await;
         Ok(exit::OK)
     })
 }
 
-/// Why there are no rows, and which tasks have some.
-async fn nothing(
-    store: &dyn RunStore,
-    run: &RunRow,
-    version: &DagVersion,
-    command: &Data,
-) -> anyhow::Result<Mistake> {
-    let task = match command.item {
-        Some(item) => format!("{}[{item}]", command.task),
-        None => command.task.clone(),
+/// Asks a server for them.
+async fn there(server: &Server, command: &Data) -> anyhow::Result<u8> {
+    let run = server.find(&command.run).await?;
+    let asked = remote::Asked {
+        run: &run.id,
+        task: &command.task,
+        item: command.item,
     };
-    let mistake = Mistake::new(format!("task `{task}` has left no rows in run {}", run.id));
-    let rows = store.task_runs(&run.id).await?;
-    let mut with: Vec<TaskIndex> = rows
-        .iter()
-        .filter(|row| {
-            row.result
-                .as_ref()
-                .is_some_and(|result| result.dataset.is_some())
-        })
-        .map(|row| row.id.task)
-        .collect();
-    with.dedup();
-    let names = with.iter().filter_map(|task| version.tasks.get(task.get()));
-    let names: Vec<String> = names.take(20).map(|name| format!("`{name}`")).collect();
-    Ok(match names.as_slice() {
-        [] => mistake.help(
-            "rows are left by a query (`sql`) and other kinds that fetch; `runner types` tells",
-        ),
-        names => mistake.help(format!("these have: {}", names.join(", "))),
-    })
+    let (columns, total) = server.columns(asked).await?;
+    let rows = server.rows(asked, columns, limit(command, total)).await?;
+    print(Source::There(rows), command, total).await?;
+    Ok(exit::OK)
 }
 
-async fn print_table(out: &mut dyn Write, rows: &mut Rows, total: u64) -> anyhow::Result<()> {
+/// How many rows are printed.
+fn limit(command: &Data, total: u64) -> u64 {
+    match (command.limit, command.format) {
+        (Some(0), _) | (None, RowFormat::Csv | RowFormat::Json) => total,
+        (Some(limit), _) => limit.min(total),
+        (None, RowFormat::Table) => ROWS.min(total),
+    }
+}
+
+async fn print(mut rows: Source<'_>, command: &Data, total: u64) -> anyhow::Result<()> {
+    let mut out = output::stdout();
+    match command.format {
+        RowFormat::Table => print_table(&mut out, &mut rows, total).await?,
+        RowFormat::Csv => print_csv(&mut out, &mut rows).await?,
+        RowFormat::Json => print_json(&mut out, &mut rows).await?,
+    }
+    Ok(out.flush()?)
+}
+
+async fn print_table(out: &mut dyn Write, rows: &mut Source<'_>, total: u64) -> anyhow::Result<()> {
     let columns = rows.columns();
     let terminal = output::columns();
     let mut cells: Vec<Vec<Cell>> = Vec::new();
@@ -163,7 +178,7 @@ fn one_line(text: &str) -> String {
     line
 }
 
-async fn print_csv(out: &mut dyn Write, rows: &mut Rows) -> anyhow::Result<()> {
+async fn print_csv(out: &mut dyn Write, rows: &mut Source<'_>) -> anyhow::Result<()> {
     let mut buffer = Vec::new();
     encode_header(&rows.columns(), &mut buffer);
     while let Some(batch) = rows.next().await? {
@@ -175,7 +190,7 @@ async fn print_csv(out: &mut dyn Write, rows: &mut Rows) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn print_json(out: &mut dyn Write, rows: &mut Rows) -> anyhow::Result<()> {
+async fn print_json(out: &mut dyn Write, rows: &mut Source<'_>) -> anyhow::Result<()> {
     write!(out, "[")?;
     let mut first = true;
     while let Some(batch) = rows.next().await? {

@@ -1,24 +1,34 @@
 //! A run that another process carries out, shown as it happens: what the store knows is looked at,
 //! and what is new is told as the process itself would tell it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::attend::Signals;
 use super::context::Context;
 use super::live::View;
-use super::trigger::watch;
+use super::output::Lenient;
+use super::trigger::{head_of, watch};
 use super::{engage, exit};
 use crate::daemon::clock::now;
 use crate::daemon::{News, is_alive, ring};
-use crate::model::{Budget, Ended, RunId, RunState, TaskRunId, TaskState, Timestamp, Transition};
+use crate::model::{
+    Budget, Ended, Json, RunId, RunState, TaskIndex, TaskRunId, TaskState, Timestamp, Transition,
+};
+use crate::remote::Server;
 use crate::spec::Project;
 use crate::store::{CommandKind, Owner, RunRow, RunStore, StoredRun, TaskRunRow};
 
 /// Between two looks at the store.
 const LOOK: Duration = Duration::from_millis(100);
+/// Between two questions to a server.
+const ASK: Duration = Duration::from_millis(300);
+/// A server that is started anew is waited for so long.
+const AWAY: Duration = Duration::from_mins(1);
 /// A look may take so large a part of the time between two.
 const PART: u32 = 5;
 
@@ -40,7 +50,7 @@ pub async fn follow<W: Write>(
         let row = row(store.as_ref(), run).await?;
         // Asked before the tasks: what it ended with is among them.
         let is_over = row.state.is_finished() && !is_awaited(store.as_ref(), &row).await?;
-        for news in seen.look(store.as_ref(), &row).await? {
+        for news in seen.look(&row, &store.task_runs(&row.id).await?) {
             view.take(news)?;
         }
         if is_over {
@@ -74,6 +84,96 @@ pub async fn follow<W: Write>(
                 ring(state, &row.owner)?;
             }
         }
+    }
+}
+
+/// Shows a run of a server until it has ended.
+pub async fn there(server: &Server, run: &RunId, quiet: bool) -> anyhow::Result<RunState> {
+    let (mut known, _) = server.run(run).await?;
+    let mut view = View::new(
+        Lenient::new(anstream::stdout()),
+        Context::is_terminal(),
+        quiet,
+        run,
+        known.names.clone(),
+    );
+    view.head(&head_of(&known.run.dag, run, &known.run.params))?;
+    let mut seen = Seen::default();
+    let mut signals = Signals::new()?;
+    let mut interrupts = 0;
+    let mut waits = Waits::default();
+    loop {
+        for news in seen.look(&known.run, &known.tasks) {
+            view.take(news)?;
+        }
+        if known.run.state.is_finished() {
+            view.end()?;
+            return Ok(view.state());
+        }
+        if known.interrupted {
+            waits.say(
+                &mut view,
+                "nobody carries it out: it goes on with `runner schedule` there",
+            )?;
+        }
+        let began = Instant::now();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = signals.interrupted() => {
+                    interrupts += 1;
+                    if interrupts > 1 {
+                        writeln!(anstream::stderr(), "no longer watching; the run is ending")?;
+                        std::process::exit(i32::from(exit::INTERRUPTED));
+                    }
+                    writeln!(anstream::stderr(), "cancelling; ^C again stops watching")?;
+                    let parts = ["runs", run.as_str(), "cancel"];
+                    match server.send("POST", &parts, &json!({}), None).await {
+                        // It has ended meanwhile.
+                        Err(error) if error.is_mistake() => {}
+                        answer => drop(answer?),
+                    }
+                }
+            }
+            view.draw(now())?;
+            if began.elapsed() < ASK {
+                continue;
+            }
+            match server.run(run).await {
+                Ok((now, _)) => {
+                    known = now;
+                    waits.since = None;
+                    break;
+                }
+                Err(error) if error.is_away() && waits.may_go_on() => {
+                    waits.say(&mut view, &error.to_string())?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// What hinders us to see a run.
+#[derive(Default)]
+struct Waits {
+    since: Option<Instant>,
+    said: String,
+}
+
+impl Waits {
+    /// Whether nobody answers for so short a time that it may pass.
+    fn may_go_on(&mut self) -> bool {
+        self.since.get_or_insert_with(Instant::now).elapsed() < AWAY
+    }
+
+    /// Says it, once.
+    fn say<W: Write>(&mut self, view: &mut View<W>, what: &str) -> std::io::Result<()> {
+        if self.said == what {
+            return Ok(());
+        }
+        what.clone_into(&mut self.said);
+        view.note(what)
     }
 }
 
@@ -115,11 +215,36 @@ async fn is_awaited(store: &dyn RunStore, row: &RunRow) -> anyhow::Result<bool> 
 struct Seen {
     state: Option<RunState>,
     tasks: BTreeMap<TaskRunId, (u32, u32, TaskState)>,
+    /// Groups whose number of items was told, with their generation.
+    groups: BTreeSet<(TaskIndex, u32)>,
+}
+
+/// The tasks that have become items: how many, and when the first of them started. They may all
+/// have ended between two looks.
+fn groups(tasks: &[TaskRunRow]) -> impl Iterator<Item = (&TaskRunRow, usize, Option<Timestamp>)> {
+    let mut items: BTreeMap<TaskIndex, (usize, Option<Timestamp>)> = BTreeMap::new();
+    for item in tasks.iter().filter(|row| row.id.item.is_some()) {
+        let (count, first) = items.entry(item.id.task).or_default();
+        *count += 1;
+        *first = [*first, item.started].into_iter().flatten().min();
+    }
+    let own = tasks.iter().filter(|row| row.id.item.is_none());
+    own.filter_map(move |row| {
+        let known = items.get(&row.id.task);
+        match (&row.state, known) {
+            (TaskState::Expanded { items }, known) => {
+                let started = known.and_then(|(_, started)| *started);
+                Some((row, *items as usize, started.or(row.started)))
+            }
+            (_, Some((count, started))) => Some((row, *count, *started)),
+            (_, None) => None,
+        }
+    })
 }
 
 impl Seen {
     /// What is new since the last look, in the order in which it happened as far as that is known.
-    async fn look(&mut self, store: &dyn RunStore, row: &RunRow) -> anyhow::Result<Vec<News>> {
+    fn look(&mut self, row: &RunRow, tasks: &[TaskRunRow]) -> Vec<News> {
         let at = row.finished.or(row.started).unwrap_or(row.created);
         let mut news: Vec<(Timestamp, Transition)> = Vec::new();
         if self.state.is_none()
@@ -127,25 +252,27 @@ impl Seen {
         {
             news.push((started, run_change(row, RunState::Running, started)));
         }
-        for task in store.task_runs(&row.id).await? {
+        for (task, count, started) in groups(tasks) {
+            if self.groups.insert((task.id.task, task.generation)) {
+                let started = started.unwrap_or(at);
+                let expanded = Transition::Expanded {
+                    run: row.id.clone(),
+                    task: task.id.task,
+                    generation: task.generation,
+                    // How many they are is all that is shown.
+                    items: vec![Json::null(); count],
+                    at: started,
+                };
+                news.push((started, expanded));
+            }
+        }
+        for task in tasks {
             let now = (task.generation, task.attempts, task.state.clone());
             if self.tasks.get(&task.id) == Some(&now) {
                 continue;
             }
             let before = self.tasks.insert(task.id, now);
             if let TaskState::Expanded { .. } = &task.state {
-                let items = store.items(&row.id, task.id.task).await?;
-                let started = task.started.unwrap_or(at);
-                news.push((
-                    started,
-                    Transition::Expanded {
-                        run: row.id.clone(),
-                        task: task.id.task,
-                        generation: task.generation,
-                        items,
-                        at: started,
-                    },
-                ));
                 continue;
             }
             let was_running = matches!(before, Some((_, _, TaskState::Running { .. })));
@@ -157,20 +284,19 @@ impl Seen {
                     started,
                     deadline: None,
                 };
-                news.push((started, task_change(row, &task, running, started)));
+                news.push((started, task_change(row, task, running, started)));
             }
-            let when = when(&task).unwrap_or(at);
-            news.push((when, task_change(row, &task, task.state.clone(), when)));
+            let when = when(task).unwrap_or(at);
+            news.push((when, task_change(row, task, task.state.clone(), when)));
         }
         news.sort_by_key(|(at, _)| *at);
         if self.state != Some(row.state) {
             self.state = Some(row.state);
             news.push((at, run_change(row, row.state, at)));
         }
-        Ok(news
-            .into_iter()
+        news.into_iter()
             .map(|(_, transition)| News::Changed(transition))
-            .collect())
+            .collect()
     }
 }
 

@@ -15,7 +15,7 @@
 //! The text follows the dominator tree: a task stands below the nearest task that every way to it
 //! leads through. It names its `needs` where they are others than that.
 
-use crate::model::{Dag, TaskIndex};
+use crate::model::TaskIndex;
 
 /// A line of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +38,13 @@ pub enum After {
     Tasks(Vec<TaskIndex>),
 }
 
-/// Lays a DAG out. The work grows with the square of its tasks: not for thousands.
-pub fn lines(dag: &Dag) -> Vec<Line> {
-    let tree = Tree::of(dag);
+/// Lays a DAG out, given by what each task needs. The work grows with the square of its tasks: not for thousands.
+pub fn lines(needs: &[Vec<TaskIndex>]) -> Vec<Line> {
+    let tree = Tree::of(needs);
     let mut drawn = Drawing {
-        dag,
+        needs,
         tree: &tree,
-        lines: Vec::with_capacity(dag.tasks.len()),
+        lines: Vec::with_capacity(needs.len()),
     };
     drawn.block(None, "  ", 0);
     drawn.lines
@@ -60,8 +60,8 @@ struct Tree {
 }
 
 impl Tree {
-    fn of(dag: &Dag) -> Self {
-        let count = dag.tasks.len();
+    fn of(needs: &[Vec<TaskIndex>]) -> Self {
+        let count = needs.len();
         let mut tree = Self {
             children: vec![Vec::new(); count],
             roots: Vec::new(),
@@ -69,8 +69,8 @@ impl Tree {
         };
         // Needs have smaller indexes: one pass, each with its depth.
         let mut depth = vec![0_usize; count];
-        for (at, task) in dag.tasks.iter().enumerate() {
-            let mut needs = task.needs.iter().map(|need| need.get());
+        for (at, needs) in needs.iter().enumerate() {
+            let mut needs = needs.iter().map(|need| need.get());
             let first = needs.next();
             let parent = needs.fold(first, |common, need| tree.common(common, need, &depth));
             tree.parents[at] = parent;
@@ -107,7 +107,7 @@ impl Tree {
 }
 
 struct Drawing<'a> {
-    dag: &'a Dag,
+    needs: &'a [Vec<TaskIndex>],
     tree: &'a Tree,
     lines: Vec<Line>,
 }
@@ -172,7 +172,7 @@ impl Drawing<'_> {
         let mut reached = vec![false; last + 1 - earliest];
         let mut open = vec![last];
         while let Some(task) = open.pop() {
-            for need in &self.dag.tasks[task].needs {
+            for need in &self.needs[task] {
                 if need.get() >= earliest
                     && !std::mem::replace(&mut reached[need.get() - earliest], true)
                 {
@@ -186,7 +186,7 @@ impl Drawing<'_> {
     /// What has to be said of a task's needs; `above` is the first line of the branches it stands
     /// beside or below.
     fn after(&self, task: usize, parent: Option<usize>, above: usize) -> After {
-        let needs = &self.dag.tasks[task].needs;
+        let needs = &self.needs[task];
         match (needs.as_slice(), parent) {
             ([], _) => return After::Place,
             ([only], Some(parent)) if only.get() == parent => return After::Place,
@@ -195,7 +195,7 @@ impl Drawing<'_> {
         let mut ends: Vec<TaskIndex> = self.lines[above..].iter().map(|line| line.task).collect();
         let needed: Vec<TaskIndex> = self.lines[above..]
             .iter()
-            .flat_map(|line| self.dag.task(line.task).needs.iter().copied())
+            .flat_map(|line| self.needs[line.task.get()].iter().copied())
             .collect();
         ends.retain(|end| !needed.contains(end));
         ends.sort_unstable();
@@ -221,38 +221,18 @@ fn arrow(before: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DagId, RetryPolicy, Task, TaskId, TriggerRule};
 
-    fn dag(tasks: &[(&str, &str)]) -> Dag {
+    fn drawn(tasks: &[(&str, &str)]) -> String {
         let place = |name: &str| {
             let at = tasks.iter().position(|(known, _)| *known == name).unwrap();
             TaskIndex(u32::try_from(at).unwrap())
         };
-        let task = |(name, needs): &(&str, &str)| Task {
-            id: TaskId::new(name).unwrap(),
-            needs: needs.split_whitespace().map(place).collect(),
-            rule: TriggerRule::AllSuccess,
-            dynamic: false,
-            retry: RetryPolicy::default(),
-            timeout: None,
-            pool: None,
-            priority: 0,
-            concurrency: None,
-            continue_on_failure: false,
-            waits: false,
-        };
-        Dag {
-            id: DagId::new("d").unwrap(),
-            tasks: tasks.iter().map(task).collect(),
-            max_active_tasks: None,
-        }
-    }
-
-    fn drawn(tasks: &[(&str, &str)]) -> String {
-        let dag = dag(tasks);
-        let name = |task: &TaskIndex| dag.task(*task).id.to_string();
+        let needs = tasks.iter();
+        let needs = needs.map(|(_, needs)| needs.split_whitespace().map(place).collect());
+        let needs: Vec<Vec<TaskIndex>> = needs.collect();
+        let name = |task: &TaskIndex| tasks[task.get()].0.to_owned();
         let mut text = String::new();
-        for line in lines(&dag) {
+        for line in lines(&needs) {
             let after = match &line.after {
                 After::Place => String::new(),
                 After::Above(count) => format!("  after the {count} above"),

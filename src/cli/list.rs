@@ -1,8 +1,10 @@
 //! `runner list`: all DAGs and how they last ran.
 
 use std::io::Write as _;
+use std::path::Path;
 
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
 
 use super::arguments::{Format, List};
 use super::context::{Context, runtime};
@@ -10,16 +12,34 @@ use super::table::{self, Cell, Column};
 use super::{exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::document::Severity;
-use crate::model::DagId;
+use crate::model::{Schedule, Timestamp};
 use crate::operate::shape;
 use crate::operate::why::{starts, triggers};
+use crate::remote::Server;
 use crate::spec::{Loaded, Pipeline};
 use crate::store::{RunFilter, RunRow};
 
+/// So many are asked for at a time.
+const PART: usize = 1000;
+/// What is wrong with a file that has no mistake itself.
+const INCLUDED: &str = "a file it includes has mistakes";
+
 /// A DAG of the list.
-struct Entry<'a> {
-    pipeline: &'a Pipeline,
+#[derive(Debug, Deserialize)]
+struct Entry {
+    dag: String,
+    path: String,
+    description: Option<String>,
+    owner: Option<String>,
+    tags: Vec<String>,
+    schedule: Option<String>,
+    after: Vec<String>,
+    triggers: Vec<Json>,
+    starts: String,
+    task_count: u64,
+    version: String,
     /// Its latest run, and whether that was interrupted.
+    #[serde(skip)]
     last: Option<(RunRow, bool)>,
 }
 
@@ -41,19 +61,13 @@ const COLUMNS: &[Column<'_>] = &[
 ];
 
 pub fn run(context: &Context, command: &List) -> anyhow::Result<u8> {
-    let (project, loaded) = context.project()?;
-    let chosen = |pipeline: &&Pipeline| command.tag.iter().all(|tag| pipeline.tags.contains(tag));
-    let pipelines = project.pipelines.values().map(AsRef::as_ref);
-    let pipelines: Vec<&Pipeline> = pipelines.filter(chosen).collect();
-    let entries = runtime()?.block_on(entries(context, pipelines))?;
-    let broken = if command.tag.is_empty() {
-        broken(&loaded)
-    } else {
-        Vec::new()
+    let (entries, broken) = match &context.server {
+        Some(server) => runtime()?.block_on(there(server, command))?,
+        None => here(context, command)?,
     };
     let mut out = output::stdout();
     if command.format == Format::Json {
-        let dags: Vec<_> = entries.iter().map(entry_json).collect();
+        let dags: Vec<_> = entries.iter().map(Entry::json).collect();
         let broken = broken
             .iter()
             .map(|file| json!({ "dag": file.name, "path": file.path, "error": file.error }));
@@ -66,10 +80,21 @@ pub fn run(context: &Context, command: &List) -> anyhow::Result<u8> {
     Ok(exit::OK)
 }
 
-async fn entries<'a>(
-    context: &Context,
-    pipelines: Vec<&'a Pipeline>,
-) -> anyhow::Result<Vec<Entry<'a>>> {
+fn here(context: &Context, command: &List) -> anyhow::Result<(Vec<Entry>, Vec<Broken>)> {
+    let (project, loaded) = context.project()?;
+    let chosen = |pipeline: &&Pipeline| command.tag.iter().all(|tag| pipeline.tags.contains(tag));
+    let pipelines = project.pipelines.values().map(AsRef::as_ref);
+    let pipelines: Vec<&Pipeline> = pipelines.filter(chosen).collect();
+    let entries = runtime()?.block_on(entries(context, pipelines))?;
+    let broken = if command.tag.is_empty() {
+        broken(&loaded)
+    } else {
+        Vec::new()
+    };
+    Ok((entries, broken))
+}
+
+async fn entries(context: &Context, pipelines: Vec<&Pipeline>) -> anyhow::Result<Vec<Entry>> {
     let mut entries = Vec::with_capacity(pipelines.len());
     let store = context.store_if_any().await?;
     for pipeline in pipelines {
@@ -85,7 +110,20 @@ async fn entries<'a>(
                 last = Some(find::look_at(state, store.as_ref(), run).await?);
             }
         }
-        entries.push(Entry { pipeline, last });
+        entries.push(Entry {
+            dag: pipeline.id.to_string(),
+            path: pipeline.path.display().to_string(),
+            description: pipeline.description.clone(),
+            owner: pipeline.owner.clone(),
+            tags: pipeline.tags.clone(),
+            schedule: pipeline.schedule.as_ref().map(Schedule::describe),
+            after: pipeline.after.names().map(str::to_owned).collect(),
+            triggers: triggers(pipeline),
+            starts: starts(pipeline),
+            task_count: pipeline.tasks.len() as u64,
+            version: pipeline.version.hash.clone(),
+            last,
+        });
     }
     if let Some(store) = store {
         store.close().await;
@@ -93,9 +131,49 @@ async fn entries<'a>(
     Ok(entries)
 }
 
+/// Asks a server for them.
+async fn there(server: &Server, command: &List) -> anyhow::Result<(Vec<Entry>, Vec<Broken>)> {
+    let (mut entries, mut broken) = (Vec::new(), Vec::new());
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut query = vec![("limit", PART.to_string())];
+        query.extend(command.tag.first().map(|tag| ("tag", tag.clone())));
+        query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+        let json = server.get(&["dags"], &query).await?;
+        for dag in json["dags"].as_array().into_iter().flatten() {
+            let mut entry: Entry = server.read(dag)?;
+            if let Some(run) = dag.get("last_run").filter(|run| !run.is_null()) {
+                let known = server.known(run)?;
+                entry.last = Some((known.run, known.interrupted));
+            }
+            if command.tag.iter().all(|tag| entry.tags.contains(tag)) {
+                entries.push(entry);
+            }
+        }
+        for file in json["broken"].as_array().into_iter().flatten() {
+            let text = |json: &Json| json.as_str().map(str::to_owned);
+            let path = text(&file["path"]).unwrap_or_default();
+            broken.push(Broken {
+                name: text(&file["dag"]).unwrap_or_else(|| stem(Path::new(&path))),
+                error: text(&file["errors"][0]).unwrap_or_else(|| INCLUDED.to_owned()),
+                path,
+            });
+        }
+        cursor = json["next"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            return Ok((entries, broken));
+        }
+    }
+}
+
+fn stem(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
+}
+
 /// The files with mistakes, each with the first of them.
 fn broken(loaded: &Loaded) -> Vec<Broken> {
-    let first = |path: &std::path::Path| {
+    let first = |path: &Path| {
         let errors = loaded.diagnostics.iter().filter(|found| {
             found.severity == Severity::Error
                 && loaded.sources.get(found.primary.span.source).path == path
@@ -106,25 +184,18 @@ fn broken(loaded: &Loaded) -> Vec<Broken> {
         .broken
         .iter()
         .map(|(path, dag)| Broken {
-            name: dag.clone().unwrap_or_else(|| {
-                let stem = path.file_stem().unwrap_or_default();
-                stem.to_string_lossy().into_owned()
-            }),
+            name: dag.clone().unwrap_or_else(|| stem(path)),
             path: path.display().to_string(),
-            error: first(path).unwrap_or_else(|| "a file it includes has mistakes".to_owned()),
+            error: first(path).unwrap_or_else(|| INCLUDED.to_owned()),
         })
         .collect()
 }
 
-fn print(
-    out: &mut dyn std::io::Write,
-    entries: &[Entry<'_>],
-    broken: &[Broken],
-) -> anyhow::Result<()> {
+fn print(out: &mut dyn std::io::Write, entries: &[Entry], broken: &[Broken]) -> anyhow::Result<()> {
     let now = now();
     let mut rows: Vec<(String, Vec<Cell>)> = entries
         .iter()
-        .map(|entry| (entry.pipeline.id.to_string(), row(entry, now)))
+        .map(|entry| (entry.dag.clone(), row(entry, now)))
         .collect();
     rows.extend(broken.iter().map(|file| {
         let cells = vec![
@@ -163,8 +234,7 @@ fn print(
     Ok(())
 }
 
-fn row(entry: &Entry<'_>, now: crate::model::Timestamp) -> Vec<Cell> {
-    let pipeline = entry.pipeline;
+fn row(entry: &Entry, now: Timestamp) -> Vec<Cell> {
     let (word, style, age) = match &entry.last {
         Some((run, interrupted)) => {
             let (word, style) = find::state_word(run.state, *interrupted);
@@ -174,37 +244,36 @@ fn row(entry: &Entry<'_>, now: crate::model::Timestamp) -> Vec<Cell> {
         None => ("never", look::FAINT, String::new()),
     };
     vec![
-        Cell::styled(pipeline.id.as_str(), look::BOLD),
-        match starts(pipeline) {
-            by_hand if by_hand == "by hand" => Cell::styled(by_hand, look::FAINT),
+        Cell::styled(entry.dag.as_str(), look::BOLD),
+        match entry.starts.as_str() {
+            by_hand @ "by hand" => Cell::styled(by_hand, look::FAINT),
             words => Cell::plain(words),
         },
-        Cell::plain(look::count(pipeline.tasks.len() as u64)),
+        Cell::plain(look::count(entry.task_count)),
         Cell::styled(word, style),
         Cell::plain(age),
-        Cell::plain(pipeline.tags.join(" ")),
-        Cell::styled(
-            pipeline.description.clone().unwrap_or_default(),
-            look::FAINT,
-        ),
+        Cell::plain(entry.tags.join(" ")),
+        Cell::styled(entry.description.clone().unwrap_or_default(), look::FAINT),
     ]
 }
 
-fn entry_json(entry: &Entry<'_>) -> serde_json::Value {
-    let pipeline = entry.pipeline;
-    let id: &DagId = &pipeline.id;
-    let last = entry.last.as_ref();
-    json!({
-        "dag": id.as_str(),
-        "path": pipeline.path,
-        "description": pipeline.description,
-        "owner": pipeline.owner,
-        "tags": pipeline.tags,
-        "schedule": pipeline.schedule.as_ref().map(crate::model::Schedule::describe),
-        "after": pipeline.after.names().collect::<Vec<_>>(),
-        "triggers": triggers(pipeline),
-        "tasks": pipeline.tasks.len(),
-        "version": pipeline.version.hash,
-        "last_run": last.map(|(run, interrupted)| shape::Run::new(run, *interrupted).json()),
-    })
+impl Entry {
+    /// As a value.
+    fn json(&self) -> Json {
+        let last = self.last.as_ref();
+        json!({
+            "dag": self.dag,
+            "path": self.path,
+            "description": self.description,
+            "owner": self.owner,
+            "tags": self.tags,
+            "schedule": self.schedule,
+            "after": self.after,
+            "triggers": self.triggers,
+            "starts": self.starts,
+            "task_count": self.task_count,
+            "version": self.version,
+            "last_run": last.map(|(run, interrupted)| shape::Run::new(run, *interrupted).json()),
+        })
+    }
 }

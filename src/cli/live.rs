@@ -9,11 +9,10 @@ use crate::daemon::News;
 use crate::daemon::clock::now;
 use crate::document::units::format_duration;
 use crate::model::{
-    AttemptOutcome, FailureCause, Outcome, RunId, RunSpec, RunState, TaskIndex, TaskRunId,
-    TaskState, Timestamp, Transition,
+    AttemptOutcome, FailureCause, Outcome, RunId, RunState, TaskIndex, TaskRunId, TaskState,
+    Timestamp, Transition,
 };
 use crate::operate::words::moved;
-use crate::spec::Pipeline;
 use crate::task::{Metrics, Progress};
 
 use super::attend::Show;
@@ -34,7 +33,8 @@ pub struct View<W: Write> {
     live: bool,
     quiet: bool,
     run: RunId,
-    pipeline: Arc<Pipeline>,
+    /// Its tasks by their index.
+    names: Vec<String>,
     width: usize,
     /// Attempts at work.
     working: BTreeMap<TaskRunId, Working>,
@@ -85,20 +85,15 @@ impl<W: Write> Show for View<W> {
 }
 
 impl<W: Write> View<W> {
-    /// A view of one run.
-    pub fn new(out: W, live: bool, quiet: bool, spec: &RunSpec, pipeline: Arc<Pipeline>) -> Self {
-        let width = pipeline
-            .tasks
-            .iter()
-            .map(|task| task.id.as_str().len())
-            .max()
-            .unwrap_or(0);
+    /// A view of one run; `names` of its tasks by their index.
+    pub fn new(out: W, live: bool, quiet: bool, run: &RunId, names: Vec<String>) -> Self {
+        let width = names.iter().map(String::len).max().unwrap_or(0);
         Self {
             out,
             live: live && !quiet,
             quiet,
-            run: spec.id.clone(),
-            pipeline,
+            run: run.clone(),
+            names,
             width: width.min(NAME_WIDTH),
             working: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -313,14 +308,24 @@ impl<W: Write> View<W> {
     }
 
     fn name(&self, id: TaskRunId) -> String {
-        let task = &self.pipeline.dag.task(id.task).id;
+        let task = self.task(id.task);
         id.item
-            .map_or_else(|| task.to_string(), |item| format!("{task}[{item}]"))
+            .map_or_else(|| task.to_owned(), |item| format!("{task}[{item}]"))
+    }
+
+    fn task(&self, task: TaskIndex) -> &str {
+        self.names.get(task.get()).map_or("?", String::as_str)
     }
 
     /// Prints the head of the run.
     pub fn head(&mut self, text: &str) -> std::io::Result<()> {
         self.line(text)
+    }
+
+    /// Says something of what leads to the run.
+    pub fn note(&mut self, text: &str) -> std::io::Result<()> {
+        let warn = look::WARN;
+        self.line(&format!("{warn}waiting{warn:#}: {text}"))
     }
 
     /// Prints a line that stays.
@@ -371,7 +376,7 @@ impl<W: Write> View<W> {
         let mut lines = Vec::new();
         for (task, group) in &self.groups {
             if group.ended < group.items {
-                let name = look::fit(self.pipeline.dag.task(*task).id.as_str(), self.width);
+                let name = look::fit(self.task(*task), self.width);
                 lines.push(format!(
                     "  {spinner} {name}  {:>7}  {} of {} items",
                     "",
@@ -458,7 +463,7 @@ impl<W: Write> View<W> {
             let item = id
                 .item
                 .map_or_else(String::new, |item| format!(" --item {item}"));
-            let task = &self.pipeline.dag.task(id.task).id;
+            let task = self.task(id.task).to_owned();
             writeln!(
                 self.out,
                 "{faint}  its log: runner logs {} {task}{item}{faint:#}",

@@ -4,17 +4,21 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::arguments::{Format, Logs as Arguments};
 use super::context::{Context, runtime};
-use super::{Mistake, engage, exit, find, look, moment, output};
+use super::log_copies::Copies;
+use super::{Mistake, engage, exit, find, look, moment, output, rendered};
 use crate::daemon::clock::now;
-use crate::model::{TaskIndex, Timestamp};
+use crate::model::{RunId, TaskIndex, Timestamp};
 use crate::operate::log::{self, LogFile, Logs};
-use crate::store::{DagVersion, RunRow, RunStore};
+use crate::operate::run::Known;
+use crate::store::RunStore;
+use crate::task::{Rendered, read_rendered};
 
 /// Between two looks at files that may grow.
 const LOOK: Duration = Duration::from_millis(100);
@@ -24,64 +28,146 @@ const LOOKS: u32 = 3;
 const NAME_WIDTH: usize = 32;
 
 pub fn run(context: &Context, command: &Arguments) -> anyhow::Result<u8> {
-    context.require_project()?;
     runtime()?.block_on(async {
-        let store = context.store().await?;
-        let run = find::run(context, store.as_ref(), &command.run).await?;
-        let version = find::version(store.as_ref(), &run).await?;
-        let task = match &command.task {
-            Some(name) => Some(find::task(&version, name)?),
-            None => None,
+        let place = match &context.server {
+            Some(server) => Place::There(Copies::new(server)?),
+            None => {
+                context.require_project()?;
+                Place::Here(&context.places.state, context.store().await?)
+            }
         };
-        let chosen = Chosen {
-            state: &context.places.state,
-            run: &run,
-            version: &version,
-            task,
-            command,
-        };
-        let files = chosen.files(store.as_ref()).await?;
-        chosen.require(&files)?;
-        let now = now();
-        let mut printer = Printer {
-            out: output::stdout(),
-            format: command.format,
-            name_width: chosen.name_width(&files),
-            with_day: moment::local(run.created).date_naive() != moment::local(now).date_naive(),
-        };
-        let mut followed = print_so_far(&files, command.tail, &mut printer)?;
-        if command.follow {
-            chosen
-                .follow(store.as_ref(), &mut followed, &mut printer)
-                .await?;
-        } else if followed.is_empty() && command.format == Format::Text {
-            let faint = look::FAINT;
-            writeln!(anstream::stderr(), "{faint}it has logged nothing{faint:#}")?;
+        let shown = show(context, place, command).await?;
+        if let Place::Here(_, store) = shown {
+            store.close().await;
         }
-        printer.out.flush()?;
-        store.close().await;
         Ok(exit::OK)
     })
 }
 
+async fn show<'a>(
+    context: &Context,
+    mut place: Place<'a>,
+    command: &Arguments,
+) -> anyhow::Result<Place<'a>> {
+    let known = place.find(context, &command.run).await?;
+    let task = match &command.task {
+        Some(name) => Some(find::task_of(&known.names, name)?),
+        None => None,
+    };
+    let chosen = Chosen {
+        run: known.run.id.clone(),
+        names: known.names.clone(),
+        task,
+        command,
+    };
+    let files = chosen.files(&place, &known);
+    chosen.require(&files)?;
+    if command.rendered {
+        let mut found = Vec::with_capacity(files.len());
+        for file in &files {
+            found.push((file, place.rendered(&chosen.run, file).await?));
+        }
+        rendered::print(&found, command.format)?;
+        return Ok(place);
+    }
+    place.fetch(&chosen.run, &files).await?;
+    let now = now();
+    let mut printer = Printer {
+        out: output::stdout(),
+        format: command.format,
+        name_width: chosen.name_width(&files),
+        with_day: moment::local(known.run.created).date_naive() != moment::local(now).date_naive(),
+    };
+    let mut followed = print_so_far(&files, command.tail, &mut printer)?;
+    if command.follow {
+        chosen
+            .follow(&mut place, known, &mut followed, &mut printer)
+            .await?;
+    } else if followed.is_empty() && command.format == Format::Text {
+        let faint = look::FAINT;
+        writeln!(anstream::stderr(), "{faint}it has logged nothing{faint:#}")?;
+    }
+    printer.out.flush()?;
+    Ok(place)
+}
+
+/// Where logs are read.
+enum Place<'a> {
+    /// Below the state's folder.
+    Here(&'a Path, Arc<dyn RunStore>),
+    /// On a server: what it has sent is read here.
+    There(Copies<'a>),
+}
+
+impl Place<'_> {
+    /// The run that a name means.
+    async fn find(&self, context: &Context, name: &str) -> anyhow::Result<Known> {
+        match self {
+            Self::Here(state, store) => {
+                let run = find::run(context, store.as_ref(), name).await?;
+                Ok(Known::read(state, store.as_ref(), run).await?)
+            }
+            Self::There(copies) => {
+                let run = copies.server.find(name).await?;
+                Ok(copies.server.run(&run.id).await?.0)
+            }
+        }
+    }
+
+    /// A run as it is now.
+    async fn look(&self, known: &Known) -> anyhow::Result<Known> {
+        match self {
+            Self::Here(state, store) => {
+                let run = engage::reread(store.as_ref(), &known.run).await?;
+                Ok(Known::read(state, store.as_ref(), run).await?)
+            }
+            Self::There(copies) => Ok(copies.server.run(&known.run.id).await?.0),
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        match self {
+            Self::Here(state, _) => state,
+            Self::There(copies) => copies.folder.path(),
+        }
+    }
+
+    /// What an attempt has executed.
+    async fn rendered(&self, run: &RunId, file: &LogFile) -> anyhow::Result<Vec<Rendered>> {
+        match self {
+            Self::Here(..) => read_rendered(&file.path)
+                .map_err(|error| anyhow::anyhow!("{}: {error}", file.path.display())),
+            Self::There(copies) => copies.rendered(run, file).await,
+        }
+    }
+
+    /// Gets what isn't here yet.
+    async fn fetch(&mut self, run: &RunId, files: &[LogFile]) -> anyhow::Result<()> {
+        match self {
+            Self::Here(..) => Ok(()),
+            Self::There(copies) => copies.fetch(run, files).await,
+        }
+    }
+}
+
 /// What the command line chooses.
 struct Chosen<'a> {
-    state: &'a Path,
-    run: &'a RunRow,
-    version: &'a DagVersion,
+    run: RunId,
+    names: Vec<String>,
     task: Option<TaskIndex>,
     command: &'a Arguments,
 }
 
 impl Chosen<'_> {
     /// The logs, in the order of their tasks.
-    async fn files(&self, store: &dyn RunStore) -> anyhow::Result<Vec<LogFile>> {
+    fn files(&self, place: &Place<'_>, known: &Known) -> Vec<LogFile> {
         let chosen = Logs {
             task: self.task,
             item: self.command.item,
             attempt: self.command.attempt,
         };
-        Ok(log::files(self.state, store, self.run, self.version, chosen).await?)
+        let (run, names) = (&known.run, &known.names);
+        log::of_rows(place.folder(), run, names, &known.tasks, chosen)
     }
 
     /// A mistake when what was named has no log.
@@ -89,7 +175,7 @@ impl Chosen<'_> {
         if !files.is_empty() || self.command.follow {
             return Ok(());
         }
-        let run = &self.run.id;
+        let run = &self.run;
         let Some(task) = &self.command.task else {
             return Err(Mistake::new(format!("run {run} has started no task yet")).into());
         };
@@ -117,7 +203,7 @@ impl Chosen<'_> {
             file.task.len() + item
         };
         let known = files.iter().map(width).max().unwrap_or(0);
-        let coming = self.version.tasks.iter().map(String::len).max();
+        let coming = self.names.iter().map(String::len).max();
         let coming = coming.filter(|_| self.command.follow).unwrap_or(0);
         Some(known.max(coming).min(NAME_WIDTH))
     }
@@ -125,23 +211,17 @@ impl Chosen<'_> {
     /// Prints what comes until the run has ended.
     async fn follow(
         &self,
-        store: &dyn RunStore,
+        place: &mut Place<'_>,
+        mut known: Known,
         followed: &mut HashMap<PathBuf, u64>,
         printer: &mut Printer,
     ) -> anyhow::Result<()> {
-        let mut run = self.run.clone();
-        let mut files = self.files(store).await?;
         let mut looks = 0;
-        let mut run_ended = run.state.is_finished();
         loop {
             // First the state, then the files: what is written before the end is seen.
-            let (row, interrupted) = find::look_at(self.state, store, run).await?;
-            let ended = row.state.is_finished() || interrupted;
-            if ended != run_ended {
-                files = self.files(store).await?;
-                run_ended = ended;
-            }
-            run = row;
+            let ended = known.run.state.is_finished() || known.interrupted;
+            let files = self.files(place, &known);
+            place.fetch(&self.run, &files).await?;
             let mut lines = Vec::new();
             for file in &files {
                 let from = followed.entry(file.path.clone()).or_insert(0);
@@ -158,8 +238,7 @@ impl Chosen<'_> {
             tokio::time::sleep(LOOK).await;
             looks += 1;
             if looks % LOOKS == 0 {
-                run = engage::reread(store, &run).await?;
-                files = self.files(store).await?;
+                known = place.look(&known).await?;
             }
         }
     }

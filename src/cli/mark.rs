@@ -2,34 +2,36 @@
 
 use std::io::Write as _;
 
+use serde_json::json;
+
 use super::arguments::{Decision, Mark};
 use super::context::{Context, runtime};
 use super::live::View;
 use super::output::Lenient;
+use super::retry::TOLD;
 use super::trigger::{head, watch};
 use super::{Mistake, exit, find, look};
-use crate::model::Outcome;
+use crate::model::{Outcome, RunState};
 use crate::operate::change::{self, is_so};
 use crate::operate::engage::{self, Engaged, PATIENCE, Taken, engage};
+use crate::remote::Server;
 use crate::store::{CommandKind, RunRow};
 
 pub fn run(context: &Context, command: &Mark) -> anyhow::Result<u8> {
+    if let Some(server) = &context.server {
+        return runtime()?.block_on(there(server, command));
+    }
     let (project, _) = context.project()?;
     runtime()?.block_on(async {
         let store = context.store().await?;
         let run = find::run(context, store.as_ref(), &command.run).await?;
         let version = find::version(store.as_ref(), &run).await?;
         let task = find::task(&version, &command.task)?;
-        let outcome = match command.end {
-            Decision::Success => Outcome::Success,
-            Decision::Skipped => Outcome::Skipped,
-            Decision::Failed => change::failed_by_person(),
-        };
+        let outcome = outcome(command.end);
         let wanted = CommandKind::Mark {
             task,
             outcome: outcome.clone(),
         };
-        let (_, word, style) = look::outcome(&outcome);
         match engage(&context.places.state, &project, &store, &run, &wanted).await? {
             Engaged::Told(_) => {
                 engage::until(store.as_ref(), &run, PATIENCE, async |row| {
@@ -46,23 +48,57 @@ pub fn run(context: &Context, command: &Mark) -> anyhow::Result<u8> {
         if !marked {
             return Err(change::unmarkable(&command.task, &run.id).into());
         }
-        let run_style = look::run_state(state);
-        let mut out = anstream::stdout().lock();
-        writeln!(
-            out,
-            "{} is {style}{word}{style:#}; run {} of {} is {run_style}{state}{run_style:#}",
-            command.task, run.id, run.dag
-        )?;
-        if state == crate::model::RunState::Failed {
-            let faint = look::FAINT;
-            writeln!(
-                out,
-                "{faint}run what is left of it: runner retry {}{faint:#}",
-                run.id
-            )?;
-        }
+        say(command, &run, state)?;
         Ok(exit::OK)
     })
+}
+
+/// Has a server mark it.
+async fn there(server: &Server, command: &Mark) -> anyhow::Result<u8> {
+    let run = server.find(&command.run).await?;
+    let word = match command.end {
+        Decision::Success => "success",
+        Decision::Skipped => "skipped",
+        Decision::Failed => "failed",
+    };
+    let body = json!({ "task": command.task, "outcome": word });
+    let parts = ["runs", run.id.as_str(), "mark"];
+    let answer = server.send("POST", &parts, &body, None).await?;
+    if answer.status == TOLD {
+        anyhow::bail!("the process that carries it out hasn't answered yet; it was told");
+    }
+    say(command, &run, server.known(&answer.json)?.run.state)?;
+    Ok(exit::OK)
+}
+
+fn outcome(end: Decision) -> Outcome {
+    match end {
+        Decision::Success => Outcome::Success,
+        Decision::Skipped => Outcome::Skipped,
+        Decision::Failed => change::failed_by_person(),
+    }
+}
+
+/// Says how it stands.
+fn say(command: &Mark, run: &RunRow, state: RunState) -> std::io::Result<()> {
+    let marked = outcome(command.end);
+    let (_, word, style) = look::outcome(&marked);
+    let run_style = look::run_state(state);
+    let mut out = anstream::stdout().lock();
+    writeln!(
+        out,
+        "{} is {style}{word}{style:#}; run {} of {} is {run_style}{state}{run_style:#}",
+        command.task, run.id, run.dag
+    )?;
+    if state == RunState::Failed {
+        let faint = look::FAINT;
+        writeln!(
+            out,
+            "{faint}run what is left of it: runner retry {}{faint:#}",
+            run.id
+        )?;
+    }
+    Ok(())
 }
 
 /// Marks in this process. A run that was interrupted can't be marked without going on: that is
@@ -82,7 +118,7 @@ async fn go_on(taken: Taken, run: &RunRow) -> anyhow::Result<()> {
         Ok(crate::daemon::News::Run { pipeline, .. }) if !run.state.is_finished() => {
             let out = Lenient::new(anstream::stdout());
             let live = Context::is_terminal();
-            let mut view = View::new(out, live, false, &spec, pipeline.clone());
+            let mut view = View::new(out, live, false, &spec.id, pipeline.version.tasks.clone());
             view.head(&head(&pipeline, &spec))?;
             watch(host, view, heard).await?;
         }

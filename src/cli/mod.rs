@@ -18,6 +18,7 @@ mod graph;
 mod init;
 mod list;
 mod live;
+mod log_copies;
 mod log_lines;
 mod logs;
 mod look;
@@ -28,6 +29,7 @@ mod notify;
 mod output;
 mod pause;
 mod people;
+mod rendered;
 mod resume;
 mod retry;
 mod runs;
@@ -59,6 +61,7 @@ use context::Context;
 
 pub use crate::operate::Mistake;
 use crate::operate::{Trouble, engage, moment};
+use crate::remote::Refusal;
 
 /// Exit codes. Others never see any but these.
 pub mod exit {
@@ -143,9 +146,12 @@ fn report(error: &anyhow::Error) -> ExitCode {
     }
     let mut out = anstream::stderr().lock();
     let bold = look::ERROR;
-    let written = if let Some(mistake) = mistake_of(error) {
+    let refusal = error.downcast_ref::<Refusal>();
+    let told = mistake_of(error).map(|mistake| (mistake.to_string(), mistake.advice()));
+    let told = told.or_else(|| refusal.map(|refusal| (refusal.to_string(), refusal.advice())));
+    let written = if let Some((mistake, advice)) = told {
         let mut text = format!("{bold}error{bold:#}: {mistake}\n");
-        if let Some(help) = mistake.advice() {
+        if let Some(help) = advice {
             text.push_str(&format!("  help: {help}\n"));
         }
         out.write_all(text.as_bytes())
@@ -154,7 +160,8 @@ fn report(error: &anyhow::Error) -> ExitCode {
     };
     // Standard error may be closed: there is nobody left to tell.
     let _ = written;
-    ExitCode::from(if mistake_of(error).is_some() {
+    let is_mistake = refusal.is_some_and(Refusal::is_mistake) || mistake_of(error).is_some();
+    ExitCode::from(if is_mistake {
         exit::INVALID
     } else {
         exit::INTERNAL

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::arguments::{Format, Next};
@@ -12,8 +13,10 @@ use super::table::{self, Cell, Column};
 use super::{exit, look, moment, output};
 use crate::daemon::clock::now;
 use crate::daemon::schedule::{DaemonLock, Look, look as look_ahead};
-use crate::model::{DagId, Schedule, Timestamp};
+use crate::engine::plan::{Cause, Occurrence};
+use crate::model::{DagId, DataInterval, Timestamp};
 use crate::operate::next::{Coming, Other, coming, other};
+use crate::remote::Server;
 use crate::spec::{Pipeline, Project};
 
 /// So many runs are shown when nobody says how many.
@@ -31,46 +34,46 @@ const COLUMNS: [Column<'_>; 6] = [
 ];
 
 pub fn run(context: &Context, command: &Next) -> anyhow::Result<u8> {
-    let (project, _) = context.project()?;
-    let pipelines = chosen(&project, &command.dag)?;
     let now = now();
     let from = command.from.map(|from| from.after(now));
     let begin = from.unwrap_or(now);
-    let looked = runtime()?.block_on(looked(context, &project, now))?;
     let until = command.until.map(|until| until.after(begin));
     let count = command
         .count
         .unwrap_or(if until.is_some() { MOST } else { COUNT });
-    // A tick at that very moment is one to come.
-    let after = from.map(|from| from - chrono::TimeDelta::microseconds(1));
-    let coming = coming(&looked, &pipelines, after, until, count.min(MOST));
+    let asked = Asked {
+        from,
+        until,
+        count: count.min(MOST),
+    };
+    let ahead = match &context.server {
+        Some(server) => runtime()?.block_on(there(server, command, asked))?,
+        None => here(context, command, asked, now)?,
+    };
     let mut out = output::stdout();
     if command.format == Format::Json {
-        let runs: Vec<Json> = coming.iter().map(Coming::json).collect();
-        let others = pipelines
-            .iter()
-            .filter_map(|pipeline| other(&looked, pipeline));
-        let others: Vec<Json> = others.map(|other| other.json()).collect();
+        let runs: Vec<Json> = ahead.runs.iter().map(Coming::json).collect();
+        let others: Vec<Json> = ahead.others.iter().map(Other::json).collect();
         writeln!(out, "{:#}", json!({ "runs": runs, "others": others }))?;
         out.flush()?;
         return Ok(exit::OK);
     }
-    let rows: Vec<Vec<Cell>> = coming
-        .iter()
-        .map(|coming| row(coming, &project, begin, from.is_none()))
+    let rows = ahead.runs.iter();
+    let rows: Vec<Vec<Cell>> = rows
+        .map(|coming| row(coming, begin, from.is_none()))
         .collect();
     let faint = look::FAINT;
     if rows.is_empty() {
         writeln!(out, "{faint}nothing runs by the clock{faint:#}")?;
     } else {
         let mut columns = COLUMNS;
-        if coming.iter().all(|coming| is_utc(coming.start)) {
+        if ahead.runs.iter().all(|coming| is_utc(coming.start)) {
             columns[0].name = "starts (UTC)";
         }
         table::print(&mut out, &columns, &rows, output::columns())?;
     }
-    print_others(&mut out, &looked, &pipelines, !command.dag.is_empty())?;
-    if from.is_none() && !coming.is_empty() && DaemonLock::holder(&context.places.state).is_none() {
+    print_others(&mut out, &ahead.others, !command.dag.is_empty())?;
+    if from.is_none() && !ahead.runs.is_empty() && !ahead.daemon {
         writeln!(
             out,
             "\n{faint}no daemon is here to begin them: runner schedule{faint:#}"
@@ -78,6 +81,94 @@ pub fn run(context: &Context, command: &Next) -> anyhow::Result<u8> {
     }
     out.flush()?;
     Ok(exit::OK)
+}
+
+/// From when to when, and how many.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+    count: usize,
+}
+
+/// What is to come.
+struct Ahead {
+    runs: Vec<Coming>,
+    others: Vec<Other>,
+    /// Somebody is there to begin them.
+    daemon: bool,
+}
+
+fn here(context: &Context, command: &Next, asked: Asked, now: Timestamp) -> anyhow::Result<Ahead> {
+    let (project, _) = context.project()?;
+    let pipelines = chosen(&project, &command.dag)?;
+    let looked = runtime()?.block_on(looked(context, &project, now))?;
+    // A tick at that very moment is one to come.
+    let after = asked
+        .from
+        .map(|from| from - chrono::TimeDelta::microseconds(1));
+    let others = pipelines.iter();
+    Ok(Ahead {
+        runs: coming(&looked, &pipelines, after, asked.until, asked.count),
+        others: others
+            .filter_map(|pipeline| other(&looked, pipeline))
+            .collect(),
+        daemon: DaemonLock::holder(&context.places.state).is_some(),
+    })
+}
+
+/// What a server tells.
+#[derive(Debug, Deserialize)]
+struct Told {
+    runs: Vec<ToldRun>,
+    others: Vec<ToldOther>,
+    daemon: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct ToldRun {
+    dag: DagId,
+    start: Timestamp,
+    tick: Timestamp,
+    timezone: Option<Tz>,
+    data_interval: DataInterval,
+}
+
+#[derive(Debug, Deserialize)]
+struct ToldOther {
+    dag: DagId,
+    start: String,
+    detail: String,
+}
+
+async fn there(server: &Server, command: &Next, asked: Asked) -> anyhow::Result<Ahead> {
+    let mut query = vec![("limit", asked.count.to_string())];
+    query.extend((!command.dag.is_empty()).then(|| ("dag", command.dag.join(","))));
+    query.extend(asked.from.map(|from| ("from", moment::utc(from))));
+    query.extend(asked.until.map(|until| ("until", moment::utc(until))));
+    let json = server.get(&["next"], &query).await?;
+    let told: Told = server.read(&json)?;
+    let runs = told.runs.into_iter().map(|run| Coming {
+        start: run.start,
+        dag: run.dag,
+        occurrence: Occurrence {
+            tick: run.tick,
+            interval_start: run.data_interval.start,
+            interval_end: run.data_interval.end,
+            cause: Cause::default(),
+        },
+        zone: run.timezone,
+    });
+    let others = told.others.into_iter().map(|other| Other {
+        dag: other.dag,
+        word: other.start,
+        words: other.detail,
+    });
+    Ok(Ahead {
+        runs: runs.collect(),
+        others: others.collect(),
+        daemon: told.daemon,
+    })
 }
 
 /// The pipelines of these names; all without any.
@@ -103,13 +194,12 @@ pub async fn looked(context: &Context, project: &Project, now: Timestamp) -> any
     Ok(looked?)
 }
 
-fn row(coming: &Coming, project: &Project, now: Timestamp, ahead: bool) -> Vec<Cell> {
+fn row(coming: &Coming, now: Timestamp, ahead: bool) -> Vec<Cell> {
     let local = moment::planned(coming.start, now);
     let utc = short_utc(coming.start);
     // Once is enough.
     let same = is_utc(coming.start);
-    let pipeline = project.pipelines.get(&coming.dag);
-    let zone = pipeline.and_then(|pipeline| zone_of(pipeline, coming.occurrence.tick));
+    let zone = coming.zone.filter(|zone| *zone != Tz::UTC);
     let clock = zone.map_or_else(String::new, |zone| {
         let tick = coming.occurrence.tick.with_timezone(&zone);
         format!("{} {}", tick.format("%H:%M %Z"), zone.name())
@@ -147,26 +237,9 @@ fn short_utc(at: Timestamp) -> String {
     at.format(form).to_string()
 }
 
-/// The zone of the clock that makes a tick, unless that is UTC.
-fn zone_of(pipeline: &Pipeline, tick: Timestamp) -> Option<Tz> {
-    let before = tick - chrono::TimeDelta::microseconds(1);
-    let clocks = pipeline.schedule.iter().flat_map(Schedule::clocks);
-    let mut making = clocks.filter(|clock| clock.next_after(before) == Some(tick));
-    making
-        .next()
-        .map(|clock| clock.timezone)
-        .filter(|zone| *zone != Tz::UTC)
-}
-
-fn print_others(
-    out: &mut dyn std::io::Write,
-    looked: &Look,
-    pipelines: &[Arc<Pipeline>],
-    all: bool,
-) -> std::io::Result<()> {
-    let others: Vec<Other<'_>> = pipelines
-        .iter()
-        .filter_map(|pipeline| other(looked, pipeline))
+fn print_others(out: &mut dyn std::io::Write, others: &[Other], all: bool) -> std::io::Result<()> {
+    let others = others.iter();
+    let others: Vec<&Other> = others
         .filter(|other| all || other.word != "by hand")
         .collect();
     if others.is_empty() {
@@ -176,12 +249,12 @@ fn print_others(
     let rows: Vec<Vec<Cell>> = others
         .iter()
         .map(|other| {
-            let style = match other.word {
+            let style = match other.word.as_str() {
                 "paused" => look::WARN,
                 _ => look::FAINT,
             };
             vec![
-                Cell::styled(other.word, style),
+                Cell::styled(other.word.clone(), style),
                 Cell::styled(other.dag.as_str(), look::BOLD),
                 Cell::styled(other.words.clone(), look::FAINT),
             ]

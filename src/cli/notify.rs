@@ -38,6 +38,7 @@ pub fn run(context: &Context, command: &Notify) -> anyhow::Result<u8> {
         log: Arc::new(|line| tracing::info!("{line}")),
         cancel: CancellationToken::new(),
         clock: clock(),
+        sent: None,
         masker: masker.clone(),
     };
     match runtime()?.block_on(notifier.notify(&message, &around)) {

@@ -96,7 +96,13 @@ async fn watch_one(
     let pipeline = pipeline.ok_or_else(|| anyhow::anyhow!("the version of run {run} is gone"))?;
     let out = Lenient::new(anstream::stdout());
     let live = Context::is_terminal();
-    let mut view = View::new(out, live, command.quiet, &spec, pipeline.clone());
+    let mut view = View::new(
+        out,
+        live,
+        command.quiet,
+        &spec.id,
+        pipeline.version.tasks.clone(),
+    );
     view.head(&head(&pipeline, &spec))?;
     watch(host, view, heard).await
 }

@@ -1,26 +1,44 @@
 //! `runner retry`: run again what failed, with all that comes after it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
 
 use super::arguments::Retry;
 use super::context::{Context, runtime};
-use super::follow::follow;
+use super::follow::{self, follow};
 use super::live::View;
 use super::output::Lenient;
 use super::trigger::{exit_code, head, watch};
 use super::{Mistake, find};
 use crate::model::RunSpec;
 use crate::operate::change;
-use crate::operate::engage::{Engaged, Taken, engage};
+use crate::operate::engage::{Engaged, PATIENCE, Taken, engage};
+use crate::remote::Server;
 use crate::spec::Pipeline;
 
+/// The status of what was told and not heard yet.
+pub const TOLD: u16 = 202;
+/// Between two looks at what becomes of it.
+const LOOK: Duration = Duration::from_millis(200);
+
 pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
+    if let Some(server) = &context.server {
+        return runtime()?.block_on(there(server, command));
+    }
     let (project, _) = context.project()?;
     runtime()?.block_on(async {
         let store = context.store().await?;
         let run = find::run(context, store.as_ref(), &command.run).await?;
         let version = find::version(store.as_ref(), &run).await?;
-        let asked = change::retry(store.as_ref(), &run, &version, &command.tasks).await?;
+        let asked = match (command.item, command.tasks.as_slice()) {
+            (None, tasks) => change::retry(store.as_ref(), &run, &version, tasks).await?,
+            (Some(item), [task]) => {
+                change::retry_item(store.as_ref(), &run, &version, task, item).await?
+            }
+            (Some(_), _) => return Err(Mistake::new("`--item` needs one task").into()),
+        };
         let (wanted, spec) = asked;
         let pinned = || {
             project
@@ -52,6 +70,30 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
     })
 }
 
+/// Has a server run it again, and shows what becomes of it.
+async fn there(server: &Server, command: &Retry) -> anyhow::Result<u8> {
+    let before = server.find(&command.run).await?;
+    let body = json!({ "tasks": command.tasks });
+    let parts = ["runs", before.id.as_str(), "retry"];
+    let answer = server.send("POST", &parts, &body, None).await?;
+    if answer.status == TOLD {
+        // What it was before is not what becomes of it.
+        let told = Instant::now();
+        loop {
+            let now = server.run(&before.id).await?.0.run;
+            if !now.state.is_finished() || now.finished != before.finished {
+                break;
+            }
+            if told.elapsed() > PATIENCE {
+                anyhow::bail!("the process that carries it out hasn't answered yet; it was told");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+    let state = follow::there(server, &before.id, command.quiet).await?;
+    Ok(exit_code(state))
+}
+
 /// What shows the run, with its first line.
 fn view(
     command: &Retry,
@@ -62,8 +104,8 @@ fn view(
         Lenient::new(anstream::stdout()),
         Context::is_terminal(),
         command.quiet,
-        spec,
-        pipeline.clone(),
+        &spec.id,
+        pipeline.version.tasks.clone(),
     );
     view.head(&head(pipeline, spec))?;
     Ok(view)

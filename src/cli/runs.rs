@@ -13,7 +13,11 @@ use crate::daemon::clock::now;
 use crate::daemon::trigger_word;
 use crate::model::{DagId, RunState, Timestamp, TriggerKind};
 use crate::operate::shape;
+use crate::remote::Server;
 use crate::store::{RunFilter, RunRow, RunStore};
+
+/// So many are asked for at a time.
+const PART: usize = 1000;
 
 const COLUMNS: &[Column<'_>] = &[
     Column::left("run"),
@@ -26,8 +30,11 @@ const COLUMNS: &[Column<'_>] = &[
 ];
 
 pub fn run(context: &Context, command: &Runs) -> anyhow::Result<u8> {
-    context.require_project()?;
     let found = runtime()?.block_on(async {
+        if let Some(server) = &context.server {
+            return there(server, command).await;
+        }
+        context.require_project()?;
         let Some(store) = context.store_if_any().await? else {
             known_dag(context, command)?;
             return Ok(Vec::new());
@@ -74,6 +81,71 @@ pub fn run(context: &Context, command: &Runs) -> anyhow::Result<u8> {
     Ok(exit::OK)
 }
 
+/// Asks a server for them.
+async fn there(server: &Server, command: &Runs) -> anyhow::Result<Vec<(RunRow, bool)>> {
+    let (states, limit) = (states(command), limit(command));
+    let words: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+    let parts = match &command.dag {
+        Some(dag) => vec!["dags", dag.as_str(), "runs"],
+        None => vec!["runs"],
+    };
+    let mut cursor = match &command.before {
+        Some(name) => Some(server.find(name).await?.id.to_string()),
+        None => None,
+    };
+    let mut found = Vec::new();
+    loop {
+        let left = match limit {
+            0 => PART,
+            limit => (limit as usize - found.len()).min(PART),
+        };
+        let mut query = vec![("limit", left.to_string())];
+        query.extend((!words.is_empty()).then(|| ("state", words.join(","))));
+        query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+        let json = server.get(&parts, &query).await?;
+        for run in json["runs"].as_array().into_iter().flatten() {
+            let known = server.known(run)?;
+            found.push((known.run, known.interrupted));
+        }
+        cursor = json["next"].as_str().map(str::to_owned);
+        if cursor.is_none() || (limit > 0 && found.len() >= limit as usize) {
+            return Ok(wanted(found, command));
+        }
+    }
+}
+
+/// The states that a store or a server is asked for.
+fn states(command: &Runs) -> Vec<RunState> {
+    let mut states: Vec<RunState> = command.state.iter().copied().flat_map(run_states).collect();
+    states.dedup();
+    states
+}
+
+/// How many they are asked for. Only looking at the processes tells what was interrupted; what isn't
+/// over is never much.
+fn limit(command: &Runs) -> u32 {
+    if command.state.contains(&StateWord::Interrupted) {
+        0
+    } else {
+        command.limit
+    }
+}
+
+/// Of those that were found what is wanted.
+fn wanted(mut found: Vec<(RunRow, bool)>, command: &Runs) -> Vec<(RunRow, bool)> {
+    found.retain(|(run, gone)| {
+        let asked = |word: &StateWord| match word {
+            StateWord::Interrupted => *gone,
+            word => run_states(*word).contains(&run.state),
+        };
+        command.state.is_empty() || command.state.iter().any(asked)
+    });
+    if command.limit > 0 {
+        found.truncate(command.limit as usize);
+    }
+    found
+}
+
 async fn chosen(
     context: &Context,
     store: &dyn RunStore,
@@ -83,15 +155,11 @@ async fn chosen(
         Some(name) => Some(find::run(context, store, name).await?.id),
         None => None,
     };
-    let interrupted = command.state.contains(&StateWord::Interrupted);
-    let mut states: Vec<RunState> = command.state.iter().copied().flat_map(run_states).collect();
-    states.dedup();
     let filter = RunFilter {
         dag: command.dag.as_deref().and_then(|dag| DagId::new(dag).ok()),
-        states,
+        states: states(command),
         before,
-        // Only looking at the processes tells what was interrupted; what isn't over is never much.
-        limit: if interrupted { 0 } else { command.limit },
+        limit: limit(command),
     };
     let rows = store.runs(&filter).await?;
     if rows.is_empty() {
@@ -99,19 +167,9 @@ async fn chosen(
     }
     let mut found = Vec::with_capacity(rows.len());
     for run in rows {
-        let (run, gone) = find::look_at(&context.places.state, store, run).await?;
-        let asked = |word: &StateWord| match word {
-            StateWord::Interrupted => gone,
-            word => run_states(*word).contains(&run.state),
-        };
-        if command.state.is_empty() || command.state.iter().any(asked) {
-            found.push((run, gone));
-        }
+        found.push(find::look_at(&context.places.state, store, run).await?);
     }
-    if command.limit > 0 {
-        found.truncate(command.limit as usize);
-    }
-    Ok(found)
+    Ok(wanted(found, command))
 }
 
 /// A mistake when nothing was found because no such DAG exists.

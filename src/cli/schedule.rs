@@ -50,11 +50,12 @@ pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
         hear_signals(host.control())?;
         host.follow_supervisor(Supervisor::of(&Environment::of_process()));
         let lines = tokio::spawn(RunLines::default().tell(heard));
-        let pages = match command.web {
+        let pages = match command.web.clone() {
             Some(listen) => {
                 let serving = Serving {
                     listen,
                     public_urls: command.public_url.clone(),
+                    trusted_proxies: command.trusted_proxy.clone(),
                     open: command.no_sign_in,
                 };
                 Some(Pages::begin(context, &serving, &sqlite).await?)

@@ -1,69 +1,84 @@
 //! A DAG: what it is, when it runs, its tasks as a graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
+use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::arguments::Format;
 use super::graph::{self, After};
 use super::{exit, look, output};
 use crate::document::units::format_duration;
-use crate::model::{Schedule, TaskIndex, TriggerRule};
-use crate::spec::{Foreach, Param, Pipeline, TaskSpec};
-use crate::task::Guarantee;
-use crate::template::Template;
+use crate::model::TaskIndex;
+use crate::operate::dag::{Dag, Param, Task};
 
 /// A DAG with more tasks is shown by its stages.
 const DRAWN: usize = 200;
 /// Most stages that are shown.
 const STAGES: usize = 40;
 
-pub fn show(pipeline: &Pipeline, format: Format) -> anyhow::Result<u8> {
+pub fn show(dag: &Dag, format: Format) -> anyhow::Result<u8> {
     let mut out = output::stdout();
     if format == Format::Json {
-        writeln!(out, "{:#}", as_json(pipeline))?;
+        let json = serde_json::to_value(dag).unwrap_or_default();
+        writeln!(out, "{json:#}")?;
     } else {
-        head(&mut out, pipeline)?;
+        head(&mut out, dag)?;
         writeln!(out)?;
-        if pipeline.tasks.len() > DRAWN {
-            stages(&mut out, pipeline)?;
+        let needs = needs(dag);
+        if dag.tasks.len() > DRAWN {
+            stages(&mut out, dag, &needs)?;
         } else {
-            draw(&mut out, pipeline)?;
+            draw(&mut out, dag, &needs)?;
         }
-        guarantees(&mut out, pipeline)?;
+        guarantees(&mut out, dag)?;
     }
     out.flush()?;
     Ok(exit::OK)
 }
 
-fn head(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
+/// What each task needs, by their index.
+fn needs(dag: &Dag) -> Vec<Vec<TaskIndex>> {
+    let places: HashMap<&str, TaskIndex> = dag
+        .tasks
+        .iter()
+        .zip((0..).map(TaskIndex))
+        .map(|(task, at)| (task.task.as_str(), at))
+        .collect();
+    let tasks = dag.tasks.iter();
+    let place = |name: &String| places.get(name.as_str()).copied();
+    let needs = tasks.map(|task| task.needs.iter().filter_map(place).collect());
+    needs.collect()
+}
+
+fn head(out: &mut dyn Write, dag: &Dag) -> std::io::Result<()> {
     let (bold, faint) = (look::BOLD, look::FAINT);
-    write!(out, "{bold}{}{bold:#}", pipeline.id)?;
-    match &pipeline.description {
+    write!(out, "{bold}{}{bold:#}", dag.dag)?;
+    match &dag.description {
         Some(description) => writeln!(out, "  {}", description.trim())?,
         None => writeln!(out)?,
     }
-    let mut facts = vec![("schedule", crate::operate::why::starts(pipeline))];
-    facts.extend(pipeline.owner.clone().map(|owner| ("owner", owner)));
-    if !pipeline.tags.is_empty() {
-        facts.push(("tags", pipeline.tags.join(" ")));
+    let mut facts = vec![("schedule", dag.starts.clone())];
+    facts.extend(dag.owner.clone().map(|owner| ("owner", owner)));
+    if !dag.tags.is_empty() {
+        facts.push(("tags", dag.tags.join(" ")));
     }
-    if let Some(deadline) = pipeline.deadline {
-        facts.push(("deadline", format_duration(deadline)));
+    if let Some(deadline) = dag.deadline_seconds {
+        facts.push(("deadline", seconds(deadline)));
     }
-    if let Some(most) = pipeline.max_runs {
+    if let Some(most) = dag.max_runs {
         facts.push(("runs", format!("at most {most} at a time")));
     }
-    if let Some(most) = pipeline.dag.max_active_tasks {
+    if let Some(most) = dag.max_active_tasks {
         facts.push(("tasks", format!("at most {most} at a time")));
     }
-    facts.push(("file", pipeline.path.display().to_string()));
+    facts.push(("file", dag.path.clone()));
     for (name, text) in facts {
         writeln!(out, "  {faint}{name:<8}{faint:#}  {text}")?;
     }
-    let params: Vec<&Param> = pipeline.params.iter().collect();
+    let params: Vec<&Param> = dag.params.iter().collect();
     if params.is_empty() {
         return Ok(());
     }
@@ -94,8 +109,8 @@ fn head(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
 
 fn value(param: &Param) -> String {
     match &param.default {
-        None => "(to be given)".to_owned(),
-        Some(Json::Null) => "null".to_owned(),
+        None if param.required => "(to be given)".to_owned(),
+        None | Some(Json::Null) => "null".to_owned(),
         Some(Json::String(text)) if text.is_empty() => "\"\"".to_owned(),
         Some(Json::String(text)) => text.clone(),
         Some(other) => other.to_string(),
@@ -103,9 +118,8 @@ fn value(param: &Param) -> String {
 }
 
 fn rules(param: &Param) -> String {
-    let rules = &param.rules;
     let mut words = Vec::new();
-    if let Some(choices) = &rules.choices {
+    if let Some(choices) = &param.r#enum {
         let choices: Vec<String> = choices
             .iter()
             .map(|choice| {
@@ -115,26 +129,25 @@ fn rules(param: &Param) -> String {
             })
             .collect();
         words.push(choices.join(" | "));
-    } else if let Some(kind) = rules.kind {
-        words.push(kind.word().to_owned());
+    } else if let Some(kind) = &param.r#type {
+        words.push(kind.clone());
     }
-    words.extend(rules.minimum.map(|least| format!("at least {least}")));
-    words.extend(rules.maximum.map(|most| format!("at most {most}")));
+    words.extend(param.minimum.map(|least| format!("at least {least}")));
+    words.extend(param.maximum.map(|most| format!("at most {most}")));
     words.extend(param.description.clone());
     words.join(", ")
 }
 
-fn draw(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
-    let dag = &pipeline.dag;
-    let lines = graph::lines(dag);
-    let name = |task: TaskIndex| dag.task(task).id.as_str();
+fn draw(out: &mut dyn Write, dag: &Dag, needs: &[Vec<TaskIndex>]) -> std::io::Result<()> {
+    let lines = graph::lines(needs);
+    let name = |task: TaskIndex| dag.tasks[task.get()].task.as_str();
     let width = |line: &graph::Line| line.before.width() + name(line.task).width();
     let names = lines.iter().map(width).max().unwrap_or(0);
-    let kinds = pipeline.tasks.iter().map(|task| task.kind.len()).max();
+    let kinds = dag.tasks.iter().map(|task| task.kind.len()).max();
     let kinds = kinds.unwrap_or(0);
     let columns = output::columns();
     for line in &lines {
-        let spec = &pipeline.tasks[line.task.get()];
+        let spec = &dag.tasks[line.task.get()];
         let mut facts = Vec::new();
         match &line.after {
             After::Place => {}
@@ -149,7 +162,7 @@ fn draw(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
                 facts.push(text);
             }
         }
-        facts.extend(ways(pipeline, line.task));
+        facts.extend(ways(spec));
         facts.extend(spec.description.clone());
         let facts = facts.join(" · ");
         let room = columns.map(|columns| columns.saturating_sub(names + kinds + 5).max(10));
@@ -167,53 +180,53 @@ fn draw(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
 }
 
 /// What makes a task more than its kind.
-fn ways(pipeline: &Pipeline, task: TaskIndex) -> Vec<String> {
-    let (spec, shape) = (&pipeline.tasks[task.get()], pipeline.dag.task(task));
+fn ways(task: &Task) -> Vec<String> {
     let mut ways = Vec::new();
-    if shape.rule != TriggerRule::default() {
-        let rule = TriggerRule::ALL
-            .iter()
-            .find(|(_, rule)| *rule == shape.rule);
-        ways.extend(rule.map(|(word, _)| format!("when {word}")));
+    if !task.has_usual_rule() {
+        ways.push(format!("when {}", task.when));
     }
-    if let Some(condition) = &spec.condition {
-        ways.push(format!("if {}", condition.source()));
+    if let Some(condition) = &task.r#if {
+        ways.push(format!("if {condition}"));
     }
-    match &spec.foreach {
-        Some(Foreach::Dataset(from)) => ways.push(format!("for each row of {from}")),
-        Some(Foreach::Value(_)) => ways.push("for each item".to_owned()),
+    match &task.foreach_row_of {
+        Some(from) => ways.push(format!("for each row of {from}")),
+        None if task.foreach => ways.push("for each item".to_owned()),
         None => {}
     }
-    if let Some(most) = shape.concurrency {
+    if let Some(most) = task.concurrency {
         ways.push(format!("{most} at a time"));
     }
-    if shape.retry.retries > 0 {
-        ways.push(format!("retries {}", shape.retry.retries));
+    if task.retries > 0 {
+        ways.push(format!("retries {}", task.retries));
     }
-    if let Some(timeout) = shape.timeout {
-        ways.push(format!("timeout {}", format_duration(timeout)));
+    if let Some(timeout) = task.timeout_seconds {
+        ways.push(format!("timeout {}", seconds(timeout)));
     }
-    if let Some((pool, slots)) = &shape.pool {
-        ways.push(match slots {
+    if let Some(pool) = &task.pool {
+        ways.push(match task.slots.unwrap_or(1) {
             1 => format!("pool {pool}"),
             slots => format!("{slots} slots of pool {pool}"),
         });
     }
-    if shape.continue_on_failure {
+    if task.continue_on_failure {
         ways.push("its failure doesn't matter".to_owned());
     }
     ways
 }
 
+fn seconds(seconds: f64) -> String {
+    format_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
 /// The stages of a large DAG: how many tasks of which kind, and some of their names.
-fn stages(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
+fn stages(out: &mut dyn Write, dag: &Dag, needs: &[Vec<TaskIndex>]) -> std::io::Result<()> {
     let faint = look::FAINT;
-    let stages = stages_of(pipeline);
+    let stages = stages_of(needs);
     writeln!(
         out,
         "{} tasks in {} stages {faint}(a task is in the stage after the last one that it \
          needs; `--format json` has all){faint:#}",
-        look::count(pipeline.tasks.len() as u64),
+        look::count(dag.tasks.len() as u64),
         look::count(stages.len() as u64)
     )?;
     // Stages of the same shape that follow each other are one line.
@@ -221,14 +234,14 @@ fn stages(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
     for (at, tasks) in stages.iter().enumerate() {
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
         for task in tasks {
-            *kinds.entry(pipeline.tasks[*task].kind).or_default() += 1;
+            *kinds.entry(&dag.tasks[*task].kind).or_default() += 1;
         }
         let kinds: Vec<String> = kinds
             .iter()
             .map(|(kind, count)| format!("{} {kind}", look::count(*count as u64)))
             .collect();
         let shape = kinds.join(", ");
-        let name = |task: &usize| pipeline.tasks[*task].id.to_string();
+        let name = |task: &usize| dag.tasks[*task].task.clone();
         let names = match tasks.as_slice() {
             [first, .., last] if tasks.len() > 3 => format!("{} … {}", name(first), name(last)),
             few => few.iter().map(name).collect::<Vec<_>>().join(", "),
@@ -268,12 +281,11 @@ fn stages(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
 }
 
 /// The tasks by the longest way to them.
-fn stages_of(pipeline: &Pipeline) -> Vec<Vec<usize>> {
-    let tasks = &pipeline.dag.tasks;
-    let mut stage = vec![0; tasks.len()];
+fn stages_of(needs: &[Vec<TaskIndex>]) -> Vec<Vec<usize>> {
+    let mut stage = vec![0; needs.len()];
     let mut stages: Vec<Vec<usize>> = Vec::new();
-    for (at, task) in tasks.iter().enumerate() {
-        let last = task.needs.iter().map(|need| stage[need.get()] + 1).max();
+    for (at, needs) in needs.iter().enumerate() {
+        let last = needs.iter().map(|need| stage[need.get()] + 1).max();
         stage[at] = last.unwrap_or(0);
         if stages.len() <= stage[at] {
             stages.push(Vec::new());
@@ -284,11 +296,11 @@ fn stages_of(pipeline: &Pipeline) -> Vec<Vec<usize>> {
 }
 
 /// The tasks that a crash may make happen twice, by the reason.
-fn guarantees(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
-    let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for task in &pipeline.tasks {
-        if let Guarantee::AtLeastOnce { reason } = task.action.guarantee() {
-            reasons.entry(reason).or_default().push(task.id.as_str());
+fn guarantees(out: &mut dyn Write, dag: &Dag) -> std::io::Result<()> {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for task in &dag.tasks {
+        if let Some(reason) = &task.guarantee_reason {
+            reasons.entry(reason).or_default().push(&task.task);
         }
     }
     let faint = look::FAINT;
@@ -309,77 +321,9 @@ fn guarantees(out: &mut dyn Write, pipeline: &Pipeline) -> std::io::Result<()> {
             more => format!(" and {} more", look::count(more as u64)),
         };
         writeln!(out, "  {}{more}", shown.join(", "))?;
-        for line in output::wrapped(&reason, 4) {
+        for line in output::wrapped(reason, 4) {
             writeln!(out, "{faint}{line}{faint:#}")?;
         }
     }
     Ok(())
-}
-
-fn as_json(pipeline: &Pipeline) -> Json {
-    let params = pipeline.params.iter().map(|param| {
-        json!({
-            "name": param.name,
-            "description": param.description,
-            "default": param.default,
-            "required": param.default.is_none(),
-            "type": param.rules.kind.map(crate::spec::ParamType::word),
-            "enum": param.rules.choices,
-            "minimum": param.rules.minimum,
-            "maximum": param.rules.maximum,
-        })
-    });
-    let params: Vec<Json> = params.collect();
-    let tasks = (0..).map(TaskIndex).zip(&pipeline.tasks);
-    let tasks: Vec<Json> = tasks
-        .map(|(at, task)| task_json(pipeline, at, task))
-        .collect();
-    json!({
-        "dag": pipeline.id.as_str(),
-        "path": pipeline.path,
-        "description": pipeline.description,
-        "owner": pipeline.owner,
-        "tags": pipeline.tags,
-        "schedule": pipeline.schedule.as_ref().map(Schedule::describe),
-        "after": pipeline.after.names().collect::<Vec<_>>(),
-        "triggers": crate::operate::why::triggers(pipeline),
-        "params": params,
-        "deadline_seconds": pipeline.deadline.map(|deadline| deadline.as_secs_f64()),
-        "max_runs": pipeline.max_runs,
-        "max_active_tasks": pipeline.dag.max_active_tasks,
-        "version": pipeline.version.hash,
-        "tasks": tasks,
-    })
-}
-
-fn task_json(pipeline: &Pipeline, at: TaskIndex, spec: &TaskSpec) -> Json {
-    let shape = pipeline.dag.task(at);
-    let needs: Vec<&str> = shape
-        .needs
-        .iter()
-        .map(|need| pipeline.dag.task(*need).id.as_str())
-        .collect();
-    let (guarantee, reason) = match spec.action.guarantee() {
-        Guarantee::ExactlyOnce => ("exactly_once", None),
-        Guarantee::AtLeastOnce { reason } => ("at_least_once", Some(reason)),
-    };
-    json!({
-        "id": spec.id.as_str(),
-        "kind": spec.kind,
-        "description": spec.description,
-        "needs": needs,
-        "when": shape.rule,
-        "if": spec.condition.as_ref().map(Template::source),
-        "foreach": spec.foreach.is_some(),
-        "concurrency": shape.concurrency,
-        "retries": shape.retry.retries,
-        "timeout_seconds": shape.timeout.map(|timeout| timeout.as_secs_f64()),
-        "pool": shape.pool.as_ref().map(|(pool, _)| pool.as_str()),
-        "slots": shape.pool.as_ref().map(|(_, slots)| slots),
-        "priority": shape.priority,
-        "continue_on_failure": shape.continue_on_failure,
-        "connections": spec.action.connections(),
-        "guarantee": guarantee,
-        "guarantee_reason": reason,
-    })
 }

@@ -4,17 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use super::arguments::{Format, Show};
-use super::context::Context;
 use super::table::{self, Cell, Column};
 use super::trigger::params_text;
 use super::{exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::daemon::trigger_word;
 use crate::model::{FailureCause, Outcome, RunState, TaskIndex, TaskState, Timestamp, TriggerKind};
-use crate::operate::run::metrics;
+use crate::operate::run::{Known, metrics};
 use crate::operate::shape;
 use crate::operate::words::moved;
-use crate::store::{DagVersion, RunRow, RunStore, TaskRunRow};
+use crate::store::{RunRow, TaskRunRow};
 
 /// So many causes are told in full.
 const CAUSES: usize = 5;
@@ -29,42 +28,34 @@ const COLUMNS: &[Column<'_>] = &[
     Column::left("").shrinking(),
 ];
 
-/// What is known of a run.
-struct Known<'a> {
-    run: &'a RunRow,
+/// What is shown of a run.
+struct Shown {
+    run: RunRow,
     interrupted: bool,
-    version: DagVersion,
+    names: Vec<String>,
     tasks: Vec<TaskRunRow>,
     now: Timestamp,
 }
 
-pub async fn show(
-    context: &Context,
-    store: &dyn RunStore,
-    run: &RunRow,
-    command: &Show,
-) -> anyhow::Result<u8> {
-    let (run, interrupted) = find::look_at(&context.places.state, store, run.clone()).await?;
-    let run = &run;
-    let known = Known {
-        run,
-        interrupted,
-        version: find::version(store, run).await?,
-        tasks: store.task_runs(&run.id).await?,
+pub fn show(known: Known, command: &Show) -> anyhow::Result<u8> {
+    let shown = Shown {
+        run: known.run,
+        interrupted: known.interrupted,
+        names: known.names,
+        tasks: known.tasks,
         now: now(),
     };
     let mut out = output::stdout();
     if command.format == Format::Json {
-        let (run, interrupted) = (known.run, known.interrupted);
-        let names = &known.version.tasks;
-        let json = shape::run_with_tasks(run, interrupted, names, &known.tasks).json();
+        let (run, interrupted) = (&shown.run, shown.interrupted);
+        let json = shape::run_with_tasks(run, interrupted, &shown.names, &shown.tasks).json();
         writeln!(out, "{json:#}")?;
     } else {
-        known.head(&mut out)?;
+        shown.head(&mut out)?;
         writeln!(out)?;
-        let rows = known.rows(command.items);
+        let rows = shown.rows(command.items);
         table::print(&mut out, COLUMNS, &rows, output::columns())?;
-        known.foot(&mut out)?;
+        shown.foot(&mut out)?;
     }
     out.flush()?;
     Ok(exit::OK)
@@ -81,9 +72,9 @@ struct Items {
     started: Option<Timestamp>,
 }
 
-impl Known<'_> {
+impl Shown {
     fn head(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        let (bold, faint, run) = (look::BOLD, look::FAINT, self.run);
+        let (bold, faint, run) = (look::BOLD, look::FAINT, &self.run);
         let (word, style) = find::state_word(run.state, self.interrupted);
         let took = match (run.started, run.finished) {
             (Some(started), Some(finished)) => {
@@ -136,10 +127,7 @@ impl Known<'_> {
     }
 
     fn name(&self, task: TaskIndex) -> &str {
-        self.version
-            .tasks
-            .get(task.get())
-            .map_or("?", String::as_str)
+        self.names.get(task.get()).map_or("?", String::as_str)
     }
 
     /// What became of the items of each group.
@@ -168,7 +156,7 @@ impl Known<'_> {
             by_task.entry(row.id.task).or_default().push(row);
         }
         let mut rows = Vec::new();
-        let count = u32::try_from(self.version.tasks.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
         for task in (0..count).map(TaskIndex) {
             let own = by_task.remove(&task).unwrap_or_default();
             if !own.iter().any(|row| row.id.item.is_none()) {
@@ -252,7 +240,7 @@ impl Known<'_> {
     }
 
     fn foot(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        let (bad, faint, run) = (look::BAD, look::FAINT, self.run);
+        let (bad, faint, run) = (look::BAD, look::FAINT, &self.run);
         let groups = self.items();
         let failed: Vec<(&TaskRunRow, &FailureCause)> = self
             .tasks

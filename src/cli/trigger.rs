@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::arguments::Trigger;
@@ -12,15 +12,19 @@ use super::context::Context;
 use super::live::View;
 use super::output::Lenient;
 use super::{Mistake, engage, exit, follow, look};
-use crate::daemon::clock::now;
+use crate::daemon::clock::{now, random};
 use crate::daemon::schedule::DaemonLock;
 use crate::daemon::{Host, NewRun, News, is_alive};
 use crate::model::{DagId, Json as JsonText, RunId, RunSpec, RunState, Timestamp};
 use crate::operate::start::{self, Wanted};
+use crate::remote::{Refusal, Server};
 use crate::spec::{Pipeline, Project};
 use crate::store::{Owner, RunStore};
 
 pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
+    if let Some(server) = &context.server {
+        return super::context::runtime()?.block_on(there(server, command));
+    }
     let (project, pipeline) = context.pipeline(&command.dag)?;
     let spec = run_spec(&project, &pipeline, command, now())?;
     if command.dry_run {
@@ -57,14 +61,54 @@ pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
             Lenient::new(anstream::stdout()),
             live,
             command.quiet,
-            &spec,
-            pipeline.clone(),
+            &spec.id,
+            pipeline.version.tasks.clone(),
         );
         view.head(&head(&pipeline, &spec))?;
         let state = watch(host, view, heard).await?;
         store.close().await;
         Ok(exit_code(state))
     })
+}
+
+/// Has a server begin the run, and shows what becomes of it.
+async fn there(server: &Server, command: &Trigger) -> anyhow::Result<u8> {
+    if command.dry_run {
+        return Err(
+            Mistake::new("`--dry-run` of `runner trigger` doesn't work through a server")
+                .help("`runner show DAG` shows its tasks")
+                .into(),
+        );
+    }
+    let params: serde_json::Map<String, Json> = command
+        .param
+        .iter()
+        .map(|(name, value)| (name.clone(), Json::from(value.as_str())))
+        .collect();
+    let mut body = json!({ "params": params, "only": command.only });
+    for (name, value) in [
+        ("data_interval", &command.data_interval),
+        ("from", &command.from),
+    ] {
+        if let Some(value) = value {
+            body[name] = Json::from(value.as_str());
+        }
+    }
+    // Asked once more after a lost connection, it is begun once.
+    let key = format!("cli-{:016x}{:016x}", random(), random());
+    let parts = ["dags", command.dag.as_str(), "runs"];
+    let mut answer = server.send("POST", &parts, &body, Some(&key)).await;
+    if answer.as_ref().is_err_and(Refusal::is_away) {
+        answer = server.send("POST", &parts, &body, Some(&key)).await;
+    }
+    let run = server.known(&answer?.json)?.run;
+    if command.detach {
+        let head = head_of(&run.dag, &run.id, &run.params);
+        writeln!(anstream::stdout(), "{head}")?;
+        return Ok(exit::OK);
+    }
+    let state = follow::there(server, &run.id, command.quiet).await?;
+    Ok(exit_code(state))
 }
 
 /// Gives the run to the daemon, and shows what becomes of it.
@@ -96,8 +140,8 @@ async fn hand_over(
         Lenient::new(anstream::stdout()),
         Context::is_terminal(),
         command.quiet,
-        spec,
-        pipeline.clone(),
+        &spec.id,
+        pipeline.version.tasks.clone(),
     );
     view.head(&head(pipeline, spec))?;
     let state = follow::follow(context, project, store, &spec.id, view).await?;
@@ -165,9 +209,14 @@ pub async fn watch<W: std::io::Write>(
 
 /// The first line of a run.
 pub fn head(pipeline: &Pipeline, spec: &RunSpec) -> String {
+    head_of(&pipeline.id, &spec.id, &spec.params)
+}
+
+/// The same, of a run that somebody else knows.
+pub fn head_of(dag: &DagId, run: &RunId, params: &JsonText) -> String {
     let (bold, faint) = (look::BOLD, look::FAINT);
-    let mut text = format!("{bold}{}{bold:#}  run {}", pipeline.id, spec.id);
-    let params = params_text(&spec.params);
+    let mut text = format!("{bold}{dag}{bold:#}  run {run}");
+    let params = params_text(params);
     if !params.is_empty() {
         text.push_str(&format!("  {faint}{params}{faint:#}"));
     }

@@ -14,7 +14,7 @@ use super::{Mistake, exit, log_lines, look};
 use crate::daemon::clock::{clock, now};
 use crate::store::{RunStore as _, SqliteStore};
 use crate::web::account::Accounts;
-use crate::web::{App, AppParts, Hosts, Server, Serving, Unfit};
+use crate::web::{App, AppParts, Hosts, Listen, Proxies, Server, Serving, Unfit};
 
 pub fn run(context: &Context, command: &Web) -> anyhow::Result<u8> {
     context.require_project()?;
@@ -22,15 +22,16 @@ pub fn run(context: &Context, command: &Web) -> anyhow::Result<u8> {
     runtime()?.block_on(async {
         let store = context.sqlite().await?;
         let serving = Serving {
-            listen: command.serving.listen,
+            listen: command.serving.listen.clone(),
             public_urls: command.serving.public_url.clone(),
+            trusted_proxies: command.serving.trusted_proxy.clone(),
             open: command.serving.no_sign_in,
         };
         let (server, app) = prepare(context, &serving, &store).await?;
         let (bold, faint) = (look::BOLD, look::FAINT);
         let mut out = anstream::stdout();
         writeln!(out, "{bold}{}{bold:#}", app.hosts.url())?;
-        if !serving.open
+        if has_pages(&serving)
             && let Some(link) = app.accounts.first_link(app.hosts.url(), now()).await?
         {
             writeln!(out, "{faint}sign in by this link, once:{faint:#}\n  {link}")?;
@@ -58,7 +59,7 @@ impl Pages {
     ) -> anyhow::Result<Self> {
         let (server, app) = prepare(context, serving, store).await?;
         tracing::info!(url = %app.hosts.url(), "serving pages and API");
-        if !serving.open
+        if has_pages(serving)
             && let Some(link) = app.accounts.first_link(app.hosts.url(), now()).await?
         {
             tracing::info!(%link, "sign in by this link, once");
@@ -89,21 +90,28 @@ async fn prepare(
         .await
         .map_err(|error| mistake(&error))?;
     let hosts =
-        Hosts::new(server.address(), &serving.public_urls).map_err(|error| mistake(&error))?;
+        Hosts::new(server.listen(), &serving.public_urls).map_err(|error| mistake(&error))?;
     let app = App::new(AppParts {
         store: store.clone(),
         places: context.places.clone(),
         read: reader(context),
         clock: clock(),
         hosts,
+        proxies: Proxies::new(serving.trusted_proxies.clone()),
         accounts: Accounts::new(store.clone(), &context.places.state),
         open: serving.open,
     });
     Ok((server, app))
 }
 
+/// Whether a link to sign in by leads anywhere: a browser finds no socket.
+fn has_pages(serving: &Serving) -> bool {
+    let is_found = matches!(serving.listen, Listen::Address(_)) || !serving.public_urls.is_empty();
+    is_found && !serving.open
+}
+
 fn warn(serving: &Serving, app: &App) {
-    if !serving.listen.ip().is_loopback() && !app.hosts.is_https() {
+    if !serving.listen.is_local() && !app.hosts.is_https() {
         tracing::warn!(
             "passwords and sessions cross the network as they are: put a proxy with TLS in front, \
              and say `--public-url https://…`"

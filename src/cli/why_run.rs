@@ -2,13 +2,17 @@
 
 use std::io::Write as _;
 
+use serde::Deserialize;
+use serde_json::Value as Json;
+
 use super::arguments::{Format, Why};
 use super::context::Context;
 use super::table::{self, Cell, Column};
 use super::{exit, find, look, output};
 use crate::daemon::clock::now;
-use crate::model::TaskState;
-use crate::operate::why_run::{Asked, Line};
+use crate::model::RunState;
+use crate::operate::shape;
+use crate::operate::why_run::Asked;
 use crate::spec::Project;
 use crate::store::{RunRow, RunStore};
 
@@ -28,80 +32,118 @@ pub async fn why(
         None => None,
     };
     let asked = Asked::read(project, store, (row, interrupted), now()).await?;
-    let mut out = output::stdout();
     let lines = match task {
         Some(task) => asked.lines_of(task),
         None => asked.lines(),
     };
-    if command.format == Format::Json {
-        writeln!(out, "{:#}", asked.json(&lines))?;
-    } else {
-        print(&asked, &mut out, &lines, task.is_some())?;
-    }
-    out.flush()?;
-    Ok(exit::OK)
+    let shown = Shown {
+        dag: asked.row.dag.to_string(),
+        run: asked.row.id.to_string(),
+        state: asked.row.state,
+        interrupted: asked.interrupted,
+        notes: asked.head(),
+        tasks: lines
+            .iter()
+            .map(|line| Line {
+                task: asked.name(line.id.task).to_owned(),
+                item: line.id.item,
+                state: shape::task_state(&line.state).to_owned(),
+                reason: line.reason.clone(),
+            })
+            .collect(),
+    };
+    shown.print(&asked.json(&lines), command)
 }
 
-fn print(
-    asked: &Asked,
-    out: &mut dyn std::io::Write,
-    lines: &[Line],
-    one: bool,
-) -> anyhow::Result<()> {
-    let bold = look::BOLD;
-    let (word, style) = find::state_word(asked.row.state, asked.interrupted);
-    let (dag, id) = (&asked.row.dag, &asked.row.id);
-    writeln!(out, "{bold}{dag}{bold:#}  run {id}  {style}{word}{style:#}")?;
-    for line in asked.head() {
-        writeln!(out, "  {line}")?;
-    }
-    if let ([line], true) = (lines, one) {
-        let (sign, style) = sign(&line.state);
-        let name = asked.name(line.id.task);
-        writeln!(out, "{style}{sign}{style:#} {bold}{name}{bold:#}")?;
-        for text in output::wrapped(&line.reason, 2) {
-            writeln!(out, "{text}")?;
+/// What is told of a run's tasks.
+#[derive(Debug, Deserialize)]
+pub struct Shown {
+    dag: String,
+    run: String,
+    state: RunState,
+    interrupted: bool,
+    notes: Vec<String>,
+    tasks: Vec<Line>,
+}
+
+/// A task, or an item of it, and its reason.
+#[derive(Debug, Deserialize)]
+struct Line {
+    task: String,
+    item: Option<u32>,
+    state: String,
+    reason: String,
+}
+
+impl Shown {
+    /// Prints it, or all that is known as JSON.
+    pub fn print(&self, json: &Json, command: &Why) -> anyhow::Result<u8> {
+        let mut out = output::stdout();
+        if command.format == Format::Json {
+            writeln!(out, "{json:#}")?;
+        } else {
+            self.lines(&mut out, command.task.is_some())?;
         }
-        return Ok(());
+        out.flush()?;
+        Ok(exit::OK)
     }
-    if lines.is_empty() && asked.row.state.is_finished() {
-        writeln!(out, "  every task that was to run has succeeded")?;
-    }
-    let rows: Vec<Vec<Cell>> = lines
-        .iter()
-        .map(|line| {
+
+    fn lines(&self, out: &mut dyn std::io::Write, one: bool) -> anyhow::Result<()> {
+        let bold = look::BOLD;
+        let (word, style) = find::state_word(self.state, self.interrupted);
+        let (dag, id) = (&self.dag, &self.run);
+        writeln!(out, "{bold}{dag}{bold:#}  run {id}  {style}{word}{style:#}")?;
+        for line in &self.notes {
+            writeln!(out, "  {line}")?;
+        }
+        if let ([line], true) = (self.tasks.as_slice(), one) {
             let (sign, style) = sign(&line.state);
-            let name = match line.id.item {
+            let name = &line.task;
+            writeln!(out, "{style}{sign}{style:#} {bold}{name}{bold:#}")?;
+            for text in output::wrapped(&line.reason, 2) {
+                writeln!(out, "{text}")?;
+            }
+            return Ok(());
+        }
+        if self.tasks.is_empty() && self.state.is_finished() {
+            writeln!(out, "  every task that was to run has succeeded")?;
+        }
+        let rows = self.tasks.iter().map(|line| {
+            let (sign, style) = sign(&line.state);
+            let name = match line.item {
                 Some(item) => format!("  [{item}]"),
-                None => asked.name(line.id.task).to_owned(),
+                None => line.task.clone(),
             };
             vec![
                 Cell::styled(sign, style),
                 Cell::plain(name),
                 Cell::plain(line.reason.clone()),
             ]
-        })
-        .collect();
-    if !rows.is_empty() {
-        writeln!(out)?;
-        let columns = [
-            Column::left(""),
-            Column::left("task"),
-            Column::left("why").shrinking(),
-        ];
-        table::print(out, &columns, &rows, output::columns())?;
+        });
+        let rows: Vec<Vec<Cell>> = rows.collect();
+        if !rows.is_empty() {
+            writeln!(out)?;
+            let columns = [
+                Column::left(""),
+                Column::left("task"),
+                Column::left("why").shrinking(),
+            ];
+            table::print(out, &columns, &rows, output::columns())?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-fn sign(state: &TaskState) -> (&'static str, anstyle::Style) {
+/// The sign and the colour of a task's state.
+fn sign(state: &str) -> (&'static str, anstyle::Style) {
     match state {
-        TaskState::Finished { outcome, .. } => {
-            let (sign, _, style) = look::outcome(outcome);
-            (sign, style)
-        }
-        TaskState::Running { .. } | TaskState::Expanded { .. } => ("▸", look::BUSY),
-        TaskState::RetryWait { .. } => ("↻", look::WARN),
-        TaskState::Waiting | TaskState::Ready => ("·", look::FAINT),
+        "success" => ("✓", look::GOOD),
+        "failed" => ("✗", look::BAD),
+        "skipped" => ("○", look::FAINT),
+        "upstream_failed" => ("○", look::WARN),
+        "cancelled" => ("■", look::WARN),
+        "running" => ("▸", look::BUSY),
+        "retry_wait" => ("↻", look::WARN),
+        _ => ("·", look::FAINT),
     }
 }

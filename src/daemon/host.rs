@@ -10,6 +10,7 @@ mod hear;
 mod parts;
 mod patience;
 mod told;
+mod trace;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::secret::Masker;
 use crate::spec::Project;
 use crate::store::{Command, Owner, RunStore, StoreError};
 use crate::task::{Clock, RunEnd};
+use crate::telemetry::Telemetry;
 
 /// Most events taken in one turn: with more, a commit gets late.
 const TURN: usize = 4096;
@@ -65,6 +67,7 @@ pub struct Host {
     leaving: JoinSet<()>,
     pub(super) supervisor: Supervisor,
     teller: Teller,
+    telemetry: Telemetry,
     answers: (UnboundedSender<Answer>, UnboundedReceiver<Answer>),
     control: (UnboundedSender<Control>, UnboundedReceiver<Control>),
     bell: pipe::Receiver,
@@ -89,6 +92,7 @@ impl Host {
     /// When the owner's bell can't be opened.
     pub fn new(parts: HostParts) -> std::io::Result<Self> {
         let teller = Teller::new(parts.store.clone(), parts.clock.clone());
+        let environment = parts.project.environment.clone();
         Ok(Self {
             bell: parts.owner.bell()?,
             engine: Engine::new(&parts.project.settings.limits),
@@ -116,6 +120,7 @@ impl Host {
             leaving: JoinSet::new(),
             supervisor: Supervisor::default(),
             teller,
+            telemetry: Telemetry::begin(&environment),
             answers: unbounded_channel(),
             control: unbounded_channel(),
         })
@@ -157,6 +162,7 @@ impl Host {
                     if self.events.is_empty() {
                         while self.leaving.join_next().await.is_some() {}
                         self.finish_telling(told::PATIENCE).await;
+                        self.telemetry.flush().await;
                         return Ok(());
                     }
                 }

@@ -46,6 +46,12 @@ pub enum Event {
     /// whose inputs are made anew, gets a new generation, the others keep theirs; of a group that
     /// failed only the failed items run again.
     RetryRequested { run: RunId, tasks: Vec<TaskIndex> },
+    /// A person wants one item of a `foreach` again that failed, and then what comes after its task.
+    ItemRetryRequested {
+        run: RunId,
+        task: TaskIndex,
+        item: u32,
+    },
     /// A person decides how a task ended: success, failed or skipped; other outcomes change
     /// nothing. What runs is aborted, and ends so when it has stopped. The run may have ended: its
     /// [`Event::Restored`] goes before.

@@ -101,10 +101,45 @@ impl Step<'_> {
             return;
         }
         let plan = plan(run, named);
+        self.carry_out(key, plan);
+    }
+
+    /// Runs one item of a group again, if it failed, with all that comes after the group.
+    pub(super) fn retry_item(&mut self, run: &RunId, task: TaskIndex, item: u32) {
+        let Some((key, run)) = self.engine.run(run) else {
+            return;
+        };
+        if run.state == RunState::Cancelling {
+            return;
+        }
+        let id = TaskRunId {
+            task,
+            item: Some(item),
+        };
+        let failed = run.get(id).is_some_and(has_failed);
+        let own = run.task(task).map(|task| &task.own.phase);
+        match own {
+            Some(Phase::Expanded { marked: None }) if failed => self.item_again(key, id),
+            Some(Phase::Finished { .. }) if failed => {
+                let mut plan = plan(run, &[task]);
+                if let Some((_, Again::FailedItems { only })) = plan.first_mut() {
+                    *only = Some(item);
+                    self.carry_out(key, plan);
+                } else {
+                    self.forget(key);
+                }
+            }
+            _ => self.forget(key),
+        }
+    }
+
+    fn carry_out(&mut self, key: RunKey, plan: Vec<(TaskIndex, Again)>) {
         if plan.is_empty() {
             return self.forget(key);
         }
-        if run.state.is_finished() {
+        if let Some(run) = self.engine.runs.get(&key)
+            && run.state.is_finished()
+        {
             self.change_run(key, RunState::Running);
         }
         for (task, again) in plan {
@@ -130,8 +165,10 @@ impl Step<'_> {
                 let waiting = Phase::Waiting { question: None };
                 self.change(key, id, &waiting, Notice::Record(None));
             }
-            Again::FailedItems => {
-                for item in (0..state.item_count()).map(Some) {
+            Again::FailedItems { only } => {
+                let items =
+                    (0..state.item_count()).filter(|item| only.is_none_or(|own| own == *item));
+                for item in items.map(Some) {
                     self.item_again(key, TaskRunId { task, item });
                 }
                 let expanded = Phase::Expanded { marked: None };
@@ -159,8 +196,8 @@ enum Again {
     /// From its trigger rule on; in a new generation where something of the old one may have had
     /// its effect for other inputs.
     Whole { renewed: bool },
-    /// Only those of its items that failed.
-    FailedItems,
+    /// Only those of its items that failed, or one of them.
+    FailedItems { only: Option<u32> },
 }
 
 /// Which tasks run again, in the DAG's order.
@@ -207,7 +244,7 @@ fn how(task: &Task, asked: bool, after: (bool, bool)) -> Option<Again> {
             let mut items = task.group.iter().flat_map(|group| &group.items);
             let some_failed = items.any(has_failed);
             if some_failed && is_failure(outcome) && !after {
-                return Some(Again::FailedItems);
+                return Some(Again::FailedItems { only: None });
             }
             let renewed = *outcome == Outcome::Success || task.group.is_some() || is_stale;
             Some(Again::Whole { renewed })

@@ -162,6 +162,7 @@ impl Step<'_> {
             Event::AttemptLost { attempt, message } => self.attempt_lost(&attempt, &message),
             Event::CancelRequested { run } => self.cancel(&run),
             Event::RetryRequested { run, tasks } => self.retry(&run, &tasks),
+            Event::ItemRetryRequested { run, task, item } => self.retry_item(&run, task, item),
             Event::Marked { run, task, outcome } => self.mark(&run, task, outcome),
             Event::Wakeup => {}
         }

@@ -49,16 +49,58 @@ pub async fn retry(
     Ok((CommandKind::Retry { tasks }, spec))
 }
 
+/// The command that runs one item of a `foreach` again, and what comes after its task; and the run's
+/// specification.
+///
+/// # Errors
+/// The task is unknown; it has no such item, or the item didn't fail.
+pub async fn retry_item(
+    store: &dyn RunStore,
+    run: &RunRow,
+    version: &DagVersion,
+    name: &str,
+    item: u32,
+) -> Result<(CommandKind, RunSpec), Trouble> {
+    let names = [name.to_owned()];
+    let (_, spec) = retry(store, run, version, &names).await?;
+    let task = find::task(version, name)?;
+    let rows = store.task_runs(&run.id).await?;
+    let own = rows
+        .iter()
+        .find(|row| row.id.task == task && row.id.item == Some(item));
+    let Some(own) = own else {
+        let mistake = format!("task `{name}` of run {} has no item {item}", run.id);
+        return Err(Mistake::missing(mistake).into());
+    };
+    let group = rows
+        .iter()
+        .find(|row| row.id.task == task && row.id.item.is_none());
+    let settled = group.is_some_and(|row| row.state.is_finished() && !has_failed(row));
+    if !has_failed(own) || settled {
+        let mistake = format!("item {item} of task `{name}` hasn't failed");
+        return Err(Mistake::conflict(mistake)
+            .help(format!(
+                "`runner retry {} {name}` runs all of its items again",
+                run.id
+            ))
+            .into());
+    }
+    Ok((CommandKind::RetryItem { task, item }, spec))
+}
+
 /// Whether a task failed. Items of a group that a person has marked are of no concern.
 fn failed(row: &TaskRunRow) -> bool {
-    row.id.item.is_none()
-        && matches!(
-            &row.state,
-            TaskState::Finished {
-                outcome: Outcome::Failed(_) | Outcome::Cancelled | Outcome::UpstreamFailed,
-                ..
-            }
-        )
+    row.id.item.is_none() && has_failed(row)
+}
+
+fn has_failed(row: &TaskRunRow) -> bool {
+    matches!(
+        &row.state,
+        TaskState::Finished {
+            outcome: Outcome::Failed(_) | Outcome::Cancelled | Outcome::UpstreamFailed,
+            ..
+        }
+    )
 }
 
 /// The end of a task that a person says has failed.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::mistake::Trouble;
 use crate::model::{AttemptId, TaskId, TaskIndex, TaskRunId, TaskState, Timestamp};
-use crate::store::{DagVersion, RunRow, RunStore};
+use crate::store::{DagVersion, RunRow, RunStore, TaskRunRow};
 use crate::task::log_path;
 
 /// Which logs of a run.
@@ -45,6 +45,18 @@ pub async fn files(
     chosen: Logs,
 ) -> Result<Vec<LogFile>, Trouble> {
     let rows = store.task_runs(&run.id).await?;
+    Ok(of_rows(state, run, &version.tasks, &rows, chosen))
+}
+
+/// The same, of a run whose tasks are known: `names` by their index.
+#[must_use]
+pub fn of_rows(
+    state: &Path,
+    run: &RunRow,
+    names: &[String],
+    rows: &[TaskRunRow],
+    chosen: Logs,
+) -> Vec<LogFile> {
     let rows = rows.iter().filter(|row| {
         row.attempts > 0
             && chosen.task.is_none_or(|task| task == row.id.task)
@@ -56,7 +68,7 @@ pub async fn files(
         if attempt == 0 || attempt > row.attempts {
             continue;
         }
-        let name = version.tasks.get(row.id.task.get());
+        let name = names.get(row.id.task.get());
         let Some(task) = name.and_then(|name| TaskId::new(name).ok()) else {
             continue;
         };
@@ -78,5 +90,5 @@ pub async fn files(
             ended: !runs,
         });
     }
-    Ok(files)
+    files
 }

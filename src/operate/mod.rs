@@ -4,6 +4,7 @@
 pub mod backfill;
 pub mod change;
 pub mod course;
+pub mod dag;
 pub mod difference;
 pub mod durations;
 pub mod engage;
@@ -14,6 +15,7 @@ mod mistake;
 pub mod moment;
 pub mod next;
 pub mod pause;
+pub mod pools;
 pub mod rows;
 pub mod run;
 pub mod shape;

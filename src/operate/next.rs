@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use chrono_tz::Tz;
 use serde_json::{Value as Json, json};
 
 use super::moment;
@@ -18,6 +19,8 @@ pub struct Coming {
     pub start: Timestamp,
     pub dag: DagId,
     pub occurrence: Occurrence,
+    /// The zone of the clock that makes its tick.
+    pub zone: Option<Tz>,
 }
 
 /// The runs of DAGs in their order: after `from` or from now on, up to `until`, so many.
@@ -43,10 +46,11 @@ pub fn coming(
             break;
         }
         if let Some((start, occurrence)) = lanes[at].next() {
-            let dag = pipelines[at].id.clone();
+            let pipeline = &pipelines[at];
             found.push(Coming {
                 start,
-                dag,
+                dag: pipeline.id.clone(),
+                zone: zone_of(pipeline, occurrence.tick),
                 occurrence,
             });
         }
@@ -66,6 +70,7 @@ impl Coming {
             "start": moment::utc(coming.start),
             "tick": moment::utc(occurrence.tick),
             "local": moment::local(coming.start).to_rfc3339(),
+            "timezone": coming.zone.map(Tz::name),
             "data_interval": {
                 "start": moment::utc(occurrence.interval_start),
                 "end": moment::utc(occurrence.interval_end),
@@ -74,15 +79,24 @@ impl Coming {
     }
 }
 
+/// The zone of the clock that makes a tick.
+fn zone_of(pipeline: &Pipeline, tick: Timestamp) -> Option<Tz> {
+    let before = tick - chrono::TimeDelta::microseconds(1);
+    let clocks = pipeline.schedule.iter().flat_map(Schedule::clocks);
+    let mut making = clocks.filter(|clock| clock.next_after(before) == Some(tick));
+    making.next().map(|clock| clock.timezone)
+}
+
 /// A DAG that has no tick to come.
 #[derive(Debug, Clone)]
-pub struct Other<'a> {
-    pub dag: &'a DagId,
-    pub word: &'static str,
+pub struct Other {
+    pub dag: DagId,
+    /// `by hand`, `paused`, `after`, …
+    pub word: String,
     pub words: String,
 }
 
-impl Other<'_> {
+impl Other {
     /// As a value.
     #[must_use]
     pub fn json(&self) -> Json {
@@ -92,7 +106,7 @@ impl Other<'_> {
 
 /// Why a DAG has no tick to come; `None`: it has one.
 #[must_use]
-pub fn other<'a>(looked: &Look, pipeline: &'a Pipeline) -> Option<Other<'a>> {
+pub fn other(looked: &Look, pipeline: &Pipeline) -> Option<Other> {
     let dag = &pipeline.id;
     let (word, words) = if looked.planner.is_paused(dag) {
         ("paused", format!("runner unpause {dag} lets it go on"))
@@ -113,7 +127,11 @@ pub fn other<'a>(looked: &Look, pipeline: &'a Pipeline) -> Option<Other<'a>> {
             Some(_) => return None,
         }
     };
-    Some(Other { dag, word, words })
+    Some(Other {
+        dag: dag.clone(),
+        word: word.to_owned(),
+        words,
+    })
 }
 
 /// What outside starts a DAG: the kind, and the rest.

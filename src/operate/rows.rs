@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::mistake::Trouble;
+use super::mistake::{Mistake, Trouble};
 use crate::data::{Batch, BatchBuilder, Columns, DatasetInfo, DatasetReader, RecordSource as _};
 use crate::model::TaskIndex;
-use crate::store::{RunRow, RunStore};
+use crate::store::{DagVersion, RunRow, RunStore};
 
 /// The datasets of a task; of all its items, or of one.
 ///
@@ -26,6 +26,43 @@ pub async fn datasets(
         .map(|dataset| serde_json::from_str(&dataset.0))
         .collect::<Result<_, _>>()
         .map_err(|error| Trouble::Other(format!("a dataset of run {}: {error}", run.id)))
+}
+
+/// Why there are no rows, and which tasks have some.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn none(
+    store: &dyn RunStore,
+    run: &RunRow,
+    version: &DagVersion,
+    task: &str,
+    item: Option<u32>,
+) -> Result<Mistake, Trouble> {
+    let task = match item {
+        Some(item) => format!("{task}[{item}]"),
+        None => task.to_owned(),
+    };
+    let mistake = Mistake::missing(format!("task `{task}` has left no rows in run {}", run.id));
+    let rows = store.task_runs(&run.id).await?;
+    let mut with: Vec<TaskIndex> = rows
+        .iter()
+        .filter(|row| {
+            row.result
+                .as_ref()
+                .is_some_and(|result| result.dataset.is_some())
+        })
+        .map(|row| row.id.task)
+        .collect();
+    with.dedup();
+    let names = with.iter().filter_map(|task| version.tasks.get(task.get()));
+    let names: Vec<String> = names.take(20).map(|name| format!("`{name}`")).collect();
+    Ok(match names.as_slice() {
+        [] => mistake.help(
+            "rows are left by a query (`sql`) and other kinds that fetch; `runner types` tells",
+        ),
+        names => mistake.help(format!("these have: {}", names.join(", "))),
+    })
 }
 
 /// The first rows of a dataset.

@@ -10,7 +10,7 @@ use super::moment::utc;
 use crate::daemon::trigger_word;
 use crate::model::{
     AttemptOutcome, DataInterval, FailureCause, Json as JsonText, Outcome, TaskIndex, TaskState,
-    Timestamp,
+    Timestamp, TriggerKind,
 };
 use crate::store::{AttemptRow, RunRow, TaskRunRow};
 
@@ -58,6 +58,9 @@ pub struct Run {
     pub interrupted: bool,
     /// What began it: `manual`, `schedule`, `backfill`, `after`, `dag` or `event`.
     pub trigger: &'static str,
+    /// What exactly: the run whose task asked for it, the names that it came after, what happened
+    /// outside.
+    pub began_by: Option<String>,
     pub params: Json,
     pub data_interval: Interval,
     /// SHA-256 of the files that define it.
@@ -79,6 +82,12 @@ impl Run {
             state: row.state.as_str(),
             interrupted,
             trigger: trigger_word(&row.trigger),
+            began_by: match &row.trigger {
+                TriggerKind::Dag { run } => Some(run.to_string()),
+                TriggerKind::After { what } => Some(what.clone()),
+                TriggerKind::Event { source, .. } => Some(source.clone()),
+                TriggerKind::Manual | TriggerKind::Schedule | TriggerKind::Backfill => None,
+            },
             params: parsed(&row.params),
             data_interval: row.interval.into(),
             version: row.version.clone(),
@@ -145,17 +154,23 @@ pub struct TaskFate {
     /// How often it was tried.
     pub attempts: u32,
     #[serde(flatten)]
-    pub known: Option<TaskKnown>,
+    pub known: TaskKnown,
 }
 
-/// What is known of a task that something has happened to.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+/// What is known of a task; nothing, when nothing has happened to it.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct TaskKnown {
     /// Counts how often a person has asked for it again.
-    pub generation: u32,
+    pub generation: Option<u32>,
     pub started: Option<String>,
     pub finished: Option<String>,
     pub seconds: Option<f64>,
+    /// When it is tried again, in the state `retry_wait`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<String>,
+    /// How many items its `foreach` has become, while they run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item_count: Option<u32>,
     /// Why it failed.
     pub cause: Option<Cause>,
     /// Small results, for templates.
@@ -290,7 +305,7 @@ impl TaskFate {
             return Self {
                 state: "waiting",
                 attempts: 0,
-                known: None,
+                known: TaskKnown::default(),
             };
         };
         let finished = match &row.state {
@@ -302,11 +317,19 @@ impl TaskFate {
         Self {
             state: task_state(&row.state),
             attempts: row.attempts,
-            known: Some(TaskKnown {
-                generation: row.generation,
+            known: TaskKnown {
+                generation: Some(row.generation),
                 started: row.started.map(utc),
                 finished: finished.map(utc),
                 seconds: took.map(|(started, finished)| seconds(started, finished)),
+                retry_at: match &row.state {
+                    TaskState::RetryWait { until } => Some(utc(*until)),
+                    _ => None,
+                },
+                item_count: match &row.state {
+                    TaskState::Expanded { items } => Some(*items),
+                    _ => None,
+                },
                 cause: cause_of(row).map(Cause::from),
                 outputs: result.map(|result| parsed(&result.outputs)),
                 dataset: result
@@ -315,7 +338,7 @@ impl TaskFate {
                 metrics: result
                     .and_then(|result| result.metrics.as_ref())
                     .map(parsed),
-            }),
+            },
         }
     }
 }

@@ -191,6 +191,7 @@ impl<'a> Told<'a> {
         };
         json!({
             "dag": self.pipeline.id.as_str(),
+            "starts": starts(self.pipeline),
             "waits_for": word,
             "until": until.map(moment::utc),
             "reason": self.reason(),

@@ -1,9 +1,11 @@
 //! From YAML text to a checked [`Project`]. Only this room knows that the language is YAML.
 
+mod advice;
 mod after;
 mod children;
 mod circles;
 mod connections;
+mod dotenv;
 mod files;
 mod graph;
 mod hooks;
@@ -14,6 +16,7 @@ mod names;
 mod notifications;
 mod params;
 mod pipeline;
+mod pipeline_files;
 mod placement;
 mod project;
 mod read_pipeline;

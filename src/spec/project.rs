@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::advice::{warn_of_no_deadline, warn_of_unknown_params};
 use super::after::{Links, resolve};
 use super::children;
 use super::connections::Around;
+use super::dotenv::with_dotenv;
 use super::files::{Files, Origin};
 use super::pipeline::Pipeline;
-use super::read_pipeline::{Context, ReadPipeline, read_pipeline};
+use super::pipeline_files::{is_yaml, pipeline_paths, read_all};
+use super::read_pipeline::{Context, read_pipeline};
 use super::settings::{Settings, read_settings};
 use super::tables;
 use super::version::PROFILE;
@@ -181,63 +184,6 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
     }
 }
 
-/// So many files are worth another thread.
-const FILES_OF_A_THREAD: usize = 64;
-
-/// Reads the pipelines' files, many of them by several threads. What is found is the same as by one,
-/// and in the same order.
-fn read_all(
-    paths: &[PathBuf],
-    files: &mut Files<'_>,
-    context: &Context<'_>,
-    report: &mut Report,
-) -> Vec<ReadPipeline> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = (paths.len() / FILES_OF_A_THREAD).clamp(1, cores.min(Sources::MOST_BRANCHES - 1));
-    if threads == 1 {
-        let read = |path: &PathBuf| read_pipeline(path, files, context, report);
-        return paths.iter().map(read).collect();
-    }
-    // Every thread's first look at the project's file finds it read.
-    let _ = files.read(Path::new(SETTINGS_FILE));
-    let parts: Vec<&[PathBuf]> = paths.chunks(paths.len().div_ceil(threads)).collect();
-    let read_part = |paths: &[PathBuf], mut files: Files<'_>| {
-        let mut report = Report::default();
-        let read = |path: &PathBuf| read_pipeline(path, &mut files, context, &mut report);
-        let all: Vec<ReadPipeline> = paths.iter().map(read).collect();
-        (all, files.sources, report)
-    };
-    let read_part = &read_part;
-    let done = std::thread::scope(|scope| {
-        let own = files.branch(1);
-        let others: Vec<_> = (2..)
-            .zip(&parts[1..])
-            .map(|(number, part)| {
-                let files = files.branch(number);
-                scope.spawn(move || read_part(part, files))
-            })
-            .collect();
-        let mut done = vec![read_part(parts[0], own)];
-        for other in others {
-            match other.join() {
-                Ok(part) => done.push(part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        done
-    });
-    let mut all = Vec::with_capacity(paths.len());
-    for (read, sources, found) in done {
-        all.extend(read);
-        files.sources.join(sources);
-        for diagnostic in found.into_diagnostics() {
-            report.push(diagnostic);
-        }
-    }
-    files.sources.match_branches();
-    all
-}
-
 /// Whether no other file is the DAG of this name.
 fn is_new(
     name: Spanned<String>,
@@ -269,56 +215,6 @@ fn is_new(
     };
     report.push(diagnostic.related(first.span, "first here"));
     !same
-}
-
-/// A profile's parameter that no DAG has is probably misspelled.
-fn warn_of_unknown_params(
-    settings: &Settings,
-    pipelines: &BTreeMap<DagId, Arc<Pipeline>>,
-    broken: &[(PathBuf, Option<String>)],
-    report: &mut Report,
-) {
-    // A broken pipeline may have it.
-    for (name, _) in settings.params.iter().filter(|_| broken.is_empty()) {
-        if !pipelines.values().any(|pipeline| pipeline.params.has(name)) {
-            let known = pipelines
-                .values()
-                .flat_map(|pipeline| pipeline.params.names());
-            let known: std::collections::BTreeSet<String> = known.collect();
-            report.push(
-                Diagnostic::warning(
-                    "no-effect",
-                    format!("no DAG has a parameter `{}`", name.value),
-                    name.span,
-                )
-                .suggest(name, known.iter().map(String::as_str), "parameter"),
-            );
-        }
-    }
-}
-
-/// Who is to be told of deadlines waits in vain where no DAG has one.
-fn warn_of_no_deadline(
-    settings: &Settings,
-    pipelines: &BTreeMap<DagId, Arc<Pipeline>>,
-    broken: &[(PathBuf, Option<String>)],
-    report: &mut Report,
-) {
-    let none = pipelines
-        .values()
-        .all(|pipeline| pipeline.deadline.is_none());
-    let place = settings.notifications.deadlines;
-    // A broken pipeline may have one.
-    if let Some(place) = place.filter(|_| none && broken.is_empty() && !pipelines.is_empty()) {
-        report.push(
-            Diagnostic::warning(
-                "no-effect",
-                "nobody will be told: no DAG has a `deadline`",
-                place,
-            )
-            .help("say in a DAG when its runs should be over: `deadline: 1h`"),
-        );
-    }
 }
 
 impl Project {
@@ -400,62 +296,6 @@ fn in_order(mut diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnost
     diagnostics
 }
 
-fn with_dotenv(
-    mut environment: Environment,
-    files: &mut Files<'_>,
-    report: &mut Report,
-) -> Environment {
-    let path = Path::new(".env");
-    let Origin::Disk(root) = files.origin else {
-        return environment;
-    };
-    if !root.join(path).is_file() {
-        return environment;
-    }
-    let text = match files.read(path) {
-        Ok((_, text)) => text,
-        Err(reason) => {
-            let source = files.sources.add(path, "");
-            report.push(Diagnostic::error(
-                "unreadable-file",
-                format!("`.env` can't be read: {reason}"),
-                Span::new(source, 0..0),
-            ));
-            return environment;
-        }
-    };
-    if let Err((line, message)) = environment.add_dotenv(&text) {
-        // It may hold secrets: its lines are shown without what may be one.
-        let shown: String = text.split_inclusive('\n').map(masked).collect();
-        let mut lines = shown.split_inclusive('\n');
-        let start: usize = lines.by_ref().take(line - 1).map(str::len).sum();
-        let length = lines.next().unwrap_or_default().trim_end().len();
-        let source = files.sources.add(path, shown);
-        report.push(
-            Diagnostic::error(
-                "invalid-dotenv",
-                message,
-                Span::new(source, start..start + length),
-            )
-            .help("each line is `NAME=value`, a `# comment` or empty; what may be a secret isn't shown"),
-        );
-    }
-    environment
-}
-
-/// A line of `.env` without its value.
-fn masked(line: &str) -> String {
-    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | ' ');
-    match line.split_once('=') {
-        Some((name, _)) if name.chars().all(word) => format!("{name}=…\n"),
-        _ if line.trim_start().starts_with('#') || line.trim().is_empty() => line.to_owned(),
-        _ => match line.trim_start().strip_prefix("export ") {
-            Some(_) => "export …\n".to_owned(),
-            None => "…\n".to_owned(),
-        },
-    }
-}
-
 /// Reads `runner.yaml`: the settings, and whether they have no mistakes.
 fn load_settings(
     places: &Arc<Places>,
@@ -485,31 +325,4 @@ fn load_settings(
         .iter()
         .all(|diagnostic| diagnostic.severity != Severity::Error);
     settings.map(|settings| (settings, fine))
-}
-
-/// Every YAML file below `pipelines/`, sorted.
-fn pipeline_paths(root: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![PathBuf::from(PIPELINES_FOLDER)];
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(root.join(&folder)) else {
-            continue;
-        };
-        for entry in entries.filter_map(Result::ok) {
-            let path = folder.join(entry.file_name());
-            let hidden = entry.file_name().to_string_lossy().starts_with('.');
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() && !hidden => folders.push(path),
-                Ok(_) if is_yaml(&path) && !hidden => found.push(path),
-                _ => {}
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn is_yaml(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension == "yaml" || extension == "yml")
 }

@@ -43,6 +43,9 @@ crate::record! {
         notifications: Option<NotificationsRecord>,
         /// How long what is past is kept: `90d`, or a map. What isn't limited is kept.
         retention: Option<RetentionNode>,
+        /// What the pages open a pipeline's file with: a URL with `{path}` and maybe `{line}` in it,
+        /// such as `vscode://file{path}:{line}`.
+        editor: Option<Spanned<String>>,
         /// How people come in to the pages by a provider that knows them (OpenID Connect).
         sign_in: Option<SignInNode>,
     }
@@ -75,6 +78,8 @@ pub struct Settings {
     pub notifications: Notifications,
     /// How long what is past is kept.
     pub retention: Retention,
+    /// What the pages open a file with: a URL with `{path}` and maybe `{line}`.
+    pub editor: Option<String>,
     /// How people come in to the pages besides passwords and links.
     pub sign_in: Option<SignIn>,
     /// The chosen profile.
@@ -148,6 +153,10 @@ pub fn read_settings(
     point_at_keys(node, before, report);
     Some(Settings {
         retention,
+        editor: record
+            .editor
+            .as_ref()
+            .and_then(|url| read_editor(url, report)),
         sign_in: read_sign_in.sign_in,
         notifications: notifications.unwrap_or_default(),
         connections: Arc::new(connections),
@@ -166,6 +175,25 @@ pub fn read_settings(
             .collect(),
         defaults,
     })
+}
+
+/// The URL of an editor. Scripts are none.
+fn read_editor(url: &Spanned<String>, report: &mut Report) -> Option<String> {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    let is_word = |scheme: &str| {
+        let mut letters = scheme.chars();
+        letters.next().is_some_and(|c| c.is_ascii_alphabetic())
+            && letters.all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    };
+    if scheme.is_some_and(is_word) && url.contains("{path}") {
+        return Some(url.value.clone());
+    }
+    report.push(
+        Diagnostic::error("invalid-value", "this is no URL of an editor", url.span)
+            .label("expected a URL with `{path}` in it")
+            .help("`vscode://file{path}:{line}`, `idea://open?file={path}&line={line}`, `file://{path}`"),
+    );
+    None
 }
 
 fn read_pools(pools: &Map<NonZeroU32>, report: &mut Report) -> BTreeMap<PoolId, u32> {

@@ -9,9 +9,9 @@ use crate::model::{
 };
 
 use super::{
-    Admission, AttemptRow, Call, Command, CommandKind, DagVersion, Decided, Failing, NewRun,
-    Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks,
-    StoreError, StoredRun, TaskRunRow, Thing,
+    Admission, AtWork, AttemptRow, Call, Command, CommandKind, CommitTimes, DagVersion, Decided,
+    Failing, NewRun, Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow,
+    SkippedTicks, StoreError, StoredRun, Tally, TaskRunRow, Thing,
 };
 
 /// How often calls fail, in thousandths of all calls.
@@ -257,6 +257,27 @@ impl<S: RunStore> RunStore for Faulty<S> {
 
     async fn begun_elsewhere(&self, own: &Owner, from: &RunId) -> Result<Vec<RunRow>, StoreError> {
         self.call(self.inner.begun_elsewhere(own, from)).await
+    }
+
+    async fn latest_runs(
+        &self,
+        dags: &[DagId],
+        most: u32,
+        ended: bool,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        self.call(self.inner.latest_runs(dags, most, ended)).await
+    }
+
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        self.call(self.inner.tallies()).await
+    }
+
+    async fn at_work(&self) -> Result<Vec<AtWork>, StoreError> {
+        self.call(self.inner.at_work()).await
+    }
+
+    fn commit_times(&self) -> Option<&CommitTimes> {
+        self.inner.commit_times()
     }
 
     async fn runs_by_id(&self, runs: &[RunId]) -> Result<Vec<RunRow>, StoreError> {

@@ -9,6 +9,7 @@ mod outside;
 mod precision;
 mod run_store;
 mod sqlite;
+mod tally;
 mod words;
 
 pub use account::{Access, AccessKind, Account, AccountStore, Claim, Deed, Role, Scope};
@@ -21,3 +22,4 @@ pub use run_store::{
     RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow,
 };
 pub use sqlite::SqliteStore;
+pub use tally::{AtWork, BOUNDS, CommitTimes, Counted, Stage, Tally};

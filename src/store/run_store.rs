@@ -12,7 +12,9 @@ use crate::model::{
     TaskRunSnapshot, TaskState, Timestamp, Transition, TriggerKind,
 };
 
-use super::{Admission, Call, Failing, Notice, NoticeLimit, Thing, ThingChange};
+use super::{
+    Admission, AtWork, Call, CommitTimes, Failing, Notice, NoticeLimit, Tally, Thing, ThingChange,
+};
 
 /// The process that carries a run out. A store takes a run's transitions from its owner only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -196,6 +198,22 @@ pub trait RunStore: Send + Sync {
     ) -> Result<Vec<RunRow>, StoreError>;
     /// The runs of other owners from an id on, in the order of their ids.
     async fn begun_elsewhere(&self, own: &Owner, from: &RunId) -> Result<Vec<RunRow>, StoreError>;
+    /// The newest runs of each of some DAGs, at most so many of each, newest first; with `ended` only
+    /// those that have ended.
+    async fn latest_runs(
+        &self,
+        dags: &[DagId],
+        most: u32,
+        ended: bool,
+    ) -> Result<Vec<RunRow>, StoreError>;
+    /// What has happened so far, counted, in the order of its fields. It outlives the runs.
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError>;
+    /// The tasks of runs that have not ended which run or could, by version, task and stage.
+    async fn at_work(&self) -> Result<Vec<AtWork>, StoreError>;
+    /// How long commits took; `None` where there are none.
+    fn commit_times(&self) -> Option<&CommitTimes> {
+        None
+    }
     /// Runs by their ids; those that aren't there are left out.
     async fn runs_by_id(&self, runs: &[RunId]) -> Result<Vec<RunRow>, StoreError>;
     /// Runs that may be removed, oldest first.
@@ -286,6 +304,7 @@ pub struct StoredRun {
 pub enum CommandKind {
     Cancel,
     Retry { tasks: Vec<TaskIndex> },
+    RetryItem { task: TaskIndex, item: u32 },
     Mark { task: TaskIndex, outcome: Outcome },
 }
 

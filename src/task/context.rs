@@ -34,6 +34,8 @@ pub struct AttemptContext {
     pub clock: Clock,
     /// Runs of other DAGs.
     pub runs: Arc<dyn Runs>,
+    /// What those whom it calls are told of the trace that it belongs to (W3C's `traceparent`).
+    pub traceparent: Option<String>,
 }
 
 impl AttemptContext {

@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Clock;
-use crate::model::{AttemptId, TaskId};
+use super::rendered::{Kept, Rendered};
+use crate::data::DatasetName;
+use crate::model::{AttemptId, TaskId, Timestamp};
 use crate::secret::Masker;
+use crate::telemetry::{LogLine, Origin, Severity, Telemetry};
 
 /// What a line of a log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,10 +52,26 @@ pub fn log_path(attempt: &AttemptId, task: &TaskId) -> PathBuf {
         .join(format!("{task}{item}.{generation}.{number}.log"))
 }
 
+/// Where the picture of a task run is kept with its run, relative to the state folder:
+/// `data/<run>/<task>[.<item>].<generation>.svg`. What its pipeline names may be overwritten by the
+/// next run.
+#[must_use]
+pub fn picture_path(attempt: &AttemptId, task: &TaskId) -> PathBuf {
+    let name = DatasetName {
+        run: attempt.run.as_str(),
+        task: task.as_str(),
+        item: attempt.task_run.item,
+        generation: attempt.generation,
+    };
+    name.path().with_extension("svg")
+}
+
 /// A log that clones share. The file is made with the first line.
 #[derive(Clone)]
 pub struct Log {
     shared: Arc<Shared>,
+    /// Who else hears of its lines.
+    told: Option<(Telemetry, Arc<Origin>)>,
 }
 
 struct Shared {
@@ -61,6 +80,7 @@ struct Shared {
     masker: Masker,
     clock: Clock,
     state: Mutex<State>,
+    rendered: Mutex<Kept>,
 }
 
 #[derive(Default)]
@@ -81,8 +101,18 @@ impl Log {
                 masker,
                 clock,
                 state: Mutex::default(),
+                rendered: Mutex::default(),
             }),
+            told: None,
         }
+    }
+
+    /// The same log, of whose lines a collector is told, too, when it wants them.
+    #[must_use]
+    pub fn told_to(mut self, telemetry: &Telemetry, origin: impl FnOnce() -> Origin) -> Self {
+        let wanted = telemetry.wants_logs();
+        self.told = wanted.then(|| (telemetry.clone(), Arc::new(origin())));
+        self
     }
 
     /// Something worth knowing.
@@ -107,7 +137,8 @@ impl Log {
             return;
         }
         let masked = self.mask(text);
-        let time = (self.shared.clock)().format("%Y-%m-%dT%H:%M:%S%.3fZ");
+        let now = (self.shared.clock)();
+        let time = now.format("%Y-%m-%dT%H:%M:%S%.3fZ");
         let prefix = format!("{time} {} ", level.as_str());
         let mut lines = String::with_capacity(masked.len() + prefix.len() + 1);
         let mut state = self.state();
@@ -128,10 +159,47 @@ impl Log {
             lines.push_str(&prefix);
             lines.push_str(line);
             lines.push('\n');
+            self.tell(level, now, line);
         }
         if let Err(error) = self.append(&mut state, lines.as_bytes()) {
             tracing::warn!(path = %self.shared.path.display(), %error, "a task's log can't be written");
         }
+    }
+
+    /// Keeps what is about to be executed, beside the log; `make` isn't called when no more is kept.
+    /// That it can't be kept is no reason to fail.
+    pub fn rendered(&self, make: impl FnOnce() -> Rendered) {
+        let shared = &self.shared;
+        let mut kept = shared
+            .rendered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if kept.is_full() {
+            return;
+        }
+        if let Err(error) = kept.add(&shared.path, &shared.masker, make()) {
+            tracing::warn!(path = %shared.path.display(), %error, "what a task executes can't be kept");
+        }
+    }
+
+    fn tell(&self, level: Level, at: Timestamp, text: &str) {
+        let Some((telemetry, origin)) = &self.told else {
+            return;
+        };
+        let (severity, stream) = match level {
+            Level::Out => (Severity::Info, Some("stdout")),
+            Level::Err => (Severity::Info, Some("stderr")),
+            Level::Info => (Severity::Info, None),
+            Level::Warn => (Severity::Warn, None),
+            Level::Error => (Severity::Error, None),
+        };
+        telemetry.line(|| LogLine {
+            origin: origin.clone(),
+            at,
+            severity,
+            stream,
+            text: text.to_owned(),
+        });
     }
 
     /// A text without the secrets, for what leaves the attempt beside its log: the reason of a

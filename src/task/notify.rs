@@ -90,6 +90,7 @@ impl NotifyTask {
             log: std::sync::Arc::new(move |line| log.info(line)),
             cancel: attempt.cancel.clone(),
             clock: attempt.clock.clone(),
+            sent: Some(attempt.log.requests()),
             masker: attempt.log.masker().clone(),
         };
         Ok(notifier.notify(&message, &around).await?)

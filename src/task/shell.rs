@@ -14,6 +14,7 @@ mod script;
 mod survivors;
 mod variables;
 
+use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -28,8 +29,8 @@ use self::interpreter::Arguments;
 use self::output::Output;
 use self::process::Running;
 use super::{
-    AttemptContext, Guarantee, Log, Metrics, Surroundings, Task, TaskFailure, TaskKind, TaskOutput,
-    TaskResult,
+    AttemptContext, Guarantee, Log, Metrics, Rendered, Surroundings, Task, TaskFailure, TaskKind,
+    TaskOutput, TaskResult,
 };
 use crate::document::Node;
 use crate::failpoint::{self, Point};
@@ -96,6 +97,7 @@ impl Task for Shell {
         variables::set(&mut command, attempt, &mark, &files.outputs, &self.env)?;
         let directory = self.directory(attempt)?;
         command.current_dir(&directory);
+        attempt.log.rendered(|| self.rendered(&command, &directory));
 
         let (running, pipes) = Running::start(&mut command, &mark).map_err(|error| {
             if directory.is_dir() {
@@ -190,6 +192,33 @@ impl Shell {
         Ok(command)
     }
 
+    /// The command as it is about to be started, with the variables that the pipeline sets.
+    fn rendered(&self, command: &Command, directory: &Path) -> Rendered {
+        let word = |word: &OsStr| quoted(&word.to_string_lossy());
+        let arguments = || command.get_args().map(word);
+        let program = word(command.get_program());
+        let (head, body) = match &self.program {
+            Program::Command(_) => (
+                std::iter::once(program).chain(arguments()).collect(),
+                String::new(),
+            ),
+            Program::Script { text, .. } => {
+                // The script stands below, not once more as an argument.
+                let arguments = arguments().filter(|one| *one != quoted(text));
+                let head: Vec<String> = std::iter::once(program).chain(arguments).collect();
+                (head, format!("\n{text}"))
+            }
+        };
+        let place = directory.display().to_string();
+        let mut rendered = Rendered::new("shell", place, format!("{}{body}", head.join(" ")));
+        for (name, _) in &self.env {
+            let set = command.get_envs().find(|(own, _)| *own == OsStr::new(name));
+            let value = set.and_then(|(_, value)| value).unwrap_or_default();
+            rendered = rendered.with(name, value.to_string_lossy());
+        }
+        rendered
+    }
+
     fn directory(&self, attempt: &AttemptContext) -> Result<PathBuf, TaskFailure> {
         let root = absolute(&attempt.places.root);
         let Some(template) = &self.directory else {
@@ -229,6 +258,15 @@ impl Shell {
             skipped,
         })
     }
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// The folder of temporary files, in the state folder.

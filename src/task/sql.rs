@@ -64,6 +64,7 @@ impl Task for Sql {
             TaskFailure::permanent(format!("connection `{}` doesn't exist", self.connection))
         })?;
         let prepared = self.script.prepare(&attempt.scope)?;
+        prepared.keep(&attempt.log, self.connection.as_str());
         if !self.transaction {
             return work::one_by_one(attempt, database, &prepared).await;
         }

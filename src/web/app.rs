@@ -13,9 +13,10 @@ use crate::spec::{Loaded, Project};
 use crate::store::RunStore;
 use crate::task::Clock;
 
-use super::Hosts;
 use super::account::Accounts;
+use super::live::Live;
 use super::provider::Provider;
+use super::{Hosts, Proxies};
 
 /// What pages and API are made of.
 pub struct AppParts {
@@ -25,6 +26,8 @@ pub struct AppParts {
     pub read: ReadProject,
     pub clock: Clock,
     pub hosts: Hosts,
+    /// Who is believed when it tells whose request it hands on.
+    pub proxies: Proxies,
     pub accounts: Accounts,
     /// Nobody has to sign in.
     pub open: bool,
@@ -36,11 +39,15 @@ pub struct App {
     pub places: Arc<Places>,
     pub clock: Clock,
     pub hosts: Hosts,
+    /// Who is believed when it tells whose request it hands on.
+    pub proxies: Proxies,
     pub accounts: Accounts,
     /// Whom people sign in by.
     pub(super) provider: Provider,
     /// Nobody has to sign in.
     pub open: bool,
+    /// What is looked at for those who see pages.
+    pub(super) looks: Live,
     project: watch::Receiver<Arc<Snapshot>>,
 }
 
@@ -76,6 +83,7 @@ impl App {
             read,
             clock,
             hosts,
+            proxies,
             accounts,
             open,
         } = parts;
@@ -92,9 +100,11 @@ impl App {
             places,
             clock,
             hosts,
+            proxies,
             accounts,
             provider: Provider::new(&Environment::of_process()),
             open,
+            looks: Live::default(),
             project,
         })
     }

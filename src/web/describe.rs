@@ -45,6 +45,8 @@ pub struct Describe {
     pub takes: Option<fn() -> Shape>,
     /// The status of success.
     pub status: u16,
+    /// Other statuses that say the same of another moment.
+    pub also: &'static [u16],
     pub gives: Gives,
 }
 
@@ -57,6 +59,7 @@ impl Describe {
             query: &[],
             takes: None,
             status: 200,
+            also: &[],
             gives: Gives::Nothing,
         }
     }
@@ -94,6 +97,13 @@ impl Describe {
     pub const fn accepted(mut self, shape: fn() -> Shape) -> Self {
         self.status = 202;
         self.gives(shape)
+    }
+
+    /// It may also answer with these, and the same.
+    #[must_use]
+    pub const fn also(mut self, statuses: &'static [u16]) -> Self {
+        self.also = statuses;
+        self
     }
 
     /// It gives nothing: 204.

@@ -21,6 +21,9 @@ pub struct Problem {
     /// After how many seconds it may be tried again.
     #[serde(skip)]
     pub retry_after: Option<i64>,
+    /// How it can be asked for, when it can't be so.
+    #[serde(skip)]
+    pub allow: Option<String>,
 }
 
 impl Problem {
@@ -32,6 +35,7 @@ impl Problem {
             detail: detail.into(),
             help: None,
             retry_after: None,
+            allow: None,
         }
     }
 
@@ -96,6 +100,12 @@ impl IntoResponse for Problem {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allow) = self
+            .allow
+            .and_then(|allow| HeaderValue::from_str(&allow).ok())
+        {
+            response.headers_mut().insert(header::ALLOW, allow);
         }
         if status == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer realm=\"runner\"");

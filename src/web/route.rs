@@ -7,7 +7,7 @@ use axum::Router;
 use axum::routing::MethodRouter;
 
 use super::describe::Describe;
-use super::{App, api, asset, live, page, provider, session};
+use super::{App, api, asset, live, page, provider, schema, session};
 
 /// What a route does, as HTTP says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +56,18 @@ pub enum Needs {
     Run,
     /// To say who may do what: admins.
     Admin,
+}
+
+impl Needs {
+    /// Who may, and with which token.
+    pub(super) fn help(self) -> &'static str {
+        match self {
+            Self::Nothing | Self::SignIn => "whoever is signed in may",
+            Self::Read => "viewers may, and tokens with the scope `read`",
+            Self::Run => "operators and admins may, and their tokens with the scope `run`",
+            Self::Admin => "admins may, and their tokens with the scope `admin`",
+        }
+    }
 }
 
 /// Something that can be asked for.
@@ -140,6 +152,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         asset::ROUTES,
         live::ROUTES,
         api::ROUTES,
+        schema::ROUTES,
     ]
     .into_iter()
     .flatten()

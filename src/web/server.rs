@@ -1,6 +1,5 @@
 //! Listens, and ends in good order.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +9,12 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::guard::Peer;
-use super::{App, guard, route};
+use super::listen::{Listen, Listener, Stream};
+use super::{App, Trusted, guard, route};
 
 /// Connections at the same time; the next ones wait in the kernel's queue.
 const CONNECTIONS: usize = 1024;
@@ -26,9 +26,11 @@ const GRACE: Duration = Duration::from_secs(3);
 /// How pages and API are served.
 #[derive(Debug, Clone)]
 pub struct Serving {
-    pub listen: SocketAddr,
+    pub listen: Listen,
     /// What people type to reach it, such as `https://runner.example.org`.
     pub public_urls: Vec<String>,
+    /// Who is believed when it tells whose request it hands on.
+    pub trusted_proxies: Vec<Trusted>,
     /// Nobody has to sign in.
     pub open: bool,
 }
@@ -37,12 +39,12 @@ pub struct Serving {
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
     #[error("{0} can be reached from other machines, and nobody would have to sign in")]
-    Open(SocketAddr),
+    Open(Listen),
     #[error("`{0}` is no address of a web page")]
     PublicUrl(String),
     #[error("cannot listen on {address}: {error}")]
     Listen {
-        address: SocketAddr,
+        address: Listen,
         #[source]
         error: std::io::Error,
     },
@@ -58,6 +60,12 @@ impl Unfit {
                  127.0.0.1:8081"
             }
             Self::PublicUrl(_) => "write it like https://runner.example.org, without a path",
+            Self::Listen {
+                address: Listen::Socket(_),
+                ..
+            } => {
+                "its folder must be there and be ours to write, and its path at most 107 bytes long"
+            }
             Self::Listen { .. } => "`--listen 127.0.0.1:0` takes any port that is free",
         }
     }
@@ -79,9 +87,8 @@ impl Hosts {
     ///
     /// # Errors
     /// A public URL that is none.
-    pub fn new(address: SocketAddr, public_urls: &[String]) -> Result<Self, Unfit> {
+    pub fn new(listen: &Listen, public_urls: &[String]) -> Result<Self, Unfit> {
         let mut known = Vec::new();
-        let port = address.port();
         let mut push = |scheme, host: String| {
             let default = if scheme == "https" { ":443" } else { ":80" };
             if let Some(bare) = host.strip_suffix(default) {
@@ -89,20 +96,36 @@ impl Hosts {
             }
             known.push((scheme, host));
         };
-        push("http", address.to_string());
-        if address.ip().is_loopback() || address.ip().is_unspecified() {
-            for name in ["localhost", "127.0.0.1", "[::1]"] {
-                push("http", format!("{name}:{port}"));
+        let port = match listen {
+            Listen::Address(address) => {
+                let port = address.port();
+                push("http", address.to_string());
+                if address.ip().is_loopback() || address.ip().is_unspecified() {
+                    for name in ["localhost", "127.0.0.1", "[::1]"] {
+                        push("http", format!("{name}:{port}"));
+                    }
+                }
+                port
             }
-        }
+            // No browser finds it, so none is led here: programs write what they like best.
+            Listen::Socket(_) => {
+                push("http", "localhost".to_owned());
+                0
+            }
+        };
         for url in public_urls {
             let (scheme, host) = split(url).ok_or_else(|| Unfit::PublicUrl(url.clone()))?;
             push(scheme, host);
         }
         let url = match public_urls.first() {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None if address.ip().is_unspecified() => format!("http://localhost:{port}"),
-            None => format!("http://{address}"),
+            None => match listen {
+                Listen::Address(address) if address.ip().is_unspecified() => {
+                    format!("http://localhost:{port}")
+                }
+                Listen::Address(address) => format!("http://{address}"),
+                Listen::Socket(_) => listen.to_string(),
+            },
         };
         Ok(Self { known, port, url })
     }
@@ -113,7 +136,7 @@ impl Hosts {
         &self.url
     }
 
-    /// The port that is listened on.
+    /// The port that is listened on; 0: none.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -160,8 +183,8 @@ fn split(url: &str) -> Option<(&'static str, String)> {
 /// A place that is listened on.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listener,
+    listen: Listen,
 }
 
 impl Server {
@@ -170,20 +193,21 @@ impl Server {
     /// # Errors
     /// [`Unfit`].
     pub async fn bind(serving: &Serving) -> Result<Self, Unfit> {
-        let address = serving.listen;
-        if serving.open && !address.ip().is_loopback() {
-            return Err(Unfit::Open(address));
+        if serving.open && !serving.listen.is_local() {
+            return Err(Unfit::Open(serving.listen.clone()));
         }
-        let failed = |error| Unfit::Listen { address, error };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address })
+        let bound = Listener::bind(&serving.listen).await;
+        let (listener, listen) = bound.map_err(|error| Unfit::Listen {
+            address: serving.listen.clone(),
+            error,
+        })?;
+        Ok(Self { listener, listen })
     }
 
     /// Where it listens.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn listen(&self) -> &Listen {
+        &self.listen
     }
 
     /// Serves until `told` is ready; what is being answered then may end.
@@ -199,38 +223,52 @@ impl Server {
                 () = &mut told => break,
                 accepted = accept(&self.listener, &room) => accepted,
             };
-            let Some((stream, from, permit)) = accepted else {
+            let Some((stream, permit)) = accepted else {
                 continue;
             };
-            let router = router.clone().layer(Extension(Peer(from.ip())));
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD)
-                .max_buf_size(64 * 1024)
-                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-            let connection = graceful.watch(connection);
-            tokio::spawn(async move {
-                // Clients come and go as they like.
-                let _ = connection.await;
-                drop(permit);
-            });
+            match stream {
+                Stream::Tcp(stream, from) => {
+                    let router = router.clone().layer(Extension(Peer(Some(from.ip()))));
+                    answer(stream, router, &graceful, permit);
+                }
+                Stream::Unix(stream) => {
+                    let router = router.clone().layer(Extension(Peer(None)));
+                    answer(stream, router, &graceful, permit);
+                }
+            }
         }
         let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
     }
 }
 
+/// Answers all that a connection asks.
+fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    router: Router,
+    graceful: &GracefulShutdown,
+    permit: OwnedSemaphorePermit,
+) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(64 * 1024)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        // Clients come and go as they like.
+        let _ = connection.await;
+        drop(permit);
+    });
+}
+
 /// The next connection, when there is room for one.
 async fn accept(
-    listener: &TcpListener,
+    listener: &Listener,
     room: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+) -> Option<(Stream, OwnedSemaphorePermit)> {
     let permit = room.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, from)) => {
-            // Small answers leave at once.
-            let _ = stream.set_nodelay(true);
-            Some((stream, from, permit))
-        }
+        Ok(stream) => Some((stream, permit)),
         Err(error) => {
             // Too many open files, most of the time: it passes.
             tracing::warn!(%error, "a connection wasn't taken");

@@ -9,6 +9,7 @@ const ROOMS: &[&str] = &[
     "main",
     "cli",
     "web",
+    "remote",
     "operate",
     "exchange",
     "daemon",
@@ -18,6 +19,7 @@ const ROOMS: &[&str] = &[
     "executor",
     "trigger",
     "task",
+    "telemetry",
     "connection",
     "embedded",
     "picture",
@@ -70,10 +72,17 @@ const HOMES: &[(&str, &[&str])] = &[
     ("resvg", &["picture/png.rs"]),
     ("ttf_parser", &["picture/font.rs"]),
     ("async_compression", &["connection/http/unpack.rs"]),
-    ("reqwest", &["connection/http/"]),
+    (
+        "reqwest",
+        &["connection/http/", "remote/client.rs", "telemetry/post.rs"],
+    ),
     (
         "rustls",
-        &["connection/http/", "connection/bucket/cloud.rs"],
+        &[
+            "connection/http/",
+            "connection/bucket/cloud.rs",
+            "remote/client.rs",
+        ],
     ),
 ];
 

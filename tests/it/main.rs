@@ -40,4 +40,5 @@ mod sql_task;
 mod sqlite_session;
 mod store;
 mod support;
+mod telemetry;
 mod web;

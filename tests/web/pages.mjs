@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -23,6 +24,31 @@ const command = (...args) => {
   const done = spawnSync(runner, ["--project", project, ...args], { encoding: "utf8" });
   return done.stdout + done.stderr;
 };
+
+// What is told of failures comes here, as it would to a chat.
+const messages = [];
+const chat = createServer((request, answer) => {
+  let body = "";
+  request.on("data", (data) => (body += data));
+  request.on("end", () => {
+    messages.push(body);
+    answer.end();
+  });
+});
+await new Promise((resolve) => chat.listen(0, "127.0.0.1", resolve));
+if (mode !== "screenshots") {
+  const settings = join(project, "runner.yaml");
+  const more = `  chat: { webhook: "http://127.0.0.1:${chat.address().port}/chat" }\nnotifications: { failure: [chat], link: "https://runs.example.org" }\n`;
+  writeFileSync(settings, readFileSync(settings, "utf8") + more);
+}
+async function until(what, holds) {
+  for (let left = 200; left > 0; left--) {
+    const found = holds();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${what} doesn't come`);
+}
 
 const daemon = spawn(runner, ["--project", project, "schedule", "--web=127.0.0.1:0", "--log", "json"]);
 const link = new Promise((resolve, reject) => {
@@ -192,12 +218,56 @@ async function main() {
     await page.locator("mark").first().waitFor();
     await accessible(page);
   });
+  await step("what was executed is shown", async () => {
+    await page.getByRole("heading", { name: "As executed" }).waitFor();
+    await page.locator(".folds .code", { hasText: "echo asking the exchange" }).waitFor();
+  });
+  await step("a notification's link leads through the door to the run", async () => {
+    const told = await until("a message", () => messages.find((one) => one.includes("ticker_prices")));
+    const path = told.match(/https:\/\/runs\.example\.org(\/runs\/[a-z0-9]+)/)[1];
+    const stranger = await browser.newContext({ baseURL: origin });
+    const other = await stranger.newPage();
+    await other.goto(path);
+    await other.getByRole("button", { name: "Sign in" }).waitFor();
+    assert.equal(await other.locator("input[name=next]").first().inputValue(), path);
+    await stranger.close();
+    await page.goto(path);
+    await page.locator("#cause-1 a", { hasText: "fetch" }).waitFor();
+  });
+  await step("one item that failed is retried alone", async () => {
+    await page.goto("/dags/customers/trigger");
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.locator("#state.s-bad").waitFor({ timeout: 30000 });
+    await page.locator("#cause-1 a", { hasText: "mail[1]" }).click();
+    await page.locator("h1", { hasText: "mail[1]" }).waitFor();
+    await accessible(page);
+    writeFileSync(join(project, "mended"), "");
+    await page.locator("summary", { hasText: "Retry this item" }).click();
+    await page.getByRole("button", { name: "Retry this item" }).click();
+    await page.locator("#state.s-ok").waitFor({ timeout: 30000 });
+  });
+  await step("a task is run again from its run's page, after a question", async () => {
+    await page.locator("summary", { hasText: "One task" }).click();
+    await accessible(page);
+    await page.locator("details[open] select[name=task]").selectOption("done");
+    await page.getByRole("button", { name: "Run again from here" }).click();
+    await page.locator("#state.s-ok").waitFor({ timeout: 30000 });
+  });
   await step("a DAG is paused and let go on", async () => {
     await dag("cleanup");
+    await page.locator("summary", { hasText: "Pause" }).click();
     await page.getByRole("button", { name: "Pause" }).click();
     await page.locator(".pill", { hasText: "paused" }).waitFor();
     await page.getByRole("button", { name: "Let it go on" }).click();
-    await page.getByRole("button", { name: "Pause" }).waitFor();
+    await page.locator("summary", { hasText: "Pause" }).waitFor();
+  });
+  await step("and from the first page, where it can be undone", async () => {
+    await page.goto("/");
+    await page.getByRole("switch", { name: "cleanup begins by itself" }).click();
+    await page.getByText("cleanup is paused").waitFor();
+    await accessible(page);
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.locator("#dag-cleanup [aria-checked=true]").waitFor();
   });
   await step("a broken file is shown with its mistakes, and mended without a reload", async () => {
     await page.goto("/dags/refunds/source");
@@ -208,6 +278,14 @@ async function main() {
     const text = "dag: refunds\ntasks:\n  one: { shell: echo }\n";
     writeFileSync(join(project, "pipelines/refunds.yaml"), text);
     await page.locator("#dag-refunds").waitFor();
+  });
+  await step("editors get the schema", async () => {
+    for (const file of ["pipeline.json", "project.json"]) {
+      const answer = await page.request.get(`/schema/${file}`);
+      assert.ok((await answer.json()).properties, file);
+    }
+    await page.goto("/about");
+    await page.getByText(`$schema=${origin}/schema/pipeline.json`).waitFor();
   });
   await step("a backfill is previewed", async () => {
     await page.goto("/dags/nightly_orders/backfill?from=2026-08-01&to=2026-08-04");
@@ -284,6 +362,7 @@ try {
 } finally {
   await browser?.close();
   await end();
+  chat.close();
   rmSync(dirname(project), { recursive: true, force: true });
 }
 process.exitCode = failed ? 1 : 0;

@@ -16,7 +16,6 @@ use crate::daemon::News;
 use crate::daemon::clock::now;
 use crate::model::{DataInterval, RunId, RunState, Timestamp};
 use crate::operate::backfill::{Due, Plan};
-use crate::spec::Pipeline;
 use crate::store::RunRow;
 
 /// What has ended and what there is.
@@ -50,12 +49,12 @@ impl Show for Progress {
 
 impl Progress {
     /// Nothing has ended yet.
-    pub fn new(command: &Backfill, pipeline: &Pipeline, plan: &Plan) -> Self {
+    pub fn new(command: &Backfill, plan: &Plan) -> Self {
         let all = plan.count(|due| matches!(due, Due::Begins | Due::GoesOn));
         Self {
             out: Lenient::new(anstream::stdout()),
             quiet: command.quiet,
-            dag: pipeline.id.to_string(),
+            dag: command.dag.clone(),
             all,
             left_alone: plan.due.len() - all,
             began: now(),

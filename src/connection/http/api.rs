@@ -34,6 +34,9 @@ pub struct Sending {
     pub cancel: CancellationToken,
     /// The time, for dates in `Retry-After`.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Takes each request as it is sent: its line, its headers, the beginning of its body. What it is
+    /// given is made only when it is asked for.
+    pub sent: Option<Arc<dyn Fn(&dyn Fn() -> String) + Send + Sync>>,
     /// Masks the log; learns the tokens that are fetched on the way.
     pub masker: Masker,
 }

@@ -89,6 +89,29 @@ pub(super) fn build(settings: &ClientSettings, shape: &ClientShape) -> Result<Cl
     })
 }
 
+/// A client that belongs to no connection: for what this program itself sends, such as traces. It
+/// takes proxies from the environment and follows nobody elsewhere.
+///
+/// # Errors
+/// When none can be made, in words.
+pub fn plain_client(timeout: Duration) -> Result<Client, String> {
+    install_provider();
+    let make = |only_these: bool| {
+        let builder = Client::builder()
+            .timeout(timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")));
+        if only_these {
+            builder.tls_certs_only([]).build()
+        } else {
+            builder.build()
+        }
+    };
+    let client = make(false).or_else(|_| make(true));
+    client.map_err(|error| super::cause::reason(&error))
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, HttpError> {
     std::fs::read(path).map_err(|error| wrong(path, &format!("can't be read: {error}")))
 }

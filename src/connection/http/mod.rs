@@ -23,9 +23,11 @@ mod tries;
 mod trip;
 mod unpack;
 mod upload;
+mod written;
 
 pub use api::{HttpApi, Sending};
 pub use body::HttpStream;
+pub use client::plain_client;
 pub use error::HttpError;
 pub(super) use kind::KIND;
 pub use request::{HttpBody, HttpLimits, HttpMethod, HttpRequest, StatusSet};

@@ -16,6 +16,7 @@ use super::network::{Guard, Refused};
 use super::tries::Budget;
 use super::unpack::ACCEPTED;
 use super::upload::{open, patiently};
+use super::written::written;
 use super::{HttpError, HttpMethod, HttpResponse};
 use crate::document::units::format_duration;
 
@@ -133,6 +134,11 @@ impl Call<'_> {
         }
         if !hop.with_body {
             headers.remove(header::CONTENT_TYPE);
+        }
+        if let Some(sent) = &self.around.sent {
+            let body = hop.with_body.then_some(&self.request.body);
+            let line = format!("{} {}", hop.method.as_str(), shown(&hop.url));
+            sent(&|| written(&line, &headers, signature.is_some(), body));
         }
         let client = self.client(guard).map_err(permanent)?;
         let method = Method::from_bytes(hop.method.as_str().as_bytes());

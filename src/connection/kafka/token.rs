@@ -154,6 +154,7 @@ impl TokenSource {
             log: Arc::new(|line: &str| tracing::debug!(target: "kafka", "{line}")),
             cancel: CancellationToken::new(),
             clock: Arc::new(|| milliseconds_as_time(milliseconds_now())),
+            sent: None,
             masker: Masker::default(),
         };
         let (_, body) = self

@@ -10,6 +10,7 @@ use crate::engine::{Action, Event};
 use crate::executor::{Executor as _, Job};
 use crate::model::{AttemptId, Outcome, RunId, TaskRunId, TaskState, Transition};
 use crate::task::{AttemptContext, Log, Progress, log_path, shell};
+use crate::telemetry::{Origin, traceparent};
 
 /// How long processes that a killed runner has left may take to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -17,6 +18,7 @@ const GRACE: Duration = Duration::from_secs(10);
 impl Host {
     /// Keeps the values that later templates read, and tells the news.
     pub(super) fn took_place(&mut self, transition: Transition) {
+        self.trace(&transition);
         if let Some(held) = self.runs.get_mut(transition.run()) {
             if let Transition::Task {
                 task_run: TaskRunId { task, item: None },
@@ -162,11 +164,14 @@ impl Host {
             connections: held.project.settings.connections.clone(),
             places: places.clone(),
             datasets: held.values.datasets(&held.pipeline, id.task),
-            log: self.log(log),
+            log: self.log(log).told_to(&self.telemetry, || {
+                Origin::of(&attempt, &held.spec.dag, &spec.id)
+            }),
             progress: progress.clone(),
             cancel: tokio_util::sync::CancellationToken::new(),
             clock: self.clock.clone(),
             runs: Arc::new(Children(self.control.0.clone())),
+            traceparent: self.telemetry.wants_spans().then(|| traceparent(&attempt)),
             id: attempt.clone(),
         };
         let job = Job {

@@ -52,6 +52,9 @@ impl Host {
             self.events.push(match command.kind.clone() {
                 CommandKind::Cancel => Event::CancelRequested { run },
                 CommandKind::Retry { tasks } => Event::RetryRequested { run, tasks },
+                CommandKind::RetryItem { task, item } => {
+                    Event::ItemRetryRequested { run, task, item }
+                }
                 CommandKind::Mark { task, outcome } => Event::Marked { run, task, outcome },
             });
             self.heard.push(command);

@@ -7,7 +7,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::limits;
-use super::sweep::{Amount, Sweep, Swept};
+use super::sweep::Sweep;
+use super::swept::{Amount, Swept};
 use crate::spec::Project;
 use crate::store::RunStore;
 use crate::task::Clock;

@@ -4,6 +4,8 @@ mod folders;
 mod keeper;
 mod limits;
 mod sweep;
+mod swept;
 
 pub use keeper::Keeper;
-pub use sweep::{Amount, Sweep, Swept};
+pub use sweep::Sweep;
+pub use swept::{Amount, Swept};

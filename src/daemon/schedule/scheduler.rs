@@ -160,6 +160,7 @@ impl Scheduler {
             }
             if self.ends(now).await {
                 self.host.finish_telling(TELLING).await;
+                self.host.finish_tracing().await;
                 return Ok(());
             }
             let next = self.next_look();

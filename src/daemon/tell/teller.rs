@@ -324,6 +324,7 @@ impl Job {
                 log: Arc::new(move |line| log.info(line)),
                 cancel: CancellationToken::new(),
                 clock: self.clock.clone(),
+                sent: None,
                 masker: self.log.masker().clone(),
             };
             // It is never closed.

@@ -6,5 +6,6 @@ mod past;
 mod rules;
 mod run;
 mod state;
+mod tally;
 
 pub use state::MemoryStore;

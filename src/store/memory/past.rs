@@ -43,6 +43,26 @@ pub(super) fn last_ends(runs: &BTreeMap<RunId, Run>, dags: &[DagId]) -> Vec<(Dag
     dags.iter().filter_map(last).collect()
 }
 
+pub(super) fn latest_runs(
+    runs: &BTreeMap<RunId, Run>,
+    dags: &[DagId],
+    most: u32,
+    ended: bool,
+) -> Vec<RunRow> {
+    let mut left: BTreeMap<&DagId, u32> = dags.iter().map(|dag| (dag, most)).collect();
+    let mut found = Vec::new();
+    for run in runs.values().rev() {
+        let Some(left) = left.get_mut(&run.spec.dag) else {
+            continue;
+        };
+        if *left > 0 && (!ended || run.finished.is_some()) {
+            *left -= 1;
+            found.push(run.row());
+        }
+    }
+    found
+}
+
 pub(super) fn ended_since(
     runs: &BTreeMap<RunId, Run>,
     dags: &[(DagId, Timestamp)],

@@ -13,6 +13,7 @@ use crate::store::{
 
 use super::notices::Notices;
 use super::run::Run;
+use super::tally::Tallies;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -27,6 +28,7 @@ pub(super) struct State {
     pub(super) things: BTreeMap<(DagId, String), String>,
     pub(super) calls: Vec<Call>,
     pub(super) removed: BTreeSet<RunId>,
+    pub(super) tallies: Tallies,
 }
 
 impl State {

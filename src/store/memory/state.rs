@@ -10,15 +10,16 @@ use crate::model::{
 };
 
 use crate::store::{
-    Admission, AttemptRow, Call, Command, CommandKind, DagVersion, Decided, Failing, NewRun,
-    Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks,
-    StoreError, StoredRun, TaskRunRow, Thing, precision,
+    Admission, AtWork, AttemptRow, Call, Command, CommandKind, DagVersion, Decided, Failing,
+    NewRun, Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow,
+    SkippedTicks, StoreError, StoredRun, Tally, TaskRunRow, Thing, precision,
 };
 
 use super::account::Accounts;
-use super::past::{ended_since, last_ends, past_runs, past_skips};
+use super::past::{ended_since, last_ends, latest_runs, past_runs, past_skips};
 use super::rules::State;
 use super::run::{Run, TaskRun};
+use super::tally::at_work;
 
 /// Run state in plain maps, with the same answers as a database.
 #[derive(Debug, Default)]
@@ -67,7 +68,13 @@ impl RunStore for MemoryStore {
     ) -> Result<(), StoreError> {
         let mut state = self.state();
         let mut changed = state.applied(owner, transitions)?;
-        state.runs.append(&mut changed);
+        let State { tallies, runs, .. } = &mut *state;
+        for (id, after) in &changed {
+            if let Some(before) = runs.get(id) {
+                tallies.add(before, after);
+            }
+        }
+        runs.append(&mut changed);
         let State { commands, runs, .. } = &mut *state;
         let own = |run: &RunId| runs.get(run).is_some_and(|run| run.owner == *owner);
         commands.retain(|command| {
@@ -329,6 +336,23 @@ impl RunStore for MemoryStore {
         let begun = state.runs.range(from.clone()..).map(|(_, run)| run);
         let elsewhere = begun.filter(|run| run.owner != *own);
         Ok(elsewhere.map(Run::row).collect())
+    }
+
+    async fn latest_runs(
+        &self,
+        dags: &[DagId],
+        most: u32,
+        ended: bool,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        Ok(latest_runs(&self.state().runs, dags, most, ended))
+    }
+
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        Ok(self.state().tallies.all())
+    }
+
+    async fn at_work(&self) -> Result<Vec<AtWork>, StoreError> {
+        Ok(at_work(&self.state().runs))
     }
 
     async fn runs_by_id(&self, runs: &[RunId]) -> Result<Vec<RunRow>, StoreError> {

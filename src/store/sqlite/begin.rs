@@ -18,7 +18,7 @@ use super::statement;
 
 /// A run that another one of the same DAG and scheduled time stands in the way of. `$1`:
 /// `[[dag, time, run]]`.
-const TAKEN_TICK: &str = "
+pub(super) const TAKEN_TICK: &str = "
 SELECT asked.value ->> 2
 FROM jsonb_each($1) AS asked JOIN run
   ON run.dag = asked.value ->> 0 AND run.logical_time = asked.value ->> 1
@@ -27,7 +27,7 @@ WHERE run.id <> asked.value ->> 2
 LIMIT 1";
 
 /// `$1`: `[[dag, first, last, count, reason]]`.
-const ADD_SKIPPED: &str = "
+pub(super) const ADD_SKIPPED: &str = "
 INSERT INTO skipped (dag, first, last, count, reason)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM jsonb_each($1)
 WHERE true
@@ -41,7 +41,7 @@ WHERE true
 ON CONFLICT (hash) DO NOTHING";
 
 /// `$1`: `[[dag, memory]]`.
-const REMEMBER: &str = "
+pub(super) const REMEMBER: &str = "
 INSERT INTO schedule (dag, memory)
 SELECT value ->> 0, value ->> 1 FROM jsonb_each($1)
 WHERE true

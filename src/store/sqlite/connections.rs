@@ -1,6 +1,7 @@
 //! The file's connections: one that writes, some that read.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::query::Query;
@@ -8,7 +9,7 @@ use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqlitePoolOptions, Sqlit
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::store::{Notice, StoreError};
+use crate::store::{CommitTimes, Notice, StoreError};
 
 use super::error::Place;
 use super::notice::Deed;
@@ -31,6 +32,7 @@ pub struct SqliteStore {
     /// Takes what is to be written; `None` after [`RunStore::close`].
     writer: Mutex<Option<JoinHandle<()>>>,
     requests: std::sync::RwLock<Option<mpsc::Sender<Request>>>,
+    pub(super) times: Arc<CommitTimes>,
     /// Opens its first connection with the first read.
     readers: SqlitePool,
 }
@@ -53,7 +55,8 @@ impl SqliteStore {
         };
         let connection = settings.open().await?;
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let writer = Writer::new(settings.clone(), connection);
+        let times = Arc::new(CommitTimes::default());
+        let writer = Writer::new(settings.clone(), connection, times.clone());
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(patience)
@@ -63,6 +66,7 @@ impl SqliteStore {
             .connect_lazy_with(settings.for_reading());
         Ok(Self {
             settings,
+            times,
             writer: Mutex::new(Some(tokio::spawn(writer.run(receiver)))),
             requests: std::sync::RwLock::new(Some(sender)),
             readers,

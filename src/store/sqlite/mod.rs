@@ -13,6 +13,7 @@ mod past;
 mod row;
 mod state;
 mod statement;
+mod tally;
 mod writer;
 
 pub use connections::SqliteStore;

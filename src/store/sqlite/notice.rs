@@ -9,13 +9,13 @@ use crate::store::{Admission, Failing, Notice, NoticeLimit, Owner, StoreError};
 use super::order::{Reply, Trouble};
 use super::row;
 
-const END_FAILING: &str = "DELETE FROM failing WHERE dag = $1 AND run <= $2";
+pub(super) const END_FAILING: &str = "DELETE FROM failing WHERE dag = $1 AND run <= $2";
 
-const ADD: &str = "
+pub(super) const ADD: &str = "
 INSERT INTO notice (run, occasion, at, dag, owner, tries, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (run, occasion, at) DO NOTHING";
 
-const BEGIN_FAILING: &str = "
+pub(super) const BEGIN_FAILING: &str = "
 INSERT INTO failing (dag, run, since, failures) VALUES ($1, $2, $3, 1)
 ON CONFLICT (dag) DO UPDATE SET run = max(run, excluded.run), failures = failures + 1";
 
@@ -24,26 +24,30 @@ SELECT run, occasion, at, dag, owner, tries, detail FROM notice ORDER BY at, run
 
 pub(super) const FAILING: &str = "SELECT run, since, failures FROM failing WHERE dag = $1";
 
-const TAKE: &str = "
+pub(super) const TAKE: &str = "
 UPDATE notice SET owner = $4
 WHERE run = $1 AND occasion = $2 AND at = $3 AND owner IN ($4, $5)";
 
-const COUNTED: &str = "SELECT held FROM notice WHERE run = $1 AND occasion = $2 AND at = $3";
+pub(super) const COUNTED: &str =
+    "SELECT held FROM notice WHERE run = $1 AND occasion = $2 AND at = $3";
 
-const WINDOW: &str = "SELECT told, held FROM notice_window WHERE dag = $1 AND since > $2";
+pub(super) const WINDOW: &str =
+    "SELECT told, held FROM notice_window WHERE dag = $1 AND since > $2";
 
-const HELD_BEFORE: &str = "SELECT held FROM notice_window WHERE dag = $1";
+pub(super) const HELD_BEFORE: &str = "SELECT held FROM notice_window WHERE dag = $1";
 
-const SET_WINDOW: &str = "
+pub(super) const SET_WINDOW: &str = "
 INSERT INTO notice_window (dag, since, told, held) VALUES ($1, $2, $3, $4)
 ON CONFLICT (dag) DO UPDATE SET told = excluded.told, held = excluded.held,
   since = CASE WHEN since > $5 THEN since ELSE excluded.since END";
 
-const COUNT: &str = "UPDATE notice SET held = $4 WHERE run = $1 AND occasion = $2 AND at = $3";
+pub(super) const COUNT: &str =
+    "UPDATE notice SET held = $4 WHERE run = $1 AND occasion = $2 AND at = $3";
 
-const TRY: &str = "UPDATE notice SET tries = $4 WHERE run = $1 AND occasion = $2 AND at = $3";
+pub(super) const TRY: &str =
+    "UPDATE notice SET tries = $4 WHERE run = $1 AND occasion = $2 AND at = $3";
 
-const SETTLE: &str = "DELETE FROM notice WHERE run = $1 AND occasion = $2 AND at = $3";
+pub(super) const SETTLE: &str = "DELETE FROM notice WHERE run = $1 AND occasion = $2 AND at = $3";
 
 /// What the writer does with a notice.
 #[derive(Debug)]

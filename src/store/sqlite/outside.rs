@@ -12,17 +12,17 @@ pub(super) const THINGS: &str = "SELECT dag, name, stamp FROM thing ORDER BY dag
 
 pub(super) const CALLS: &str = "SELECT dag, id, detail, at FROM call ORDER BY number";
 
-const KEEP: &str = "
+pub(super) const KEEP: &str = "
 INSERT INTO thing (dag, name, stamp) VALUES ($1, $2, $3)
 ON CONFLICT (dag, name) DO UPDATE SET stamp = excluded.stamp";
 
-const FORGET: &str = "DELETE FROM thing WHERE dag = $1 AND name = $2";
+pub(super) const FORGET: &str = "DELETE FROM thing WHERE dag = $1 AND name = $2";
 
-const ADD_CALL: &str = "
+pub(super) const ADD_CALL: &str = "
 INSERT INTO call (dag, id, detail, at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (dag, id) DO NOTHING";
 
-const FORGET_CALL: &str = "DELETE FROM call WHERE dag = $1 AND id = $2";
+pub(super) const FORGET_CALL: &str = "DELETE FROM call WHERE dag = $1 AND id = $2";
 
 /// What schedules have decided about things and calls.
 pub(super) async fn decide(

@@ -23,20 +23,21 @@ SELECT dag FROM found WHERE dag IS NOT NULL";
 /// `$1`: DAG, `$2`: how many of the newest are kept, less one, or NULL; `$3`: ended before, or NULL;
 /// `$4`: no id from here on is that old; `$5`: only ids above; `$6`: most.
 ///
-/// What isn't old stands beyond both bounds, and is never read.
+/// What isn't old stands beyond both bounds, and is never read; what is comes in the order of its
+/// index, so that a page of it costs as much as a page.
 pub(super) const PAST: &str = "
-WITH bound (kept, success) AS (
+WITH bound (kept, success) AS MATERIALIZED (
   SELECT
     CASE WHEN $2 IS NULL THEN '' ELSE coalesce(
       (SELECT id FROM run WHERE dag = $1 ORDER BY id DESC LIMIT 1 OFFSET $2), '') END,
     (SELECT id FROM run WHERE dag = $1 AND state = 'success' ORDER BY id DESC LIMIT 1)
 )
-SELECT run.id
-FROM bound CROSS JOIN run
-WHERE run.dag = $1 AND run.id < max(bound.kept, $4) AND run.id > $5
-  AND run.finished IS NOT NULL AND run.id IS NOT bound.success
-  AND (run.id < bound.kept OR run.finished < $3)
-ORDER BY run.id
+SELECT id
+FROM run
+WHERE dag = $1 AND id < max((SELECT kept FROM bound), $4) AND id > $5
+  AND finished IS NOT NULL AND id IS NOT (SELECT success FROM bound)
+  AND (id < (SELECT kept FROM bound) OR finished < $3)
+ORDER BY id
 LIMIT $6";
 
 /// `$1`: `[id]`.
@@ -49,7 +50,7 @@ WHERE run.finished IS NOT NULL
 
 /// `$1`: `[id]`.
 pub(super) const PINNED: &str =
-    "SELECT DISTINCT version FROM run WHERE id IN (SELECT value FROM json_each($1))";
+    "SELECT version FROM run WHERE id IN (SELECT value FROM json_each($1))";
 
 /// Those that no run is pinned to any more. `$1`: `[hash]`.
 pub(super) const REMOVE_VERSIONS: &str = "
@@ -58,7 +59,7 @@ WHERE hash IN (SELECT value FROM json_each($1))
   AND NOT EXISTS (SELECT 1 FROM run WHERE run.version = version.hash)";
 
 /// Children first. `$1`: `[id]`.
-const REMOVE: [&str; 5] = [
+pub(super) const REMOVE: [&str; 5] = [
     "DELETE FROM attempt WHERE run IN (SELECT value FROM json_each($1))",
     "DELETE FROM item WHERE run IN (SELECT value FROM json_each($1))",
     "DELETE FROM task_run WHERE run IN (SELECT value FROM json_each($1))",
@@ -68,10 +69,11 @@ const REMOVE: [&str; 5] = [
 
 pub(super) const REMOVED: &str = "SELECT run FROM removed ORDER BY run LIMIT $1";
 
-const FORGET: &str = "DELETE FROM removed WHERE run IN (SELECT value FROM json_each($1))";
+pub(super) const FORGET: &str =
+    "DELETE FROM removed WHERE run IN (SELECT value FROM json_each($1))";
 
 /// `$1`: DAG, `$2`: how many of the newest are kept, less one, or NULL; `$3`: before, or NULL.
-const FORGET_SKIPPED: &str = "
+pub(super) const FORGET_SKIPPED: &str = "
 DELETE FROM skipped WHERE dag = $1 AND first IN (
   SELECT first FROM skipped
   WHERE dag = $1 AND (last < $3 OR first < CASE WHEN $2 IS NOT NULL THEN

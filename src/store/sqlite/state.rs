@@ -8,9 +8,9 @@ use crate::model::{
 };
 use crate::store::words::micros;
 use crate::store::{
-    Admission, AttemptRow, Call, Command, CommandKind, DagVersion, Decided, Failing, NewRun,
-    Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow, SkippedTicks,
-    StoreError, StoredRun, TaskRunRow, Thing,
+    Admission, AtWork, AttemptRow, Call, Command, CommandKind, CommitTimes, DagVersion, Decided,
+    Failing, NewRun, Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow,
+    SkippedTicks, StoreError, StoredRun, Tally, TaskRunRow, Thing,
 };
 
 use super::connections::SqliteStore;
@@ -21,6 +21,7 @@ use super::outside;
 use super::past;
 use super::row;
 use super::statement;
+use super::tally;
 
 #[async_trait]
 impl RunStore for SqliteStore {
@@ -277,9 +278,11 @@ impl RunStore for SqliteStore {
         limit: u32,
     ) -> Result<Vec<SkippedTicks>, StoreError> {
         let limit = if limit == 0 { -1 } else { i64::from(limit) };
-        let query = sqlx::query(statement::SKIPPED)
-            .bind(dag.map(DagId::as_str))
-            .bind(limit);
+        let text = match dag {
+            Some(_) => statement::SKIPPED_OF_DAG,
+            None => statement::SKIPPED,
+        };
+        let query = sqlx::query(text).bind(dag.map(DagId::as_str)).bind(limit);
         self.rows(query).await?.iter().map(row::skipped).collect()
     }
 
@@ -319,6 +322,36 @@ impl RunStore for SqliteStore {
             .bind(&own.0)
             .bind(from.as_str());
         self.rows(query).await?.iter().map(row::run_row).collect()
+    }
+
+    async fn latest_runs(
+        &self,
+        dags: &[DagId],
+        most: u32,
+        ended: bool,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        if dags.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = sqlx::query(statement::LATEST_RUNS)
+            .bind(json(&dags)?)
+            .bind(most)
+            .bind(ended);
+        self.rows(query).await?.iter().map(row::run_row).collect()
+    }
+
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        let rows = self.rows(sqlx::query(tally::TALLIES)).await?;
+        rows.iter().map(tally::tally).collect()
+    }
+
+    async fn at_work(&self) -> Result<Vec<AtWork>, StoreError> {
+        let rows = self.rows(sqlx::query(tally::AT_WORK)).await?;
+        rows.iter().map(tally::at_work).collect()
+    }
+
+    fn commit_times(&self) -> Option<&CommitTimes> {
+        Some(&self.times)
     }
 
     async fn runs_by_id(&self, runs: &[RunId]) -> Result<Vec<RunRow>, StoreError> {

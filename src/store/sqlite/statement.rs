@@ -10,7 +10,7 @@ pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const ROLLBACK: &str = "ROLLBACK";
 
 /// Fails when one of the runs isn't there or isn't the owner's. `$1`: `[[run, owner]]`.
-const CHECK_OWNERS: &str = "
+pub(super) const CHECK_OWNERS: &str = "
 INSERT INTO refusal (reason)
 SELECT 'owner'
 FROM jsonb_each($1) AS asked LEFT JOIN run ON run.id = asked.value ->> 0
@@ -18,7 +18,7 @@ WHERE run.owner IS NOT asked.value ->> 1
 LIMIT 1;";
 
 /// `$2`: `[[run, state, started, finished]]`.
-const CHANGE_RUNS: &str = "
+pub(super) const CHANGE_RUNS: &str = "
 UPDATE run
 SET state = new.state, started = coalesce(run.started, new.started), finished = new.finished
 FROM (
@@ -28,20 +28,20 @@ FROM (
 WHERE run.id = new.id;";
 
 /// Forgets what a `foreach` was before. `$3`: `[[run, task]]`.
-const CLEAR_ITEMS: &str = "
+pub(super) const CLEAR_ITEMS: &str = "
 DELETE FROM task_run
 WHERE (run, task) IN (SELECT value ->> 0, value ->> 1 FROM jsonb_each($3)) AND item >= 0;
 DELETE FROM item
 WHERE (run, task) IN (SELECT value ->> 0, value ->> 1 FROM jsonb_each($3));";
 
 /// `$4`: `[[run, task, item, generation, value]]`.
-const ADD_ITEMS: &str = "
+pub(super) const ADD_ITEMS: &str = "
 INSERT INTO item (run, task, item, generation, value)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
 FROM jsonb_each($4);";
 
 /// `$5`: `[[run, task, item, generation, attempts, spent, losses, fence, state, detail, started]]`.
-const CHANGE_TASKS: &str = "
+pub(super) const CHANGE_TASKS: &str = "
 INSERT INTO task_run
   (run, task, item, generation, attempts, spent, losses, fence, state, detail, started)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
@@ -57,7 +57,7 @@ ON CONFLICT (run, task, item) DO UPDATE SET
 
 /// `$6`: `[[run, task, item, generation, number, started, finished, outcome, detail, outputs,
 /// dataset, metrics]]`.
-const ADD_ATTEMPTS: &str = "
+pub(super) const ADD_ATTEMPTS: &str = "
 INSERT INTO attempt (run, task, item, generation, number, started, finished, outcome, detail,
   outputs, dataset, metrics)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
@@ -67,7 +67,7 @@ WHERE true
 ON CONFLICT (run, task, item, generation, number) DO NOTHING;";
 
 /// `$7`: one array for each run, in the order of the columns. All tasks wait, so none has a row.
-const ADD_RUNS: &str = "
+pub(super) const ADD_RUNS: &str = "
 INSERT INTO run (id, dag, version, state, owner, params, interval_start, interval_end,
   logical_time, trigger_kind, trigger_source, seed, priority, only_tasks, created)
 SELECT value ->> 0, value ->> 1, value ->> 2, 'queued', value ->> 3, value ->> 4, value ->> 5,
@@ -227,6 +227,19 @@ pub(super) const ENDED_SINCE: &str = concat!(
 ORDER BY finished, id"
 );
 
+/// `$1`: `[dag]`, `$2`: most of each, `$3`: whether only those that have ended.
+pub(super) const LATEST_RUNS: &str = concat!(
+    "SELECT ",
+    run_columns!(),
+    " FROM run WHERE id IN (
+  SELECT latest.id
+  FROM json_each($1) AS asked CROSS JOIN run AS latest ON latest.id IN (
+    SELECT id FROM run
+    WHERE dag = asked.value AND (NOT $3 OR finished IS NOT NULL)
+    ORDER BY id DESC LIMIT $2))
+ORDER BY id DESC"
+);
+
 /// A run, its task runs and its items in one row: one moment, one round trip.
 pub(super) const LOAD: &str = concat!(
     "SELECT ",
@@ -357,9 +370,16 @@ ON CONFLICT (dag) DO UPDATE SET paused = excluded.paused";
 
 pub(super) const SCHEDULES: &str = "SELECT dag, paused, memory FROM schedule ORDER BY dag";
 
-/// `$1`: the DAG or NULL; `$2`: most rows, -1 for all.
+/// `$1`: NULL; `$2`: most rows, -1 for all.
 pub(super) const SKIPPED: &str = "
 SELECT dag, first, last, count, reason FROM skipped
-WHERE $1 IS NULL OR dag = $1
+WHERE $1 IS NULL
 ORDER BY last DESC, dag DESC
+LIMIT $2";
+
+/// `$1`: the DAG; `$2`: most rows, -1 for all.
+pub(super) const SKIPPED_OF_DAG: &str = "
+SELECT dag, first, last, count, reason FROM skipped
+WHERE dag = $1
+ORDER BY last DESC
 LIMIT $2";

@@ -1,13 +1,16 @@
 //! The one task that writes: it takes everything that is pending, makes it durable with one
 //! commit, and answers.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::failpoint::{self, Point};
-use crate::store::StoreError;
 use crate::store::change::Change;
+use crate::store::{CommitTimes, StoreError};
 
 use super::encode::{Encoded, encode};
 use super::error::{is_busy, is_refusal};
@@ -39,15 +42,21 @@ pub(super) struct Writer {
     connection: Option<SqliteConnection>,
     transactions: Texts,
     savepoints: Texts,
+    times: Arc<CommitTimes>,
 }
 
 impl Writer {
-    pub(super) fn new(settings: Settings, connection: SqliteConnection) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        connection: SqliteConnection,
+        times: Arc<CommitTimes>,
+    ) -> Self {
         Self {
             settings,
             connection: Some(connection),
             transactions: Texts::new(Parts::transaction),
             savepoints: Texts::new(Parts::savepoint),
+            times,
         }
     }
 
@@ -56,7 +65,9 @@ impl Writer {
         let mut group = Vec::new();
         while requests.recv_many(&mut group, MAX_GROUP).await > 0 {
             failpoint::pass(Point::BeforeStoreWrite);
+            let began = Instant::now();
             self.write(std::mem::take(&mut group)).await;
+            self.times.count(began.elapsed());
         }
         if let Some(connection) = self.connection {
             // The data is durable already; this folds the log into the file.
@@ -119,6 +130,7 @@ impl Writer {
 
     /// Answers with an error that is nobody's fault.
     async fn fail(&mut self, group: Vec<Request>, error: &sqlx::Error) {
+        self.times.fail();
         self.roll_back().await;
         if !is_busy(error) {
             self.connection = None;

@@ -13,7 +13,7 @@ use crate::data::{
     Batch, BatchBuilder, Column, ColumnKind, Columns, DatasetInfo, DatasetName, DatasetWriter,
 };
 use crate::model::{FailureKind, Timestamp};
-use crate::task::{AttemptContext, Metrics, TaskFailure, TaskOutput, TaskResult};
+use crate::task::{AttemptContext, Metrics, Rendered, TaskFailure, TaskOutput, TaskResult};
 use crate::template::Template;
 
 /// Offending rows of a rule that are kept.
@@ -88,7 +88,7 @@ async fn look_at_all(
     let mut writer = None;
     begin(session).await?;
     for rule in &check.rules {
-        match look_at(rule, session, circumstances).await {
+        match look_at(check, rule, attempt, session, circumstances).await {
             Ok(None) => attempt.log.info(format!("{}: holds", rule.name)),
             Ok(Some((broken, rows))) => {
                 let text = broken.describe();
@@ -142,13 +142,19 @@ async fn end(session: &mut dyn Session) -> Result<(), TaskFailure> {
 }
 
 async fn look_at(
+    check: &Check,
     rule: &Rule,
+    attempt: &AttemptContext,
     session: &mut dyn Session,
     circumstances: &Circumstances<'_>,
 ) -> Result<Option<(Broken, Option<Batch>)>, TaskFailure> {
     let offending = rule.kind.offending(circumstances)?;
     let counting = format!("{} AS n", rule.kind.count());
-    let counted = first_batch(session, &offending.statement(&counting, "")).await?;
+    let counting = offending.statement(&counting, "");
+    attempt
+        .log
+        .rendered(|| rendered(check.connection.as_str(), &counting));
+    let counted = first_batch(session, &counting).await?;
     let counted = counted.as_ref().and_then(|batch| batch.cell(0, 0));
     let rows: u64 = counted
         .and_then(|cell| std::str::from_utf8(cell).ok()?.parse().ok())
@@ -193,6 +199,14 @@ async fn look_at(
         .map(|batch| sample(batch, total))
         .unwrap_or_default();
     Ok(Some((broken, some)))
+}
+
+fn rendered(connection: &str, statement: &Statement) -> Rendered {
+    let rendered = Rendered::new("sql", connection, &statement.text);
+    let values = (1..).zip(&statement.values);
+    values.fold(rendered, |rendered, (number, value)| {
+        rendered.with(format!("${number}"), value.to_string())
+    })
 }
 
 async fn first_batch(

@@ -164,6 +164,7 @@ pub fn around(attempt: &AttemptContext) -> Sending {
         log: Arc::new(move |line| log.info(line)),
         cancel: attempt.cancel.clone(),
         clock: attempt.clock.clone(),
+        sent: Some(attempt.log.requests()),
         masker: attempt.log.masker().clone(),
     }
 }

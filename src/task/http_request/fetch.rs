@@ -215,10 +215,16 @@ impl Asking<'_> {
             .body
             .of(self.attempt, scope)
             .map_err(|failure| told(&failure))?;
-        self.fetch
-            .call
-            .request(scope, body, key)
-            .map_err(|failure| told(&failure))
+        let request = self.fetch.call.request(scope, body, key);
+        let mut request = request.map_err(|failure| told(&failure))?;
+        let named = |(name, _): &(String, String)| name.eq_ignore_ascii_case("traceparent");
+        if let Some(traceparent) = &self.attempt.traceparent
+            && !request.headers.iter().any(named)
+        {
+            let header = ("traceparent".to_owned(), traceparent.clone());
+            request.headers.push(header);
+        }
+        Ok(request)
     }
 
     /// Asks, and hands the answer to the decoder while it comes. `start` becomes a hash of what it

@@ -10,7 +10,7 @@ use crate::sqltext::{
     HoleKind, Mistake, Positional, Script, ScriptStatement, Transaction as Nature, check_syntax,
 };
 use crate::task::surroundings::place_of;
-use crate::task::{Surroundings, TaskFailure};
+use crate::task::{Log, Rendered, Surroundings, TaskFailure};
 use crate::template::{Scope, Template, TemplateValue};
 
 /// A script before its dialect is known.
@@ -61,6 +61,36 @@ pub(in crate::task) struct Ready<'a> {
     pub(in crate::task) statement: Statement,
     pub(in crate::task) positional: Positional,
     pub(in crate::task) part: &'a ScriptStatement,
+}
+
+impl Ready<'_> {
+    /// As it is sent, with the values that are bound.
+    pub(in crate::task) fn rendered(&self, connection: &str) -> Rendered {
+        let mut rendered = Rendered::new("sql", connection, &self.statement.text);
+        let bound = self.positional.bound.iter().zip(&self.statement.values);
+        for (number, (hole, value)) in (1..).zip(bound) {
+            let name = match self.part.holes.get(*hole).map(|hole| &hole.kind) {
+                Some(HoleKind::Value(name)) => format!("${number} :{name}"),
+                _ => format!("${number}"),
+            };
+            let text = match value {
+                Json::String(text) => text.clone(),
+                Json::Null => "NULL".to_owned(),
+                other => other.to_string(),
+            };
+            rendered = rendered.with(name, text);
+        }
+        rendered
+    }
+}
+
+impl Prepared<'_> {
+    /// Keeps its statements as they are about to be sent.
+    pub(in crate::task) fn keep(&self, log: &Log, connection: &str) {
+        for ready in &self.statements {
+            log.rendered(|| ready.rendered(connection));
+        }
+    }
 }
 
 /// A script ready to be sent.

@@ -44,6 +44,10 @@ pub(super) fn set(
         .env("RUNNER_IDEMPOTENCY_KEY", attempt.idempotency_key())
         .env("RUNNER_OUTPUTS", outputs)
         .env(MARK, mark_value(mark));
+    // Without one, what this process itself was given goes on.
+    if let Some(traceparent) = &attempt.traceparent {
+        command.env("TRACEPARENT", traceparent);
+    }
     let item = attempt
         .id
         .task_run

@@ -1,5 +1,6 @@
 //! Runs for intervals of the past.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::extract::Body;
 use super::{dag, project};
+use crate::daemon::NewRun;
 use crate::daemon::schedule::DaemonLock;
 use crate::document::units::parse_duration;
 use crate::operate::backfill::{Due, Feed, Plan, Reprocess, Span, intervals, plan};
@@ -26,7 +28,7 @@ use crate::web::{App, Problem};
 /// Between two looks at runs that the daemon carries out.
 const LOOK: Duration = Duration::from_millis(250);
 /// So many intervals are listed in an answer.
-const LISTED: usize = 1000;
+const LISTED: usize = 10_000;
 
 /// Runs a DAG for intervals of the past.
 pub(super) const POST: Route = Route::post("/api/v1/dags/{dag}/backfills", Needs::Run, || {
@@ -40,7 +42,8 @@ pub(super) const POST: Route = Route::post("/api/v1/dags/{dag}/backfills", Needs
              on where it was left",
     )
     .takes(of::<Backfill>)
-    .gives(of::<BackfillPlan>),
+    .accepted(of::<BackfillPlan>)
+    .also(&[200]),
 );
 
 /// Which intervals.
@@ -94,7 +97,7 @@ pub(super) struct BackfillPlan {
     pub begins: usize,
     /// How many there are.
     pub total: usize,
-    /// The first thousand, oldest first.
+    /// The first ten thousand, oldest first.
     pub intervals: Vec<BackfillInterval>,
 }
 
@@ -105,6 +108,9 @@ pub(super) struct BackfillInterval {
     pub interval: Interval,
     /// `begins`, `goes_on`, `running`, or the state of the run that it has.
     pub fate: &'static str,
+    /// The run that begins or goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 async fn begin(
@@ -125,7 +131,7 @@ async fn begin(
     let span = Span {
         from: &asked.from,
         to: &asked.to,
-        every: every.map_err(|error| Problem::bad(format!("`every`: {error}")))?,
+        every: every.map_err(|error| Mistake::new(format!("`every`: {error}")))?,
     };
     let reprocess = match asked.reprocess {
         Again::Missing => Reprocess::Missing,
@@ -135,12 +141,12 @@ async fn begin(
     let (state, store) = (&app.places.state, app.store.as_ref());
     let intervals = intervals(pipeline, span)?;
     let plan = plan(store, state, pipeline, intervals, reprocess).await?;
-    let answer = Json(told(&plan));
     if asked.dry_run {
-        return Ok((StatusCode::OK, answer));
+        return Ok((StatusCode::OK, Json(told(&plan, &VecDeque::new()))));
     }
     let daemon = DaemonLock::holder(state).ok_or_else(Mistake::nobody)?;
     let runs = plan.runs(pipeline, &params);
+    let answer = Json(told(&plan, &runs));
     let feed = Feed::begin(store, daemon, &plan, runs, usize::from(asked.parallel)).await?;
     go_on(app.clone(), name, feed);
     Ok((StatusCode::ACCEPTED, answer))
@@ -164,7 +170,10 @@ async fn give(app: &App, mut feed: Feed) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn told(plan: &Plan) -> BackfillPlan {
+/// The plan, with the runs that it begins.
+fn told(plan: &Plan, begun: &VecDeque<NewRun>) -> BackfillPlan {
+    let mut begun = begun.iter().map(|run| run.spec.id.to_string());
+    let mut go_on = plan.interrupted.iter().map(|row| row.id.to_string());
     let intervals = plan.due.iter().take(LISTED);
     BackfillPlan {
         begins: plan.count(|due| due == Due::Begins),
@@ -177,6 +186,11 @@ fn told(plan: &Plan) -> BackfillPlan {
                     Due::GoesOn => "goes_on",
                     Due::IsOn => "running",
                     Due::Has(state) => state.as_str(),
+                },
+                run: match due {
+                    Due::Begins => begun.next(),
+                    Due::GoesOn => go_on.next(),
+                    Due::IsOn | Due::Has(_) => None,
                 },
             })
             .collect(),

@@ -32,7 +32,8 @@ pub(super) const CANCEL: Route =
             "runs",
             "End a run. 202: it was told, and hasn't answered yet",
         )
-        .gives(of::<Run>),
+        .gives(of::<Run>)
+        .also(&[202]),
     );
 
 /// Runs again what failed.
@@ -43,7 +44,8 @@ pub(super) const RETRY: Route = Route::post("/api/v1/runs/{run}/retry", Needs::R
             "Run again what failed, or some tasks, with all that comes after",
         )
         .takes(of::<Retry>)
-        .gives(of::<Run>),
+        .gives(of::<Run>)
+        .also(&[202]),
     );
 
 /// Takes a task's end as decided.
@@ -51,7 +53,8 @@ pub(super) const MARK: Route = Route::post("/api/v1/runs/{run}/mark", Needs::Run
     .about(
         Describe::new("runs", "Take a task's end as decided")
             .takes(of::<Mark>)
-            .gives(of::<Run>),
+            .gives(of::<Run>)
+            .also(&[202]),
     );
 
 /// What is to be run again.
@@ -60,6 +63,8 @@ pub(super) const MARK: Route = Route::post("/api/v1/runs/{run}/mark", Needs::Run
 pub(super) struct Retry {
     /// Only these tasks and what comes after them; empty: all that failed.
     pub tasks: Vec<String>,
+    /// Only this item, counted from 0, of the one task that is named: one that failed.
+    pub item: Option<u32>,
 }
 
 /// Which task has ended how.
@@ -82,7 +87,8 @@ pub(super) enum MarkedOutcome {
 async fn cancel(State(app): State<Arc<App>>, Path(run): Path<String>) -> Result<Response, Problem> {
     let row = find::run_of_id(app.store.as_ref(), &run).await?;
     if row.state.is_finished() {
-        let detail = format!("run {} has ended already: {}", row.id, row.state);
+        let (id, dag, state) = (&row.id, &row.dag, row.state);
+        let detail = format!("run {id} of {dag} has ended already: {state}");
         return Err(Mistake::conflict(detail).into());
     }
     carry_out(&app, row, &CommandKind::Cancel).await
@@ -96,7 +102,11 @@ async fn retry(
     let store = app.store.as_ref();
     let row = find::run_of_id(store, &run).await?;
     let version = find::version(store, &row).await?;
-    let (command, _) = change::retry(store, &row, &version, &wanted.tasks).await?;
+    let (command, _) = match (wanted.item, wanted.tasks.as_slice()) {
+        (None, tasks) => change::retry(store, &row, &version, tasks).await?,
+        (Some(item), [task]) => change::retry_item(store, &row, &version, task, item).await?,
+        (Some(_), _) => return Err(Problem::bad("`item` needs one task, in `tasks`")),
+    };
     carry_out(&app, row, &command).await
 }
 

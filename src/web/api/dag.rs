@@ -12,8 +12,10 @@ use super::extract::{Body, Search};
 use super::{Limit, project};
 use crate::daemon::schedule::{Look, look};
 use crate::model::{DagId, Schedule};
+use crate::operate::dag::Dag;
 use crate::operate::moment::utc;
 use crate::operate::shape::Run;
+use crate::operate::why::{starts, triggers};
 use crate::operate::{find, pause, unknown};
 use crate::spec::{Pipeline, Project};
 use crate::store::RunFilter;
@@ -40,7 +42,7 @@ pub(super) const PAUSE: Route =
     .about(
         Describe::new("dags", "Hold the schedule of a DAG, or let it go on")
             .takes(of::<Paused>)
-            .gives(of::<Paused>),
+            .gives(of::<PausedNow>),
     );
 
 /// A DAG of a list.
@@ -56,6 +58,11 @@ pub(super) struct DagSummary {
     pub schedule: Option<String>,
     /// What starts it instead of a schedule.
     pub after: Vec<String>,
+    /// What outside starts it.
+    #[schema(value_type = Vec<Object>)]
+    pub triggers: Vec<serde_json::Value>,
+    /// All that starts it, in a few words.
+    pub starts: String,
     /// How many tasks it has.
     pub task_count: usize,
     /// SHA-256 of the files that define it.
@@ -89,40 +96,28 @@ pub(super) struct BrokenFile {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct DagWithTasks {
     #[serde(flatten)]
-    pub dag: DagSummary,
-    /// In the order in which they can run.
-    pub tasks: Vec<DagTask>,
-    pub params: Vec<DagParam>,
+    pub dag: Dag,
+    /// How many tasks it has.
+    pub task_count: usize,
+    pub paused: bool,
+    /// When it begins by itself next.
+    pub next_run: Option<String>,
+    pub last_run: Option<Run>,
 }
 
-/// A task of a DAG.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct DagTask {
-    pub task: String,
-    pub kind: &'static str,
-    pub description: Option<String>,
-    /// The tasks that it waits for.
-    pub needs: Vec<String>,
-    /// It becomes one item for each element of a list.
-    pub foreach: bool,
-}
-
-/// A parameter of a DAG.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct DagParam {
-    pub name: String,
-    pub description: Option<String>,
-    /// Without it the parameter must be given.
-    pub default: Option<serde_json::Value>,
-    /// What a value must be: a JSON Schema.
-    pub schema: serde_json::Value,
-}
-
-/// Whether a DAG's schedule is held.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+/// Whether a DAG's schedule is to be held.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Paused {
     pub paused: bool,
+}
+
+/// Whether a DAG's schedule is held.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(super) struct PausedNow {
+    pub paused: bool,
+    /// It wasn't so before.
+    pub changed: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -172,31 +167,13 @@ async fn show(
     let project = project(&snapshot)?;
     let pipeline = pipeline(&snapshot, project, &name)?;
     let looked = look(Some(app.store.as_ref()), &project.pipelines, app.now()).await?;
-    let names = |tasks: &[crate::model::TaskIndex]| {
-        let names = tasks.iter().map(|task| pipeline.dag.task(*task));
-        names.map(|task| task.id.to_string()).collect()
-    };
-    let tasks = pipeline.tasks.iter().zip(&pipeline.dag.tasks);
-    let params = pipeline.params.iter();
+    let summary = dag(&app, pipeline, &looked).await?;
     Ok(Json(DagWithTasks {
-        dag: dag(&app, pipeline, &looked).await?,
-        tasks: tasks
-            .map(|(task, shape)| DagTask {
-                task: task.id.to_string(),
-                kind: task.kind,
-                description: task.description.clone(),
-                needs: names(&shape.needs),
-                foreach: task.foreach.is_some(),
-            })
-            .collect(),
-        params: params
-            .map(|param| DagParam {
-                name: param.name.clone(),
-                description: param.description.clone(),
-                default: param.default.clone(),
-                schema: param.rules.schema(),
-            })
-            .collect(),
+        dag: Dag::new(pipeline),
+        task_count: summary.task_count,
+        paused: summary.paused,
+        next_run: summary.next_run,
+        last_run: summary.last_run,
     }))
 }
 
@@ -204,7 +181,7 @@ async fn set_paused(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Body(wanted): Body<Paused>,
-) -> Result<Json<Paused>, Problem> {
+) -> Result<Json<PausedNow>, Problem> {
     let snapshot = app.snapshot();
     let project = project(&snapshot)?;
     // One that is broken now may be mended while it is paused.
@@ -212,8 +189,11 @@ async fn set_paused(
         pipeline(&snapshot, project, &name)?;
     }
     let dag = DagId::new(&name).map_err(|error| Problem::bad(error.to_string()))?;
-    pause::set(&app.places.state, app.store.as_ref(), &dag, wanted.paused).await?;
-    Ok(Json(wanted))
+    let (state, store) = (&app.places.state, app.store.as_ref());
+    Ok(Json(PausedNow {
+        paused: wanted.paused,
+        changed: pause::set(state, store, &dag, wanted.paused).await?,
+    }))
 }
 
 /// The DAG of a name, as its file is now.
@@ -263,6 +243,8 @@ async fn dag(app: &App, pipeline: &Pipeline, looked: &Look) -> Result<DagSummary
         tags: pipeline.tags.clone(),
         schedule: pipeline.schedule.as_ref().map(Schedule::describe),
         after: pipeline.after.names().map(str::to_owned).collect(),
+        triggers: triggers(pipeline),
+        starts: starts(pipeline),
         task_count: pipeline.tasks.len(),
         version: pipeline.version.hash.clone(),
         paused: looked.planner.is_paused(&pipeline.id),

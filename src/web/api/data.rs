@@ -13,15 +13,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::Limit;
 use super::extract::Search;
 use crate::data::ColumnKind;
 use crate::data::csv::{encode_batch, encode_header};
-use crate::operate::rows::{Rows, datasets};
-use crate::operate::{Mistake, find};
+use crate::operate::find;
+use crate::operate::rows::{Rows, datasets, none};
 use crate::web::describe::{Describe, of};
 use crate::web::route::{Needs, Route};
 use crate::web::{App, Problem};
+
+/// Rows in JSON when nobody says how many.
+const ROWS: u64 = 100;
+/// And at most so many.
+const MOST_ROWS: u64 = 1000;
 
 /// The rows of a task.
 pub(super) const SHOW: Route =
@@ -32,9 +36,9 @@ pub(super) const SHOW: Route =
     .about(
         Describe::new(
             "runs",
-            "The first rows that a task has left; with `format=csv` all of them, as a file",
+            "The first rows that a task has left; with `format=csv` as a file, and all without a `limit`",
         )
-        .query(&["item", "limit", "format"])
+        .query(&["item", "limit/rows", "format"])
         .gives(of::<Data>),
     );
 
@@ -62,8 +66,7 @@ pub(super) struct DataColumn {
 #[serde(deny_unknown_fields)]
 struct Asked {
     item: Option<u32>,
-    #[serde(default)]
-    limit: Limit,
+    limit: Option<u64>,
     #[serde(default)]
     format: Format,
 }
@@ -87,17 +90,18 @@ async fn show(
     let task = find::task(&version, &name)?;
     let datasets = datasets(store, &row, task, asked.item).await?;
     if datasets.is_empty() {
-        let detail = format!("task `{name}` has left no rows in run {run}");
-        return Err(Mistake::missing(detail).into());
+        return Err(none(store, &row, &version, &name, asked.item).await?.into());
     }
     let total = datasets.iter().map(|dataset| dataset.rows).sum();
     let bytes = datasets.iter().map(|dataset| dataset.bytes).sum();
     let state = &app.places.state;
     if asked.format == Format::Csv {
-        let rows = Rows::open(state, &datasets, total).await?;
+        let limit = asked.limit.unwrap_or(total);
+        let rows = Rows::open(state, &datasets, limit).await?;
         return Ok(csv(rows, &format!("{name}-{run}.csv")));
     }
-    let mut rows = Rows::open(state, &datasets, asked.limit.get() as u64).await?;
+    let limit = asked.limit.unwrap_or(ROWS).min(MOST_ROWS);
+    let mut rows = Rows::open(state, &datasets, limit).await?;
     let columns = rows.columns();
     let columns = columns.iter().map(|column| DataColumn {
         name: column.name.to_string(),

@@ -5,20 +5,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use axum::routing::get;
 use futures_util::stream;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use utoipa::ToSchema;
 
 use super::extract::Search;
 use crate::operate::log::{LogFile, Logs, files};
-use crate::operate::{Mistake, find};
-use crate::web::describe::Describe;
+use crate::operate::{Mistake, Trouble, find};
+use crate::task::{Rendered, read_rendered};
+use crate::web::describe::{Describe, of};
 use crate::web::route::{Needs, Route};
 use crate::web::{App, Problem};
 
@@ -45,6 +48,57 @@ pub(super) const SHOW: Route = Route::get(
     .query(&["item", "attempt", "from", "bytes", "follow"])
     .text("text/plain"),
 );
+
+/// What an attempt has executed.
+pub(super) const RENDERED: Route = Route::get(
+    "/api/v1/runs/{run}/tasks/{task}/rendered",
+    Needs::Read,
+    || get(rendered),
+)
+.about(
+    Describe::new(
+        "runs",
+        "What an attempt has executed, as it was sent: statements with their values, requests, \
+         commands; without secrets, and of very many the first",
+    )
+    .query(&["item", "attempt"])
+    .gives(of::<RenderedList>),
+);
+
+/// What an attempt has executed, in its order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RenderedList {
+    pub attempt: u32,
+    pub rendered: Vec<Rendered>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    item: Option<u32>,
+    attempt: Option<u32>,
+}
+
+async fn rendered(
+    State(app): State<Arc<App>>,
+    Path((run, task)): Path<(String, String)>,
+    Search(Which { item, attempt }): Search<Which>,
+) -> Result<Json<RenderedList>, Problem> {
+    let place = Place {
+        app,
+        run,
+        task,
+        item,
+        attempt,
+    };
+    let log = place.find().await?;
+    let rendered = tokio::task::spawn_blocking(move || read_rendered(&log.path)).await;
+    let rendered = rendered.map_err(std::io::Error::other).flatten();
+    Ok(Json(RenderedList {
+        attempt: log.attempt,
+        rendered: rendered.map_err(|error| Trouble::Other(error.to_string()))?,
+    }))
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,6 +5,7 @@ mod command;
 mod dag;
 mod data;
 mod extract;
+mod find;
 mod health;
 mod log;
 mod metrics;
@@ -40,11 +41,13 @@ pub(super) const ROUTES: &[Route] = &[
     webhook::CALL,
     next::WHY_DAG,
     next::NEXT,
+    find::SHOW,
     run::LIST,
     run::SHOW,
     run::ATTEMPTS,
     next::WHY_RUN,
     log::SHOW,
+    log::RENDERED,
     data::SHOW,
     command::CANCEL,
     command::RETRY,

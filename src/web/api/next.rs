@@ -5,12 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::routing::get;
+use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::extract::Search;
-use super::{Limit, dag, project};
-use crate::daemon::schedule::look;
+use super::{dag, project};
+use crate::daemon::schedule::{DaemonLock, look};
+use crate::model::Timestamp;
 use crate::operate::next::{Coming, coming, other};
 use crate::operate::why::Told;
 use crate::operate::{find, why_run};
@@ -18,13 +20,18 @@ use crate::web::describe::Describe;
 use crate::web::route::{Needs, Route};
 use crate::web::{App, Problem};
 
+/// So many runs are told when nobody says how many.
+const COUNT: usize = 100;
+/// And no more than so many.
+const MOST: usize = 10_000;
+
 /// What will run when.
 pub(super) const NEXT: Route = Route::get("/api/v1/next", Needs::Read, || get(next)).about(
     Describe::new(
         "schedule",
         "The next runs that begin by themselves, in their order",
     )
-    .query(&["dag", "limit"])
+    .query(&["dag", "from/time", "until", "limit/next"])
     .text("application/json"),
 );
 
@@ -52,8 +59,9 @@ pub(super) const WHY_RUN: Route = Route::get("/api/v1/runs/{run}/why", Needs::Re
 #[serde(deny_unknown_fields)]
 struct Asked {
     dag: Option<String>,
-    #[serde(default)]
-    limit: Limit,
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+    limit: Option<usize>,
 }
 
 async fn next(
@@ -62,18 +70,32 @@ async fn next(
 ) -> Result<Json<Value>, Problem> {
     let snapshot = app.snapshot();
     let project = project(&snapshot)?;
-    let pipelines = match &asked.dag {
-        Some(name) => vec![dag::pipeline(&snapshot, project, name)?.clone()],
-        None => project.pipelines.values().cloned().collect(),
-    };
+    let limit = asked.limit.unwrap_or(COUNT);
+    if !(1..=MOST).contains(&limit) {
+        return Err(Problem::bad(format!("`limit` is from 1 to {MOST}")));
+    }
+    let mut pipelines = Vec::new();
+    match &asked.dag {
+        Some(names) => {
+            for name in names.split(',') {
+                pipelines.push(dag::pipeline(&snapshot, project, name)?.clone());
+            }
+        }
+        None => pipelines.extend(project.pipelines.values().cloned()),
+    }
+    // A tick at that very moment is one to come.
+    let after = asked.from.map(|from| from - TimeDelta::microseconds(1));
     let looked = look(Some(app.store.as_ref()), &project.pipelines, app.now()).await?;
-    let coming = coming(&looked, &pipelines, None, None, asked.limit.get());
+    let coming = coming(&looked, &pipelines, after, asked.until, limit);
     let runs: Vec<Value> = coming.iter().map(Coming::json).collect();
     let others = pipelines
         .iter()
         .filter_map(|pipeline| other(&looked, pipeline));
     let others: Vec<Value> = others.map(|other| other.json()).collect();
-    Ok(Json(json!({ "runs": runs, "others": others })))
+    let daemon = DaemonLock::holder(&app.places.state).is_some();
+    Ok(Json(
+        json!({ "runs": runs, "others": others, "daemon": daemon }),
+    ))
 }
 
 async fn why_of_dag(

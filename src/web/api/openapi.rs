@@ -14,8 +14,15 @@ pub(super) const SHOW: Route = Route::get("/api/v1/openapi.json", Needs::Read, |
 })
 .about(Describe::new("api", "This description").text("application/json"));
 
-/// What may stand behind the `?`: name, meaning, schema.
-fn queries() -> [(&'static str, &'static str, Value); 14] {
+/// What names are made of.
+const NAME: &str = "^[A-Za-z0-9_-]{1,64}$";
+/// States of runs.
+const STATES: &str = "^(queued|running|cancelling|success|failed|cancelled)\
+    (,(queued|running|cancelling|success|failed|cancelled))*$";
+
+/// What may stand behind the `?`: name, meaning, schema. What follows a `/` tells those of one name
+/// apart.
+fn queries() -> [(&'static str, &'static str, Value); 21] {
     let number = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX });
     [
         (
@@ -24,14 +31,34 @@ fn queries() -> [(&'static str, &'static str, Value); 14] {
             json!({ "type": "string" }),
         ),
         (
+            "cursor/run",
+            "Where to go on: `next` of the answer before, or a run",
+            json!({ "type": "string", "pattern": NAME }),
+        ),
+        (
+            "cursor/number",
+            "Where to go on: `next` of the answer before",
+            json!({ "type": "integer", "format": "int64" }),
+        ),
+        (
             "limit",
             "At most so many",
             json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }),
         ),
         (
+            "limit/rows",
+            "At most so many rows; without it 100, in CSV all. In JSON at most 1000",
+            json!({ "type": "integer", "minimum": 0, "format": "int64" }),
+        ),
+        (
+            "limit/next",
+            "At most so many",
+            json!({ "type": "integer", "minimum": 1, "maximum": 10_000, "default": 100 }),
+        ),
+        (
             "state",
             "Only these states, separated by commas",
-            json!({ "type": "string" }),
+            json!({ "type": "string", "pattern": STATES }),
         ),
         (
             "tag",
@@ -70,7 +97,26 @@ fn queries() -> [(&'static str, &'static str, Value); 14] {
             "So many",
             json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 10 }),
         ),
-        ("dag", "Only this DAG", json!({ "type": "string" })),
+        (
+            "dag",
+            "Only these DAGs, separated by commas",
+            json!({ "type": "string" }),
+        ),
+        (
+            "from/time",
+            "As if it were then",
+            json!({ "type": "string", "format": "date-time" }),
+        ),
+        (
+            "until",
+            "Up to then",
+            json!({ "type": "string", "format": "date-time" }),
+        ),
+        (
+            "name",
+            "An id of a run, a part of one, `latest`, or a DAG",
+            json!({ "type": "string" }),
+        ),
         ("user", "Only this user's", json!({ "type": "string" })),
     ]
 }
@@ -123,13 +169,17 @@ fn operation(route: &Route, about: &Describe, schemas: &mut Map<String, Value>) 
         let name = part.strip_prefix('{')?.strip_suffix('}')?;
         Some(json!({
             "name": name, "in": "path", "required": true,
-            "schema": { "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" },
+            "schema": { "type": "string", "pattern": NAME },
         }))
     });
     let known = queries();
     let in_query = about.query.iter().filter_map(|name| {
         let (name, meaning, schema) = known.iter().find(|(known, ..)| known == name)?;
-        Some(json!({ "name": name, "in": "query", "description": meaning, "schema": schema }))
+        let name = name.split('/').next();
+        Some(json!({
+            "name": name, "in": "query", "required": name == Some("name"),
+            "description": meaning, "schema": schema,
+        }))
     });
     let parameters: Vec<Value> = in_path.chain(in_query).collect();
     let success = match about.gives {
@@ -151,11 +201,20 @@ fn operation(route: &Route, about: &Describe, schemas: &mut Map<String, Value>) 
         "tags": [about.part],
         "summary": about.summary,
         "parameters": parameters,
-        "responses": { about.status.to_string(): success, "default": problem },
+        "responses": { about.status.to_string(): success.clone() },
     });
+    for status in about.also {
+        operation["responses"][status.to_string()] = success.clone();
+    }
+    operation["responses"]["default"] = problem;
     if let Some(shape) = about.takes {
+        let shape = shape();
+        let name = shape.name.clone();
+        let schema = add(schemas, shape);
+        let all = schemas[&name]["required"].as_array();
         operation["requestBody"] = json!({
-            "content": { "application/json": { "schema": add(schemas, shape()) } },
+            "required": all.is_some_and(|all| !all.is_empty()),
+            "content": { "application/json": { "schema": schema } },
         });
     }
     if route.needs == Needs::Nothing {

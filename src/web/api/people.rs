@@ -70,7 +70,7 @@ pub(super) const END_TOKEN: Route =
 /// What was done.
 pub(super) const DEEDS: Route = Route::get("/api/v1/audit", Needs::Admin, || get(deeds)).about(
     Describe::new("people", "What was done by whom, latest first")
-        .query(&["cursor", "limit"])
+        .query(&["cursor/number", "limit"])
         .gives(of::<DeedList>),
 );
 
@@ -129,6 +129,7 @@ pub(super) struct AccessItem {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewToken {
     /// What it is for.
+    #[schema(min_length = 1, max_length = 200)]
     pub label: String,
     /// Whose it is: it may no more than they; without it yours.
     pub user: Option<String>,
@@ -265,6 +266,11 @@ async fn end(app: &App, kind: AccessKind, id: &str) -> Result<StatusCode, Proble
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A value that doesn't fit.
+fn unfit(detail: impl Into<String>) -> Problem {
+    Mistake::new(detail).into()
+}
+
 async fn make_token(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -274,7 +280,7 @@ async fn make_token(
     if matches!(caller.via, Via::Open) && asked.user.is_none() {
         return Err(Problem::bad("`user` says whose token it is"));
     }
-    if asked.label.is_empty() || asked.label.len() > 200 {
+    if !(1..=200).contains(&asked.label.chars().count()) {
         return Err(Problem::bad("`label` has 1 to 200 characters"));
     }
     let name = asked.user.unwrap_or(caller.account);
@@ -290,18 +296,18 @@ async fn make_token(
     });
     let scopes: Vec<Scope> = scopes.by_ref().collect::<Result<_, Mistake>>()?;
     if let Some(beyond) = scopes.iter().find(|scope| scope.role() > account.role) {
-        return Err(Problem::bad(format!(
+        return Err(unfit(format!(
             "`{name}` is {}, and may not what the scope `{}` lets",
             account.role.as_str(),
             beyond.as_str()
         )));
     }
     let now = app.now();
-    let time = parse_duration(&asked.expires)
-        .map_err(|error| Problem::bad(format!("`expires`: {error}")))?;
+    let time =
+        parse_duration(&asked.expires).map_err(|error| unfit(format!("`expires`: {error}")))?;
     let until = TimeDelta::from_std(time).ok();
     let until = until.and_then(|time| now.checked_add_signed(time));
-    let until = until.ok_or_else(|| Problem::bad("`expires` is too far away"))?;
+    let until = until.ok_or_else(|| unfit("`expires` is too far away"))?;
     let key = Key::draw(AccessKind::Token).map_err(|error| Problem::internal(&error))?;
     let access = Access {
         scopes: Some(scopes),

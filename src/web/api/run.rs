@@ -32,7 +32,7 @@ const KEY: TimeDelta = TimeDelta::days(1);
 /// All runs.
 pub(super) const LIST: Route = Route::get("/api/v1/runs", Needs::Read, || get(list)).about(
     Describe::new("runs", "Runs, newest first")
-        .query(&["state", "cursor", "limit"])
+        .query(&["state", "cursor/run", "limit"])
         .gives(of::<RunList>),
 );
 
@@ -40,7 +40,7 @@ pub(super) const LIST: Route = Route::get("/api/v1/runs", Needs::Read, || get(li
 pub(super) const OF_DAG: Route =
     Route::get("/api/v1/dags/{dag}/runs", Needs::Read, || get(list_of_dag)).about(
         Describe::new("runs", "The runs of a DAG, newest first")
-            .query(&["state", "cursor", "limit"])
+            .query(&["state", "cursor/run", "limit"])
             .gives(of::<RunList>),
     );
 
@@ -53,7 +53,8 @@ pub(super) const TRIGGER: Route =
              run, for a day",
         )
         .takes(of::<Trigger>)
-        .created(of::<Run>),
+        .created(of::<Run>)
+        .also(&[200]),
     );
 
 /// One run.

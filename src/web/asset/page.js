@@ -193,6 +193,22 @@ document.addEventListener("click", (event) => {
   for (const open of all("details.sure[open]")) if (!open.contains(event.target)) open.open = false;
 });
 
+// Buttons that copy a text.
+
+function showCopies() {
+  for (const button of all("[data-copy][hidden]")) button.hidden = !navigator.clipboard;
+}
+showCopies();
+document.addEventListener("refreshed", showCopies);
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
+  const word = button.textContent;
+  button.textContent = "copied";
+  setTimeout(() => (button.textContent = word), 1200);
+});
+
 // Keys.
 
 let row = null;
@@ -218,6 +234,11 @@ function move(cell, dx, dy) {
   const to = dx ? line.children[place + dx] : (dy > 0 ? line.nextElementSibling : line.previousElementSibling)?.children[place];
   to?.querySelector("a")?.focus();
 }
+function tab(by) {
+  const tabs = all("main .tabs a");
+  const at = tabs.findIndex((one) => one.getAttribute("aria-current"));
+  tabs[Math.max(at, 0) + by]?.click();
+}
 let before = "";
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -240,6 +261,8 @@ document.addEventListener("keydown", (event) => {
   if (places[chord]) location.href = places[chord];
   else if (event.key === "j") step(1);
   else if (event.key === "k") step(-1);
+  else if (event.key === "u") all(".crumbs a").at(-1)?.click();
+  else if (event.key === "[" || event.key === "]") tab(event.key === "]" ? 1 : -1);
   else if (event.key === "t") switchTheme();
   else if (event.key === "?") document.getElementById("keys")?.showModal();
   else if (event.key === "/") {

@@ -11,7 +11,7 @@ use super::super::route::{Needs, Route, Verb};
 use super::super::{App, Problem};
 use super::caller::{Caller, Peer, Via};
 use super::origin::{self, Told};
-use super::path::{Found, find};
+use super::path::{Found, find, methods};
 use crate::store::{AccessKind, Role};
 
 /// The largest body of a request, in bytes.
@@ -33,17 +33,22 @@ pub(super) async fn admit(
     let route = match find(request.method(), request.uri()) {
         Found::Route(route) => route,
         Found::OtherMethod => {
-            return Err(Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "it can't be asked for so",
-            ));
+            let mut problem =
+                Problem::new(StatusCode::METHOD_NOT_ALLOWED, "it can't be asked for so");
+            problem.allow = Some(methods(request.uri()));
+            return Err(problem);
         }
         Found::Nothing => return Err(Problem::missing("there is nothing here")),
     };
     let told = Told::of(request.headers());
     origin::check(app, route, &told)?;
     let peer = request.extensions().get::<Peer>();
-    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+    let address = match peer {
+        Some(Peer(peer)) => app.proxies.client(*peer, request.headers()),
+        None => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+    };
+    // Through the socket only this machine asks.
+    let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let caller = if route.needs == Needs::Nothing {
         // Who asks is of no concern; what looks like a token may be something else's.
         Caller::nobody(address)
@@ -54,7 +59,8 @@ pub(super) async fn admit(
         return Err(match &caller.via {
             Via::Nobody => Problem::new(StatusCode::UNAUTHORIZED, "nobody is signed in")
                 .help("programs send `Authorization: Bearer TOKEN`: `runner token add` makes one"),
-            _ => Problem::new(StatusCode::FORBIDDEN, "this account or token may not do it"),
+            _ => Problem::new(StatusCode::FORBIDDEN, "this account or token may not do it")
+                .help(route.needs.help()),
         });
     }
     origin::check_session(route, &told, &caller.via)?;

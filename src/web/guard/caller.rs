@@ -95,6 +95,6 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 #[derive(Debug, Clone)]
 pub struct Detail(pub String);
 
-/// Where a connection comes from: an extension of its requests.
+/// Where a connection comes from, `None` the Unix socket: an extension of its requests.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub IpAddr);
+pub struct Peer(pub Option<IpAddr>);

@@ -4,6 +4,7 @@
 
 mod admit;
 mod caller;
+mod forwarded;
 mod headers;
 mod lasting;
 mod origin;
@@ -11,13 +12,14 @@ mod path;
 
 pub(super) use admit::{cookie_name, cookie_value};
 pub use caller::{Caller, Detail, Peer, Via};
+pub use forwarded::{Proxies, Trusted};
 pub(super) use path::{Found, find};
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -25,6 +27,8 @@ use super::route::{Needs, Route, Verb};
 use super::{App, Problem, page, session};
 use crate::store::Deed;
 
+/// Tells those who are let in which version answers.
+const VERSION: HeaderName = HeaderName::from_static("x-runner-version");
 /// How long an answer may take that isn't a stream.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -34,6 +38,11 @@ pub(super) async fn enter(State(app): State<Arc<App>>, request: Request, next: N
     let mut response = match admit::admit(&app, request).await {
         Ok((route, caller, request)) => {
             let mut response = answer(route, next.run(request)).await;
+            if route.is_api() && caller.role.is_some() {
+                // Clients of another version say so.
+                let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+                response.headers_mut().insert(VERSION, version);
+            }
             if route.stream {
                 response = lasting::limit(&app, route, &caller, response);
             }

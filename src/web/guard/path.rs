@@ -32,6 +32,16 @@ pub(in crate::web) fn find(method: &Method, uri: &Uri) -> Found {
     found
 }
 
+/// How a path can be asked for, as the header `Allow` says it.
+pub(super) fn methods(uri: &Uri) -> String {
+    let known = routes().filter(|route| matches(route.path, uri.path()));
+    let words = known.map(|route| match route.verb {
+        Verb::Get => "GET, HEAD",
+        other => other.as_str(),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
 /// Whether a pattern takes a path, part by part.
 fn matches(pattern: &str, path: &str) -> bool {
     let mut parts = path.split('/');

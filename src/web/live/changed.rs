@@ -11,6 +11,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures_util::stream::unfold;
+use tokio::sync::watch;
 
 use crate::daemon::schedule::DaemonLock;
 use crate::model::RunId;
@@ -30,42 +31,59 @@ pub(super) const HOME: Route = Route::get("/live/home", Needs::Read, || get(home
 pub(super) const RUN: Route = Route::get("/live/runs/{run}", Needs::Read, || get(run)).streaming();
 
 /// What a page shows.
-#[derive(Clone)]
-enum Shown {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::web) enum Shown {
     Home,
     Run(RunId),
 }
 
+/// What was last seen of it; `None`: nothing yet.
+pub(in crate::web) type Print = Option<u64>;
+
 async fn home(State(app): State<Arc<App>>) -> Response {
-    tell(app, Shown::Home)
+    tell(&app, &Shown::Home)
 }
 
 async fn run(State(app): State<Arc<App>>, Path(run): Path<String>) -> Response {
     match RunId::new(&run) {
-        Ok(run) => tell(app, Shown::Run(run)),
+        Ok(run) => tell(&app, &Shown::Run(run)),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
 /// Tells of every change, until nobody listens.
-fn tell(app: Arc<App>, shown: Shown) -> Response {
-    let changes = unfold((app, shown, None), async |(app, shown, mut last)| {
-        loop {
-            // What can't be read now has not changed. The first look is told, too: something may have
-            // happened since the page was made.
-            if let Ok(print) = print(&app, &shown).await
-                && last.replace(print) != Some(print)
-            {
-                break;
+fn tell(app: &Arc<App>, shown: &Shown) -> Response {
+    let mut seen = app.looks.pages.join(shown, |look| {
+        tokio::spawn(look_on(app.clone(), shown.clone(), look));
+    });
+    // What was seen so far is told, too: something may have happened since the page was made.
+    seen.mark_changed();
+    let changes = unfold(seen, async |mut seen| {
+        while seen.changed().await.is_ok() {
+            if seen.borrow_and_update().is_some() {
+                let event = Event::default().event("changed").data("now");
+                return Some((Ok::<_, Infallible>(event), seen));
             }
-            tokio::time::sleep(LOOK).await;
         }
-        let event = Event::default().event("changed").data("now");
-        Some((Ok::<_, Infallible>(event), (app, shown, last)))
+        None
     });
     Sse::new(changes)
         .keep_alive(KeepAlive::default())
         .into_response()
+}
+
+/// Looks for all who see the same page.
+async fn look_on(app: Arc<App>, shown: Shown, look: Arc<watch::Sender<Print>>) {
+    while !app.looks.pages.leave(&shown, &look) {
+        // What can't be read now has not changed.
+        if let Ok(print) = print(&app, &shown).await {
+            look.send_if_modified(|last| last.replace(print) != Some(print));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = look.closed() => {}
+        }
+    }
 }
 
 /// What differs when a page would.

@@ -12,8 +12,9 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures_util::stream::unfold;
 use serde::Deserialize;
+use tokio::sync::watch;
 
-use crate::operate::log_window::{From, Wanted, Window, read};
+use crate::operate::log_window::{From, Wanted, read};
 use crate::web::App;
 use crate::web::page::{Asked, growing, lines};
 use crate::web::route::{Needs, Route};
@@ -34,16 +35,30 @@ struct Since {
     from: u64,
 }
 
-/// One who reads along.
-struct Reader {
+/// The log that somebody reads along.
+#[derive(Clone)]
+struct Followed {
     app: Arc<App>,
     run: String,
     task: String,
     asked: Asked,
     path: PathBuf,
-    from: u64,
-    quiet: u32,
+}
+
+/// What was seen of a log last.
+#[derive(Clone, Default)]
+pub(in crate::web) struct Seen {
+    /// Its newest lines, made once for all readers.
+    newest: Option<Arc<Chunk>>,
+    /// Nothing comes any more.
     ended: bool,
+}
+
+/// Lines as HTML, from one byte of the log until another one.
+struct Chunk {
+    from: u64,
+    until: u64,
+    html: String,
 }
 
 async fn log(
@@ -55,14 +70,22 @@ async fn log(
     let Some((path, _)) = growing(&app, (&run, &task), &asked).await else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let reader = Reader {
-        app,
+    let followed = Followed {
+        app: app.clone(),
         run,
         task,
         asked,
         path,
+    };
+    let mut seen = app.looks.logs.join(&followed.path, |look| {
+        tokio::spawn(follow(followed.clone(), since.from, look));
+    });
+    seen.mark_changed();
+    let reader = Reader {
+        path: followed.path,
         from: since.from,
-        quiet: 0,
+        seen,
+        fresh: true,
         ended: false,
     };
     let events = unfold(reader, async |mut reader| {
@@ -74,6 +97,67 @@ async fn log(
         .into_response()
 }
 
+/// Reads a log for all who read along, until it has ended or nobody does any more.
+async fn follow(followed: Followed, mut from: u64, look: Arc<watch::Sender<Seen>>) {
+    let app = followed.app.clone();
+    let mut quiet = 0;
+    while !app.looks.logs.leave(&followed.path, &look) {
+        if let Some(chunk) = chunk(&followed.path, from).await {
+            from = chunk.until;
+            quiet = 0;
+            look.send_modify(|seen| seen.newest = Some(Arc::new(chunk)));
+            continue;
+        }
+        quiet += 1;
+        if quiet % LOOKS == 0 && !followed.grows().await {
+            // What was written before the end is seen.
+            let last = chunk(&followed.path, from).await.map(Arc::new);
+            app.looks.logs.end(&followed.path);
+            look.send_modify(|seen| {
+                seen.ended = true;
+                seen.newest = last.or(seen.newest.take());
+            });
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = look.closed() => {}
+        }
+    }
+}
+
+impl Followed {
+    async fn grows(&self) -> bool {
+        let found = growing(&self.app, (&self.run, &self.task), &self.asked).await;
+        // A later attempt has a log of its own.
+        found.is_some_and(|(path, grows)| grows && path == self.path)
+    }
+}
+
+/// The next lines from a byte on; `None`: there are none yet.
+async fn chunk(path: &std::path::Path, from: u64) -> Option<Chunk> {
+    let path = path.to_owned();
+    let read = move || {
+        let window = read(&path, From::Byte(from), &Wanted::default()).ok()?;
+        (!window.lines.is_empty()).then(|| Chunk {
+            from,
+            until: window.until,
+            html: lines(&window.lines, "").replace('\n', ""),
+        })
+    };
+    tokio::task::spawn_blocking(read).await.ok().flatten()
+}
+
+/// One who reads along.
+struct Reader {
+    path: PathBuf,
+    from: u64,
+    seen: watch::Receiver<Seen>,
+    /// He may be behind what others have read.
+    fresh: bool,
+    ended: bool,
+}
+
 impl Reader {
     /// The next lines, or that there will be none; `None` after that.
     async fn next(&mut self) -> Option<Event> {
@@ -81,36 +165,28 @@ impl Reader {
             return None;
         }
         loop {
-            let window = self.window().await;
-            if !window.lines.is_empty() {
-                self.from = window.until;
-                self.quiet = 0;
-                let html = lines(&window.lines, "").replace('\n', "");
-                return Some(Event::default().event("lines").data(html));
+            let seen = self.seen.borrow_and_update().clone();
+            let newest = seen.newest.filter(|newest| newest.until > self.from);
+            let event = |chunk: &Chunk| Event::default().event("lines").data(&chunk.html);
+            if let Some(newest) = newest.as_ref().filter(|newest| newest.from == self.from) {
+                self.from = newest.until;
+                self.fresh = false;
+                return Some(event(newest));
             }
-            if self.quiet % LOOKS == LOOKS - 1 && !self.grows().await {
-                // What was written before the end is seen.
-                let last = self.window().await;
-                if last.lines.is_empty() {
-                    self.ended = true;
-                    return Some(Event::default().event("ended").data("now"));
+            // Who began elsewhere, or was too slow for the newest, reads for himself.
+            if self.fresh || newest.is_some() {
+                if let Some(own) = chunk(&self.path, self.from).await {
+                    self.from = own.until;
+                    self.seen.mark_changed();
+                    return Some(event(&own));
                 }
-                continue;
+                self.fresh = false;
             }
-            self.quiet += 1;
-            tokio::time::sleep(LOOK).await;
+            if seen.ended {
+                self.ended = true;
+                return Some(Event::default().event("ended").data("now"));
+            }
+            self.seen.changed().await.ok()?;
         }
-    }
-
-    async fn window(&self) -> Window {
-        let (path, from) = (self.path.clone(), From::Byte(self.from));
-        let read = move || read(&path, from, &Wanted::default());
-        let window = tokio::task::spawn_blocking(read).await;
-        window.ok().and_then(Result::ok).unwrap_or_default()
-    }
-
-    async fn grows(&self) -> bool {
-        let found = growing(&self.app, (&self.run, &self.task), &self.asked).await;
-        found.is_some_and(|(_, grows)| grows)
     }
 }

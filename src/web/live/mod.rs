@@ -3,8 +3,21 @@
 
 mod changed;
 mod log;
+mod shared;
 
+use std::path::PathBuf;
+
+use self::changed::{Print, Shown};
+use self::log::Seen;
+use self::shared::Looks;
 use super::route::Route;
 
 /// All streams of the pages.
 pub(super) const ROUTES: &[Route] = &[changed::HOME, changed::RUN, log::LOG];
+
+/// What is looked at for those who see pages.
+#[derive(Default)]
+pub(super) struct Live {
+    pages: Looks<Shown, Print>,
+    logs: Looks<PathBuf, Seen>,
+}

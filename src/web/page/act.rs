@@ -39,6 +39,7 @@ async fn cancel(State(app): State<Arc<App>>, Path(run): Path<String>) -> Result<
 #[derive(Deserialize)]
 struct Retry {
     task: Option<String>,
+    item: Option<u32>,
 }
 
 async fn retry(
@@ -49,8 +50,11 @@ async fn retry(
     let store = app.store.as_ref();
     let row = find::run_of_id(store, &run).await?;
     let version = find::version(store, &row).await?;
-    let tasks: Vec<String> = asked.task.into_iter().collect();
-    let (command, _) = change::retry(store, &row, &version, &tasks).await?;
+    let tasks: Vec<String> = asked.task.iter().cloned().collect();
+    let (command, _) = match (&asked.task, asked.item) {
+        (Some(task), Some(item)) => change::retry_item(store, &row, &version, task, item).await?,
+        _ => change::retry(store, &row, &version, &tasks).await?,
+    };
     carry_out(&app, row, &command).await
 }
 
@@ -91,17 +95,36 @@ async fn carry_out(app: &App, row: RunRow, wanted: &CommandKind) -> Result<Redir
     Ok(Redirect::to(&format!("/runs/{}", row.id)))
 }
 
-async fn hold(State(app): State<Arc<App>>, Path(dag): Path<String>) -> Result<Redirect, Trouble> {
-    set(&app, &dag, true).await
+#[derive(Deserialize)]
+struct Switch {
+    /// `home`: it was asked for there.
+    #[serde(default)]
+    back: String,
 }
 
-async fn go_on(State(app): State<Arc<App>>, Path(dag): Path<String>) -> Result<Redirect, Trouble> {
-    set(&app, &dag, false).await
+async fn hold(
+    State(app): State<Arc<App>>,
+    Path(dag): Path<String>,
+    Form(switch): Form<Switch>,
+) -> Result<Redirect, Trouble> {
+    set(&app, &dag, true, &switch).await
 }
 
-async fn set(app: &App, dag: &str, paused: bool) -> Result<Redirect, Trouble> {
+async fn go_on(
+    State(app): State<Arc<App>>,
+    Path(dag): Path<String>,
+    Form(switch): Form<Switch>,
+) -> Result<Redirect, Trouble> {
+    set(&app, &dag, false, &switch).await
+}
+
+async fn set(app: &App, dag: &str, paused: bool, switch: &Switch) -> Result<Redirect, Trouble> {
     let known = super::dag::Asked::read(app, dag).await?;
     let dag: &DagId = &known.id;
     pause::set(&app.places.state, app.store.as_ref(), dag, paused).await?;
-    Ok(Redirect::to(&format!("/dags/{dag}")))
+    Ok(Redirect::to(&match (switch.back.as_str(), paused) {
+        ("home", true) => format!("/?paused={dag}"),
+        ("home", false) => "/".to_owned(),
+        _ => format!("/dags/{dag}"),
+    }))
 }

@@ -110,7 +110,7 @@ async fn form(
         .unwrap_or_default();
     let begins = due.iter().filter(|(_, due)| *due == Due::Begins).count();
     let view = View {
-        head: head(&known, &visitor, Tab::Backfill),
+        head: head(&app, &known, &visitor, Tab::Backfill),
         id: known.id.to_string(),
         csrf: &visitor.csrf,
         asked: &asked,

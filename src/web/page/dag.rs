@@ -8,7 +8,8 @@ use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
 
-use super::frame::{Page, Place, Trouble, Visitor};
+use super::editor;
+use super::frame::{Page, Place, Sure, Trouble, Visitor};
 use super::home::Choice;
 use super::template::{Markup, markup, render};
 use super::view::{self, When};
@@ -65,6 +66,17 @@ impl Asked {
 }
 
 impl Asked {
+    /// Its file within the project, also when it has mistakes.
+    fn path(&self, app: &App) -> Option<String> {
+        if let Some(pipeline) = &self.pipeline {
+            return Some(pipeline.path.display().to_string());
+        }
+        let snapshot = app.snapshot();
+        let mut broken = snapshot.broken.iter();
+        let own = broken.find(|(_, dag)| dag.as_deref() == Some(self.id.as_str()));
+        own.map(|(path, _)| path.display().to_string())
+    }
+
     /// The DAG as its file is, which must be without mistakes.
     pub(super) fn require(&self) -> Result<&Arc<Pipeline>, Trouble> {
         let broken = || Trouble::Conflict(format!("{} is broken, or gone.", self.id));
@@ -112,12 +124,17 @@ struct Head<'a> {
     can_pause: bool,
     is_broken: bool,
     csrf: &'a str,
+    /// A question, before it is paused.
+    pause: Option<Markup>,
+    file: Option<Markup>,
     tabs: Vec<Choice>,
 }
 
 /// What all pages of a DAG begin with.
-pub(super) fn head(asked: &Asked, visitor: &Visitor, tab: Tab) -> Markup {
+pub(super) fn head(app: &App, asked: &Asked, visitor: &Visitor, tab: Tab) -> Markup {
     let pipeline = asked.pipeline.as_ref();
+    let can_pause = pipeline.is_some_and(|one| one.begins_by_itself());
+    let path = asked.path(app);
     let view = Head {
         id: asked.id.as_str(),
         about: pipeline
@@ -128,7 +145,12 @@ pub(super) fn head(asked: &Asked, visitor: &Visitor, tab: Tab) -> Markup {
         starts: pipeline.map_or_else(String::new, |one| starts(one)),
         paused: asked.paused,
         may_run: visitor.may_run,
-        can_pause: pipeline.is_some_and(|one| one.begins_by_itself()),
+        can_pause,
+        pause: (can_pause && visitor.may_run && !asked.paused).then(|| pause(asked, visitor)),
+        file: path.map(|path| {
+            let source = format!("/dags/{}/source", asked.id);
+            editor::show(&editor::link(app, &path, 1), source, visitor.may_run)
+        }),
         is_broken: pipeline.is_none(),
         csrf: &visitor.csrf,
         tabs: TABS
@@ -141,6 +163,20 @@ pub(super) fn head(asked: &Asked, visitor: &Visitor, tab: Tab) -> Markup {
             .collect(),
     };
     render("dag_head.html", &view)
+}
+
+fn pause(asked: &Asked, visitor: &Visitor) -> Markup {
+    Sure {
+        label: "Pause",
+        question: "Nothing begins it by itself until it is let go on. Runs that have begun go on."
+            .to_owned(),
+        action: format!("/dags/{}/pause", asked.id),
+        csrf: &visitor.csrf,
+        class: "main",
+        fields: Vec::new(),
+        left: false,
+    }
+    .show()
 }
 
 #[derive(Serialize)]
@@ -156,6 +192,27 @@ struct View {
     params: Vec<ParamView>,
     at_least_once: Vec<(String, String)>,
     failures: Markup,
+    is_broken: bool,
+    begins: Vec<Way>,
+    then: Vec<String>,
+    writes: Vec<Written>,
+    slow: Option<String>,
+}
+
+/// Something that begins it.
+#[derive(Serialize)]
+struct Way {
+    kind: &'static str,
+    words: String,
+    /// The DAG that it is.
+    dag: Option<String>,
+}
+
+/// A dataset that it writes, and who waits for it.
+#[derive(Serialize)]
+struct Written {
+    name: String,
+    readers: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -183,7 +240,7 @@ async fn dag(
         None => (Vec::new(), None),
     };
     let view = View {
-        head: head(&asked, &visitor, Tab::Overview),
+        head: head(&app, &asked, &visitor, Tab::Overview),
         graph: pipeline.and_then(|one| drawn(one, &tones, runs.first())),
         too_large: pipeline.is_some_and(|one| one.tasks.len() > MOST),
         tasks: pipeline.map_or(0, |one| one.tasks.len()),
@@ -196,6 +253,11 @@ async fn dag(
             .unwrap_or_default(),
         at_least_once: pipeline.map(at_least_once).unwrap_or_default(),
         failures: super::home::failures(&app, Some(&asked.id), 3, asked.now).await?,
+        is_broken: pipeline.is_none(),
+        begins: pipeline.map(begins).unwrap_or_default(),
+        then: pipeline.map(|one| then(&app, one)).unwrap_or_default(),
+        writes: pipeline.map(|one| writes(&app, one)).unwrap_or_default(),
+        slow: super::past::slowest(&app, &asked.id).await?,
     };
     let page = Page {
         title: asked.id.as_str(),
@@ -297,14 +359,71 @@ async fn next(
     Ok((next, waits))
 }
 
+/// What begins it, each way by itself.
+fn begins(pipeline: &Pipeline) -> Vec<Way> {
+    let clock = pipeline.schedule.iter().map(|schedule| Way {
+        kind: "schedule",
+        words: schedule.describe(),
+        dag: None,
+    });
+    let after = &pipeline.after;
+    let dags = after.dags.iter().map(|dag| Way {
+        kind: "after",
+        words: dag.to_string(),
+        dag: Some(dag.to_string()),
+    });
+    let datasets = after.datasets.iter().map(|dataset| Way {
+        kind: "dataset",
+        words: dataset.to_string(),
+        dag: None,
+    });
+    let triggers = pipeline.triggers.iter().map(|trigger| Way {
+        kind: trigger.kind,
+        words: trigger.trigger.awaited(),
+        dag: None,
+    });
+    clock.chain(dags).chain(datasets).chain(triggers).collect()
+}
+
+/// The DAGs that begin when it has succeeded.
+fn then(app: &App, pipeline: &Pipeline) -> Vec<String> {
+    let snapshot = app.snapshot();
+    let all = snapshot
+        .project
+        .iter()
+        .flat_map(|one| one.pipelines.values());
+    all.filter(|other| other.after.dags.contains(&pipeline.id))
+        .map(|other| other.id.to_string())
+        .collect()
+}
+
+/// The datasets that its tasks write.
+fn writes(app: &App, pipeline: &Pipeline) -> Vec<Written> {
+    let snapshot = app.snapshot();
+    let all = || {
+        snapshot
+            .project
+            .iter()
+            .flat_map(|one| one.pipelines.values())
+    };
+    let written: std::collections::BTreeSet<_> = pipeline
+        .tasks
+        .iter()
+        .flat_map(|task| &task.writes)
+        .collect();
+    let of = |dataset: &crate::model::DatasetId| Written {
+        name: dataset.to_string(),
+        readers: all()
+            .filter(|other| other.after.datasets.contains(dataset))
+            .map(|other| other.id.to_string())
+            .collect(),
+    };
+    written.into_iter().map(of).collect()
+}
+
 fn facts(pipeline: &Pipeline) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("file", pipeline.path.display().to_string())];
+    let mut facts = Vec::new();
     facts.push(("version", pipeline.version.hash.chars().take(10).collect()));
-    let written = pipeline.tasks.iter().flat_map(|task| &task.writes);
-    let written: Vec<&str> = written.map(crate::model::DatasetId::as_str).collect();
-    if !written.is_empty() {
-        facts.push(("writes", written.join(", ")));
-    }
     facts.extend(
         pipeline
             .deadline

@@ -121,7 +121,7 @@ async fn grid(
         cells: (0..runs.len()).map(|at| cell(at, name)).collect(),
     });
     let view = View {
-        head: head(&asked, &visitor, Tab::Grid),
+        head: head(&app, &asked, &visitor, Tab::Grid),
         runs: runs.len(),
         bars: markup(bars(&drawn, (18.0, 56.0), runs.len())),
         left_out: all - names.len(),

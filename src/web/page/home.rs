@@ -1,6 +1,12 @@
 //! All DAGs at a glance: how they ran, when they run next, what runs now, what has failed.
 
-use std::collections::BTreeMap;
+mod broken;
+mod failures;
+mod running;
+
+pub(super) use failures::failures;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
@@ -8,20 +14,20 @@ use axum::response::Response;
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
+use self::broken::{Broken, broken};
+use self::running::{Running, running, running_of};
 use super::frame::{Page, Place, Trouble, Visitor};
 use super::template::{Markup, markup, render};
 use super::view::{self, When, encoded, seconds};
 use crate::daemon::schedule::look;
-use crate::document::Severity;
 use crate::engine::plan::Waiting;
-use crate::model::{DagId, Outcome, RunState, TaskState, Timestamp};
+use crate::model::{DagId, RunState, Timestamp};
 use crate::operate::find::look_at;
-use crate::operate::shape::cause_of;
 use crate::operate::tone::Tone;
 use crate::operate::why::starts;
-use crate::operate::words::{count, plural};
+use crate::operate::words::plural;
 use crate::spec::Pipeline;
-use crate::store::{RunFilter, RunRow, StoreError};
+use crate::store::{RunRow, StoreError};
 use crate::web::App;
 use crate::web::app::Snapshot;
 use crate::web::draw::{Bar, bars};
@@ -46,6 +52,8 @@ struct Asked {
     show: String,
     #[serde(default)]
     page: usize,
+    /// A DAG that was paused just now.
+    paused: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -61,14 +69,8 @@ struct Home<'a> {
     running_count: usize,
     failures: Markup,
     csrf: &'a str,
-}
-
-#[derive(Serialize)]
-struct Broken {
-    path: String,
-    dag: Option<String>,
-    error: String,
-    kept: bool,
+    /// A DAG that was paused just now, which can be undone.
+    undo: Option<&'a DagId>,
 }
 
 /// A way to look at a list.
@@ -103,14 +105,6 @@ struct Last {
     took: String,
 }
 
-#[derive(Serialize)]
-struct Running {
-    id: String,
-    dag: String,
-    state: view::State,
-    progress: String,
-}
-
 async fn home(
     State(app): State<Arc<App>>,
     visitor: Visitor,
@@ -132,12 +126,16 @@ async fn home(
         .into_iter()
         .filter_map(|row| row.paused.then_some(row.dag))
         .collect();
+    let failed = match asked.show.as_str() {
+        "failed" => failed(&app, &pipelines).await?,
+        _ => BTreeSet::new(),
+    };
     let mut chosen = Vec::new();
     for pipeline in pipelines {
         let fits = match asked.show.as_str() {
             "running" => running.iter().any(|(run, _)| run.dag == pipeline.id),
             "paused" => paused.contains(&pipeline.id),
-            "failed" => has_failed(&app, &pipeline.id).await?,
+            "failed" => failed.contains(&pipeline.id),
             _ => true,
         };
         let words = words_of(pipeline);
@@ -152,9 +150,11 @@ async fn home(
         .map(|pipeline| (pipeline.id.clone(), pipeline))
         .collect();
     let looked = look(Some(app.store.as_ref()), &shown, now).await?;
+    let mut latest = latest(&app, &shown).await?;
     let mut dags = Vec::with_capacity(shown.len());
     for pipeline in shown.values() {
-        let mut row = dag(&app, pipeline, now).await?;
+        let runs = latest.remove(&pipeline.id).unwrap_or_default();
+        let mut row = dag(&app, pipeline, runs, now).await?;
         row.paused = paused.contains(&pipeline.id);
         row.can_pause = visitor.may_run && has_clock(pipeline);
         let next = looked.planner.upcoming(&pipeline.id, None).next();
@@ -182,6 +182,9 @@ async fn home(
         running_count,
         failures,
         csrf: &visitor.csrf,
+        undo: paused
+            .iter()
+            .find(|dag| asked.paused.as_deref() == Some(dag.as_str())),
     };
     let page = Page {
         title: "DAGs",
@@ -216,40 +219,37 @@ fn words_of(pipeline: &Pipeline) -> String {
     words.join(" ").to_lowercase()
 }
 
-/// The runs that have not ended, newest first, and whether their process is gone.
-async fn running(app: &App) -> Result<Vec<(RunRow, bool)>, Trouble> {
-    let unfinished = RunFilter {
-        states: vec![RunState::Queued, RunState::Running, RunState::Cancelling],
-        limit: 200,
-        ..RunFilter::default()
-    };
-    let mut runs = Vec::new();
-    for run in app.store.runs(&unfinished).await? {
-        let looked = look_at(&app.places.state, app.store.as_ref(), run).await?;
-        if !looked.0.state.is_finished() {
-            runs.push(looked);
-        }
+/// The DAGs whose latest run has failed.
+async fn failed(app: &App, pipelines: &[&Arc<Pipeline>]) -> Result<BTreeSet<DagId>, StoreError> {
+    let dags: Vec<DagId> = pipelines.iter().map(|one| one.id.clone()).collect();
+    let latest = app.store.latest_runs(&dags, 1, false).await?;
+    let failed = latest
+        .into_iter()
+        .filter(|run| run.state == RunState::Failed);
+    Ok(failed.map(|run| run.dag).collect())
+}
+
+/// The latest runs of each of the DAGs, newest first.
+async fn latest(
+    app: &App,
+    shown: &BTreeMap<DagId, Arc<Pipeline>>,
+) -> Result<BTreeMap<DagId, Vec<RunRow>>, StoreError> {
+    let dags: Vec<DagId> = shown.keys().cloned().collect();
+    let mut latest: BTreeMap<DagId, Vec<RunRow>> = BTreeMap::new();
+    for run in app.store.latest_runs(&dags, BARS, false).await? {
+        latest.entry(run.dag.clone()).or_default().push(run);
     }
-    Ok(runs)
+    Ok(latest)
 }
 
-async fn has_failed(app: &App, dag: &DagId) -> Result<bool, StoreError> {
-    let last = latest(app, dag, 1).await?;
-    Ok(last.iter().any(|run| run.state == RunState::Failed))
-}
-
-async fn latest(app: &App, dag: &DagId, limit: u32) -> Result<Vec<RunRow>, StoreError> {
-    let filter = RunFilter {
-        dag: Some(dag.clone()),
-        limit,
-        ..RunFilter::default()
-    };
-    app.store.runs(&filter).await
-}
-
-async fn dag(app: &App, pipeline: &Pipeline, now: Timestamp) -> Result<Dag, Trouble> {
+async fn dag(
+    app: &App,
+    pipeline: &Pipeline,
+    latest: Vec<RunRow>,
+    now: Timestamp,
+) -> Result<Dag, Trouble> {
     let mut runs = Vec::new();
-    for run in latest(app, &pipeline.id, BARS).await? {
+    for run in latest {
         runs.push(look_at(&app.places.state, app.store.as_ref(), run).await?);
     }
     let last = runs.first().map(|(run, interrupted)| Last {
@@ -313,128 +313,6 @@ fn waits(waiting: Option<&Waiting>) -> &'static str {
         Some(Waiting::Others { .. }) => "after others",
         _ => "",
     }
-}
-
-async fn running_of(
-    app: &App,
-    run: &RunRow,
-    interrupted: bool,
-    now: Timestamp,
-) -> Result<Running, StoreError> {
-    let tasks = app.store.task_runs(&run.id).await?;
-    let plain = || tasks.iter().filter(|row| row.id.item.is_none());
-    let ended = plain().filter(|row| row.state.is_finished()).count();
-    let all = match app.store.version(&run.version).await? {
-        Some(version) => version.tasks.len(),
-        None => plain().count(),
-    };
-    let failed = plain()
-        .filter(|row| {
-            matches!(
-                row.state,
-                TaskState::Finished {
-                    outcome: Outcome::Failed(_),
-                    ..
-                }
-            )
-        })
-        .count();
-    let mut words = vec![format!(
-        "{} of {} tasks",
-        count(ended as u64),
-        count(all as u64)
-    )];
-    if failed > 0 {
-        words.push(format!("{} failed", count(failed as u64)));
-    }
-    let took = view::took(run, interrupted, now);
-    if !took.is_empty() {
-        words.push(format!("for {took}"));
-    }
-    Ok(Running {
-        id: run.id.to_string(),
-        dag: run.dag.to_string(),
-        state: Tone::of_run(run.state, interrupted).into(),
-        progress: words.join(" · "),
-    })
-}
-
-#[derive(Serialize)]
-struct Failures {
-    failures: Vec<Failure>,
-}
-
-#[derive(Serialize)]
-struct Failure {
-    run: String,
-    dag: String,
-    at: When,
-    task: Option<String>,
-    cause: String,
-}
-
-/// The latest runs that failed, each with its first cause.
-pub(super) async fn failures(
-    app: &App,
-    dag: Option<&DagId>,
-    limit: u32,
-    now: Timestamp,
-) -> Result<Markup, StoreError> {
-    let failed = RunFilter {
-        dag: dag.cloned(),
-        states: vec![RunState::Failed],
-        limit,
-        ..RunFilter::default()
-    };
-    let mut failures = Vec::new();
-    for run in app.store.runs(&failed).await? {
-        let tasks = app.store.task_runs(&run.id).await?;
-        let first = tasks.iter().find_map(|row| Some((row, cause_of(row)?)));
-        let version = app.store.version(&run.version).await?;
-        let names = version.map(|version| version.tasks).unwrap_or_default();
-        let task = first.and_then(|(row, _)| names.get(row.id.task.get()).cloned());
-        failures.push(Failure {
-            run: run.id.to_string(),
-            dag: run.dag.to_string(),
-            at: view::when(run.finished.unwrap_or(run.created), now),
-            task,
-            cause: first
-                .map(|(_, cause)| cause.message.to_string())
-                .unwrap_or_default(),
-        });
-    }
-    Ok(render("failures.html", &Failures { failures }))
-}
-
-/// The files with mistakes, each with the first of them.
-fn broken(snapshot: &Snapshot) -> Vec<Broken> {
-    let first = |path: &std::path::Path| {
-        let mut errors = snapshot.diagnostics.iter().filter(|found| {
-            found.severity == Severity::Error
-                && snapshot.sources.get(found.primary.span.source).path == path
-        });
-        errors.next().map(|found| found.message.clone())
-    };
-    let of_file = |(path, dag): &(std::path::PathBuf, Option<String>)| Broken {
-        path: path.display().to_string(),
-        dag: dag.clone().filter(|dag| DagId::new(dag).is_ok()),
-        error: first(path).unwrap_or_else(|| "a file it includes has mistakes".to_owned()),
-        kept: false,
-    };
-    let mut broken: Vec<Broken> = snapshot.broken.iter().map(of_file).collect();
-    if snapshot.project.is_none() {
-        let error = snapshot.diagnostics.iter();
-        let mut error = error.filter(|found| found.severity == Severity::Error);
-        broken.push(Broken {
-            path: crate::spec::SETTINGS_FILE.to_owned(),
-            dag: None,
-            error: error
-                .next()
-                .map_or_else(String::new, |found| found.message.clone()),
-            kept: false,
-        });
-    }
-    broken
 }
 
 fn filters(asked: &Asked) -> Vec<Choice> {

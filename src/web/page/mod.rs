@@ -5,12 +5,14 @@ mod act;
 mod backfill;
 mod dag;
 mod data;
+mod editor;
 mod frame;
 mod grid;
 mod home;
 mod log;
 mod past;
 mod people;
+mod picture;
 mod project;
 mod run;
 mod run_graph;
@@ -42,6 +44,7 @@ pub(super) const ROUTES: &[Route] = &[
     task::TASK,
     task::LOG,
     data::DATA,
+    picture::PICTURE,
     dag::DAG,
     grid::GRID,
     past::PAST,

@@ -15,7 +15,7 @@ use super::frame::{Page, Place, Trouble, Visitor};
 use super::home::bar;
 use super::template::{Markup, markup, render};
 use crate::document::units::format_duration;
-use crate::model::{RunState, TaskState};
+use crate::model::{DagId, RunState, TaskState};
 use crate::operate::moment;
 use crate::operate::tone::Tone;
 use crate::operate::words::{count, plural};
@@ -75,7 +75,7 @@ async fn past(
     took.sort_unstable();
     let (tasks, slow, looked_at) = tasks(&app, &runs).await?;
     let view = View {
-        head: head(&asked, &visitor, Tab::Past),
+        head: head(&app, &asked, &visitor, Tab::Past),
         runs: runs.len(),
         bars: markup(bars(&drawn, (11.0, 110.0), shown.len())),
         durations: durations(&took),
@@ -150,6 +150,12 @@ fn days(runs: &[RunRow]) -> BTreeMap<NaiveDate, Day> {
         }
     };
     days.into_iter().map(|(at, runs)| (at, day(runs))).collect()
+}
+
+/// The slowest task of a DAG's latest runs, in words; `None`: there is none to name.
+pub(super) async fn slowest(app: &App, dag: &DagId) -> Result<Option<String>, StoreError> {
+    let runs = latest(app, dag, u32::try_from(TASKS_OF).unwrap_or(u32::MAX)).await?;
+    Ok(tasks(app, &runs).await?.1)
 }
 
 /// How long the tasks of the latest runs took, the slowest first.

@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use axum::Form;
 use axum::extract::State;
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Page, Place, Trouble, Visitor, process_of};
-use super::template::render;
+use super::template::{Markup, markup, render};
 use crate::daemon::schedule::DaemonLock;
+use crate::model::{PoolId, Timestamp};
+use crate::operate::moment;
+use crate::operate::pools::{PoolUse, PoolUser, pools};
 use crate::operate::words::bytes;
 use crate::web::App;
 use crate::web::route::{Needs, Route};
@@ -45,7 +49,23 @@ struct Connection {
 struct Pool {
     name: String,
     slots: u32,
+    taken: u32,
+    /// How full it is, as a bar.
+    share: Markup,
+    holders: Vec<User>,
+    waiting: Vec<User>,
+    /// Users of either kind that are left out.
+    more: usize,
     tasks: Vec<String>,
+}
+
+/// A task run that holds slots, or waits for some.
+#[derive(Serialize)]
+struct User {
+    name: String,
+    link: String,
+    slots: u32,
+    time: String,
 }
 
 #[derive(Serialize)]
@@ -54,8 +74,8 @@ struct Tried {
     error: Option<String>,
 }
 
-async fn connections(State(app): State<Arc<App>>, visitor: Visitor) -> Response {
-    show(&app, &visitor, None)
+async fn connections(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Trouble> {
+    show(&app, &visitor, None).await
 }
 
 #[derive(Deserialize)]
@@ -86,10 +106,10 @@ async fn probe(
         name: asked.name,
         error,
     };
-    Ok(show(&app, &visitor, Some(tried)))
+    show(&app, &visitor, Some(tried)).await
 }
 
-fn show(app: &App, visitor: &Visitor, tried: Option<Tried>) -> Response {
+async fn show(app: &App, visitor: &Visitor, tried: Option<Tried>) -> Result<Response, Trouble> {
     let snapshot = app.snapshot();
     let mut view = View {
         connections: Vec::new(),
@@ -125,23 +145,56 @@ fn show(app: &App, visitor: &Visitor, tried: Option<Tried>) -> Response {
                 used: users.get(id.as_str()).cloned().unwrap_or_default(),
             })
             .collect();
-        let pools = project.settings.limits.pools.iter();
-        view.pools = pools
-            .map(|(id, slots)| Pool {
-                name: id.to_string(),
-                slots: *slots,
-                tasks: waiting.get(id.as_str()).cloned().unwrap_or_default(),
-            })
-            .collect();
+        let mut used = pools(&app.places.state, app.store.as_ref(), project).await?;
+        for (id, slots) in &project.settings.limits.pools {
+            let tasks = waiting.get(id.as_str()).cloned().unwrap_or_default();
+            let own = used.remove(id).unwrap_or_default();
+            view.pools.push(pool(id, *slots, &own, tasks, app.now()));
+        }
         view.most = project.settings.limits.max_active_tasks;
     }
     let page = Page {
-        title: "Connections",
+        title: "Connections and pools",
         place: Place::Connections,
-        live: None,
+        live: Some("/live/home".to_owned()),
         body: render("connections.html", &view),
     };
-    page.show(app, visitor)
+    Ok(page.show(app, visitor))
+}
+
+/// Users of a pool that are listed, of each kind.
+const USERS: usize = 12;
+
+fn pool(id: &PoolId, slots: u32, own: &PoolUse, tasks: Vec<String>, now: Timestamp) -> Pool {
+    let user = |one: &PoolUser| {
+        let (run, task) = (&one.run, &one.task);
+        let (item, query) = match one.item {
+            Some(item) => (format!("[{item}]"), format!("?item={item}")),
+            None => (String::new(), String::new()),
+        };
+        User {
+            name: format!("{}.{task}{item}", one.dag),
+            link: format!("/runs/{run}/tasks/{task}{query}"),
+            slots: one.slots,
+            time: one
+                .since
+                .map_or_else(String::new, |at| moment::took(at, now)),
+        }
+    };
+    let share = f64::from(own.taken) / f64::from(slots.max(1)) * 100.0;
+    Pool {
+        name: id.to_string(),
+        slots,
+        taken: own.taken,
+        share: markup(format!(
+            r#"<svg class="lane s-busy" width="100%" height="10" aria-hidden="true"><rect class="ground" width="100%" height="8" y="1"/><rect width="{:.1}%" height="8" y="1"/></svg>"#,
+            share.min(100.0)
+        )),
+        holders: own.holders.iter().take(USERS).map(user).collect(),
+        waiting: own.waiting.iter().take(USERS).map(user).collect(),
+        more: own.holders.len().saturating_sub(USERS) + own.waiting.len().saturating_sub(USERS),
+        tasks,
+    }
 }
 
 #[derive(Serialize)]
@@ -152,11 +205,13 @@ struct About {
     daemon: Option<String>,
     dags: usize,
     state: String,
+    /// The schemas' address, as it was asked for.
+    schema: String,
     user: Option<String>,
     csrf: String,
 }
 
-async fn about(State(app): State<Arc<App>>, visitor: Visitor) -> Response {
+async fn about(State(app): State<Arc<App>>, visitor: Visitor, headers: HeaderMap) -> Response {
     let snapshot = app.snapshot();
     let project = snapshot.project.as_ref();
     let root = &app.places.root;
@@ -171,6 +226,7 @@ async fn about(State(app): State<Arc<App>>, visitor: Visitor) -> Response {
         daemon: DaemonLock::holder(&app.places.state).map(|owner| process_of(&owner.0).to_owned()),
         dags: project.map_or(0, |project| project.pipelines.len()),
         state: file.map_or_else(|_| String::new(), |file| bytes(file.len())),
+        schema: schema(&app, &headers),
         user: visitor.user.clone(),
         csrf: visitor.csrf.clone(),
     };
@@ -181,4 +237,20 @@ async fn about(State(app): State<Arc<App>>, visitor: Visitor) -> Response {
         body: render("about.html", &view),
     };
     page.show(&app, &visitor)
+}
+
+/// Where editors find the schema of pipelines: on this server, as the browser names it.
+fn schema(app: &App, headers: &HeaderMap) -> String {
+    let scheme = if app.hosts.is_https() {
+        "https"
+    } else {
+        "http"
+    };
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    format!(
+        "{scheme}://{}/schema/pipeline.json",
+        host.unwrap_or("localhost")
+    )
 }

@@ -27,6 +27,8 @@ use crate::web::route::{Needs, Route};
 
 pub(super) const RUN: Route = Route::get("/runs/{run}", Needs::Read, || get(run));
 
+/// Tasks whose outputs are shown.
+const OUTPUTS: usize = 50;
 /// So many causes are told in full.
 const CAUSES: usize = 4;
 
@@ -111,6 +113,20 @@ struct View {
     too_large: bool,
     table: Markup,
     actions: Vec<Markup>,
+    /// Names of tasks, for what is done to one of them.
+    tasks: Vec<String>,
+    csrf: String,
+    may_run: bool,
+    outputs: Vec<Outputs>,
+    outputs_more: usize,
+}
+
+/// What a task has left for templates.
+#[derive(Serialize)]
+struct Outputs {
+    task: String,
+    link: String,
+    values: Vec<(String, String)>,
 }
 
 #[derive(Serialize)]
@@ -139,6 +155,7 @@ async fn run(
     let current = project.and_then(|project| project.pipelines.get(&run.dag));
     let (trigger, trigger_link) = trigger(&run.trigger);
     let causes = causes(&known);
+    let outputs = outputs(&known);
     let view = View {
         id: run.id.to_string(),
         dag: run.dag.to_string(),
@@ -162,6 +179,11 @@ async fn run(
         too_large: known.version.tasks.len() > crate::web::draw::MOST,
         table: render("run_tasks.html", &Table::new(&known, &rows, &course)),
         actions: actions(&known, &visitor),
+        tasks: known.version.tasks.clone(),
+        csrf: visitor.csrf.clone(),
+        may_run: visitor.may_run,
+        outputs_more: outputs.len().saturating_sub(OUTPUTS),
+        outputs: outputs.into_iter().take(OUTPUTS).collect(),
     };
     let title = format!("{} {}", run.dag, known.tone().word());
     let page = Page {
@@ -254,6 +276,29 @@ fn causes(known: &Known) -> Vec<Cause> {
                 message: cause.message.to_string(),
             }
         })
+        .collect()
+}
+
+/// What tasks have left for templates; items' outputs are on their pages.
+fn outputs(known: &Known) -> Vec<Outputs> {
+    let of = |row: &TaskRunRow| {
+        let outputs = &row.result.as_ref()?.outputs;
+        let Ok(Json::Object(outputs)) = serde_json::from_str(&outputs.0) else {
+            return None;
+        };
+        let values = outputs.into_iter().map(|(name, value)| match value {
+            Json::String(text) => (name, text),
+            other => (name, other.to_string()),
+        });
+        Some(Outputs {
+            task: known.name(row.id.task).to_owned(),
+            link: task_link(known, row),
+            values: values.collect(),
+        })
+    };
+    let rows = known.tasks.iter().filter(|row| row.id.item.is_none());
+    rows.filter_map(of)
+        .filter(|one| !one.values.is_empty())
         .collect()
 }
 

@@ -116,6 +116,7 @@ struct Row {
     facts: String,
     made: Vec<String>,
     data: Option<String>,
+    picture: Option<String>,
 }
 
 impl Table {
@@ -227,6 +228,9 @@ fn row_of(
             Some(item) => format!("/runs/{}/tasks/{name}/data?item={item}", known.run.id),
             None => format!("/runs/{}/tasks/{name}/data", known.run.id),
         }),
+        picture: (kind.flatten().is_some_and(|task| task.kind == "plot")
+            && group.tone(known) == Tone::Success)
+            .then(|| format!("{link}#picture")),
         link,
     }
 }

@@ -10,6 +10,7 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
 use super::dag::{Asked as Dag, Tab, head, latest};
+use super::editor::{self, FileLink};
 use super::frame::{Page, Place, Trouble, Visitor};
 use super::template::{Markup, render};
 use super::view::{self, When};
@@ -55,6 +56,7 @@ struct Problem {
     line: usize,
     link: String,
     help: Option<String>,
+    file: FileLink,
 }
 
 #[derive(Serialize)]
@@ -118,7 +120,7 @@ async fn source(
         }
     };
     let problems = match &wanted {
-        None => problems(&snapshot, &files),
+        None => problems(&app, &snapshot, &files),
         Some(_) => Vec::new(),
     };
     let wrong: Vec<(String, usize)> = problems
@@ -126,7 +128,7 @@ async fn source(
         .map(|one| (one.path.clone(), one.line))
         .collect();
     let view = View {
-        head: head(&known, &visitor, Tab::Source),
+        head: head(&app, &known, &visitor, Tab::Source),
         id: known.id.to_string(),
         problems,
         files: files
@@ -166,7 +168,7 @@ fn broken_files(snapshot: &Snapshot, dag: &str) -> BTreeMap<String, Arc<str>> {
     .collect()
 }
 
-fn problems(snapshot: &Snapshot, files: &BTreeMap<String, Arc<str>>) -> Vec<Problem> {
+fn problems(app: &App, snapshot: &Snapshot, files: &BTreeMap<String, Arc<str>>) -> Vec<Problem> {
     let of = |found: &Diagnostic| {
         let source = snapshot.sources.get(found.primary.span.source);
         let path = source.path.display().to_string();
@@ -183,6 +185,7 @@ fn problems(snapshot: &Snapshot, files: &BTreeMap<String, Arc<str>>) -> Vec<Prob
             message: found.message.clone(),
             link: format!("#{}", anchor(&path, position.line)),
             line: position.line,
+            file: editor::link(app, &path, position.line),
             path,
             help: found.help.clone().or_else(|| {
                 let text = &found.primary.text;

@@ -1,58 +1,39 @@
 //! A task of a run: its attempts, why it failed, what it left, its log.
 
-use std::path::PathBuf;
+mod actions;
+mod executed;
+mod found;
+mod items;
+mod lines;
+
+pub(super) use found::Found;
+pub(in crate::web) use found::{Asked, growing};
+pub(super) use lines::LOG;
+
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::header;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::get;
-use serde::{Deserialize, Serialize};
-use tokio_util::io::ReaderStream;
+use serde::Serialize;
 
-use super::frame::{Field, Page, Place, Sure, Trouble, Visitor};
-use super::log::{self, Log};
-use super::run::Known;
+use self::actions::actions;
+use self::executed::{Executed, executed, picture};
+use self::items::{ITEMS, ItemRow, items};
+use self::lines::log_of;
+use super::frame::{Page, Place, Trouble, Visitor};
 use super::template::{Markup, render};
 use super::view::{self, When};
-use crate::model::{
-    AttemptId, AttemptOutcome, AttemptResult, TaskId, TaskIndex, TaskRunId, TaskState, Timestamp,
-};
-use crate::operate::log_window::{self, From, Wanted};
+use crate::model::{AttemptOutcome, AttemptResult, TaskState, Timestamp};
 use crate::operate::moment;
 use crate::operate::run::metrics;
 use crate::operate::tone::Tone;
 use crate::operate::words::moved;
 use crate::store::{AttemptRow, TaskRunRow};
-use crate::task::log_path;
 use crate::web::App;
 use crate::web::route::{Needs, Route};
 
 pub(super) const TASK: Route = Route::get("/runs/{run}/tasks/{task}", Needs::Read, || get(task));
-pub(super) const LOG: Route = Route::get("/runs/{run}/tasks/{task}/log", Needs::Read, || {
-    get(download)
-});
-
-/// Items of a group that are listed at a time.
-const ITEMS: usize = 200;
-
-/// Which task run and which part of its log.
-#[derive(Debug, Deserialize)]
-pub(in crate::web) struct Asked {
-    pub(in crate::web) item: Option<u32>,
-    pub(in crate::web) attempt: Option<u32>,
-    pub(in crate::web) generation: Option<u32>,
-    #[serde(default)]
-    find: String,
-    #[serde(default)]
-    level: String,
-    at: Option<u64>,
-    before: Option<u64>,
-    /// The first item that is listed.
-    #[serde(default)]
-    items: usize,
-}
 
 #[derive(Serialize)]
 struct View {
@@ -74,10 +55,12 @@ struct View {
     made: Vec<String>,
     outputs: Option<String>,
     data: Option<String>,
+    picture: Option<String>,
     needs: Vec<(String, String)>,
     items: Vec<ItemRow>,
     items_more: Option<String>,
     items_total: usize,
+    rendered: Vec<Executed>,
     log: Option<Markup>,
     actions: Vec<Markup>,
 }
@@ -89,82 +72,6 @@ struct Attempt {
     state: view::State,
     took: String,
     here: bool,
-}
-
-#[derive(Serialize)]
-struct ItemRow {
-    item: u32,
-    link: String,
-    state: view::State,
-    value: String,
-    took: String,
-    cause: String,
-}
-
-/// A task run that was asked for.
-struct Found {
-    known: Known,
-    task: TaskIndex,
-    name: TaskId,
-    row: Option<TaskRunRow>,
-}
-
-impl Found {
-    async fn read(app: &App, run: &str, task: &str, item: Option<u32>) -> Result<Self, Trouble> {
-        let known = Known::read(app, run).await?;
-        let at = known.version.tasks.iter().position(|name| name == task);
-        let index = at.and_then(|at| u32::try_from(at).ok()).map(TaskIndex);
-        let missing = || Trouble::Missing(format!("Run {run} has no task {task}."));
-        let task = index.ok_or_else(missing)?;
-        let name = TaskId::new(known.name(task)).map_err(|_| missing())?;
-        let id = TaskRunId { task, item };
-        let row = known.tasks.iter().find(|row| row.id == id).cloned();
-        if row.is_none() && item.is_some() {
-            return Err(missing());
-        }
-        Ok(Self {
-            known,
-            task,
-            name,
-            row,
-        })
-    }
-
-    fn id(&self, item: Option<u32>) -> TaskRunId {
-        let task = self.task;
-        TaskRunId { task, item }
-    }
-
-    /// The file of an attempt's log.
-    fn log(&self, app: &App, item: Option<u32>, (generation, number): (u32, u32)) -> PathBuf {
-        let attempt = AttemptId {
-            run: self.known.run.id.clone(),
-            task_run: self.id(item),
-            generation,
-            number,
-            fence: 0,
-        };
-        app.places.state.join(log_path(&attempt, &self.name))
-    }
-
-    /// The attempt that is meant: the one that was asked for, or the latest.
-    fn attempt(&self, asked: &Asked) -> (u32, u32) {
-        let generation = self.row.as_ref().map_or(0, |row| row.generation);
-        let last = self.row.as_ref().map_or(0, |row| row.attempts);
-        (
-            asked.generation.unwrap_or(generation),
-            asked.attempt.unwrap_or(last),
-        )
-    }
-
-    /// Whether that attempt runs now.
-    fn runs(&self, (generation, number): (u32, u32)) -> bool {
-        self.row.as_ref().is_some_and(|row| {
-            matches!(row.state, TaskState::Running { .. })
-                && (row.generation, row.attempts) == (generation, number)
-                && !self.known.interrupted
-        })
-    }
 }
 
 async fn task(
@@ -192,7 +99,7 @@ async fn task(
     let spec = known.pipeline.as_ref();
     let spec = spec.and_then(|pipeline| pipeline.tasks.get(found.task.get()));
     let (cause, kind_of_failure) = cause(result);
-    let items = items(&found, &asked);
+    let items = items(&app, &found, &asked).await?;
     let path = format!("/runs/{}/tasks/{}", known.run.id, found.name);
     let log = log_of(&app, &found, &asked, meant, running).await?;
     let title = match asked.item {
@@ -238,11 +145,13 @@ async fn task(
                     .map_or_else(String::new, |item| format!("?item={item}"));
                 format!("{path}/data{item}")
             }),
+        picture: picture(&app, &found, &asked, meant).await,
         needs: needs(&found),
         items_total: items.1,
         items_more: (asked.items + ITEMS < items.1)
             .then(|| format!("{path}?items={}", asked.items + ITEMS)),
         items: items.0,
+        rendered: executed(&found.log(&app, asked.item, meant)).await?,
         log,
         actions: actions(&found, &visitor, asked.item),
     };
@@ -355,156 +264,4 @@ fn attempts(
         attempts.clear();
     }
     attempts
-}
-
-/// A page of a group's items, and how many there are.
-fn items(found: &Found, asked: &Asked) -> (Vec<ItemRow>, usize) {
-    let known = &found.known;
-    let rows = known.tasks.iter();
-    let rows = rows.filter(|row| row.id.task == found.task && row.id.item.is_some());
-    if asked.item.is_some() {
-        return (Vec::new(), 0);
-    }
-    let mut rows: Vec<&TaskRunRow> = rows.collect();
-    let total = rows.len();
-    // The worst first.
-    rows.sort_by_key(|row| (Tone::of_task(&row.state, known.interrupted), row.id.item));
-    let page = rows.into_iter().skip(asked.items).take(ITEMS);
-    let items = page.map(|row| ItemRow {
-        item: row.id.item.unwrap_or(0),
-        link: super::run::task_link(known, row),
-        state: Tone::of_task(&row.state, known.interrupted).into(),
-        value: String::new(),
-        took: match (&row.state, row.started) {
-            (TaskState::Finished { at, .. }, Some(started)) => moment::took(started, *at),
-            _ => String::new(),
-        },
-        cause: crate::operate::shape::cause_of(row)
-            .map(|cause| cause.message.lines().next().unwrap_or_default().to_owned())
-            .unwrap_or_default(),
-    });
-    (items.collect(), total)
-}
-
-async fn log_of(
-    app: &App,
-    found: &Found,
-    asked: &Asked,
-    meant: (u32, u32),
-    running: bool,
-) -> Result<Option<Markup>, Trouble> {
-    if meant.1 == 0 {
-        return Ok(None);
-    }
-    let wanted = Wanted {
-        text: asked.find.clone(),
-        troubles: asked.level == "warn",
-    };
-    let from = match (asked.at, asked.before) {
-        (Some(at), _) => From::Byte(at),
-        (None, Some(before)) => From::Before(before),
-        (None, None) => From::End,
-    };
-    let file = found.log(app, asked.item, meant);
-    let searched = wanted.clone();
-    let window = tokio::task::spawn_blocking(move || log_window::read(&file, from, &searched));
-    let window = window
-        .await
-        .map_err(|error| Trouble::Broken(error.to_string()))??;
-    let path = format!("/runs/{}/tasks/{}", found.known.run.id, found.name);
-    let mut query = Vec::new();
-    query.extend(asked.item.map(|item| ("item", item.to_string())));
-    query.extend(asked.generation.map(|one| ("generation", one.to_string())));
-    query.extend(asked.attempt.map(|one| ("attempt", one.to_string())));
-    let item = asked
-        .item
-        .map_or_else(String::new, |item| format!("item={item}&"));
-    let which = format!("{item}generation={}&attempt={}", meant.0, meant.1);
-    let log = log::Asked {
-        path: &path,
-        query,
-        wanted: &wanted,
-        goes_on: running,
-        live: format!("/live{path}/log?{which}&"),
-        download: format!("{path}/log?{which}"),
-    };
-    Ok(Some(render("log.html", &Log::new(&window, &log))))
-}
-
-fn actions(found: &Found, visitor: &Visitor, item: Option<u32>) -> Vec<Markup> {
-    let run = &found.known.run;
-    if !visitor.may_run || item.is_some() {
-        return Vec::new();
-    }
-    let sure = |label, verb: &str, question: &str, mark: Option<&str>| {
-        let mut fields = vec![Field {
-            name: "task",
-            value: found.name.to_string(),
-        }];
-        fields.extend(mark.map(|mark| Field {
-            name: "as",
-            value: mark.to_owned(),
-        }));
-        Sure {
-            label,
-            question: question.to_owned(),
-            action: format!("/runs/{}/{verb}", run.id),
-            csrf: &visitor.csrf,
-            class: "main",
-            fields,
-            left: false,
-        }
-        .show()
-    };
-    let finished = found
-        .row
-        .as_ref()
-        .is_some_and(|row| row.state.is_finished());
-    let mut actions = Vec::new();
-    if finished {
-        let question =
-            "This task and all that come after it run again; what they left is made anew.";
-        actions.push(sure("Run again from here", "retry", question, None));
-    }
-    let question = "It counts as done, and what waits for it goes on.";
-    actions.push(sure("Mark as success", "mark", question, Some("success")));
-    let question = "It counts as failed, and what waits for it won't run.";
-    actions.push(sure("Mark as failed", "mark", question, Some("failed")));
-    actions
-}
-
-/// The whole log, as it is.
-async fn download(
-    State(app): State<Arc<App>>,
-    Path((run, task)): Path<(String, String)>,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Trouble> {
-    let found = Found::read(&app, &run, &task, asked.item).await?;
-    let path = found.log(&app, asked.item, found.attempt(&asked));
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let missing = |_| Trouble::Missing("It has logged nothing.".to_owned());
-    let file = tokio::fs::File::open(path).await.map_err(missing)?;
-    let headers = [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{run}.{name}\""),
-        ),
-    ];
-    Ok((headers, Body::from_stream(ReaderStream::new(file))).into_response())
-}
-
-/// Where an attempt's log is, and whether it still grows.
-pub(in crate::web) async fn growing(
-    app: &App,
-    (run, task): (&str, &str),
-    asked: &Asked,
-) -> Option<(PathBuf, bool)> {
-    let found = Found::read(app, run, task, asked.item).await.ok()?;
-    let meant = found.attempt(asked);
-    Some((found.log(app, asked.item, meant), found.runs(meant)))
 }

@@ -32,6 +32,7 @@ templates! {
     "dag_head.html",
     "data.html",
     "failures.html",
+    "file.html",
     "frame.html",
     "grid.html",
     "home.html",

@@ -149,7 +149,7 @@ fn show(
         !names.any(|name| problem.starts_with(&name))
     };
     let view = View {
-        head: head(known, visitor, Tab::Trigger),
+        head: head(app, known, visitor, Tab::Trigger),
         id: known.id.to_string(),
         csrf: &visitor.csrf,
         fields: fields(pipeline, typed, problems),

@@ -313,6 +313,7 @@ async fn call(
         cancel: CancellationToken::new(),
         clock: std::sync::Arc::new(move || now),
         masker,
+        sent: None,
     };
     let (head, bytes) = http.fetch(&asked, ANSWER, &around).await?;
     let mut response = Response::builder().status(head.status);

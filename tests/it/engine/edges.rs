@@ -183,6 +183,11 @@ fn nonsense_changes_nothing() {
                 run: run.clone(),
                 tasks: vec![task],
             });
+            events.push(Event::ItemRetryRequested {
+                run: run.clone(),
+                task,
+                item: 7,
+            });
         }
         for outcome in [Outcome::Success, Outcome::Cancelled] {
             events.push(Event::Marked {

@@ -16,4 +16,5 @@ mod scale;
 mod scenario;
 mod scenarios;
 mod simulation;
+mod spans;
 mod world;

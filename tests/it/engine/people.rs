@@ -24,6 +24,37 @@ stories! {
         > b ok
         b success, run success
     "
+    one_item_that_failed_is_retried_alone: "
+        a dynamic
+        b < a
+        > trigger
+        prepare a
+        > prepared a 3 items
+        a expanded 3, run running, a.0 running, start a.0 #1, a.1 running, start a.1 #1, a.2 running, start a.2 #1
+        > a.0 fail
+        a.0 failed (broken)
+        > retry-item a 0
+        a.0 running, start a.0 #2
+        > a.0 fail
+        a.0 failed (broken)
+        > a.1 fail
+        a.1 failed (broken)
+        > retry-item a 2
+        > a.2 ok
+        a.2 success, a failed (2 of 3 items failed; item 0: broken), b upstream_failed, run failed
+        > restore
+        > retry-item a 1
+        run running, a expanded 3, b waiting, a.1 running, start a.1 #2
+        > a.1 ok
+        a.1 success, a failed (1 of 3 items failed; item 0: broken), b upstream_failed, run failed
+        > restore
+        > retry-item a 0
+        run running, a expanded 3, b waiting, a.0 running, start a.0 #3
+        > a.0 ok
+        a.0 success, a success, b running, start b #1
+        > b ok
+        b success, run success
+    "
     a_retry_begins_at_what_failed_and_does_what_comes_after_again: "
         a
         b < a

@@ -139,6 +139,11 @@ impl Stage {
                 run: self.run.id.clone(),
                 tasks: names.iter().map(|name| self.index(name)).collect(),
             },
+            ["retry-item", name, item] => Event::ItemRetryRequested {
+                run: self.run.id.clone(),
+                task: self.index(name),
+                item: item.parse().unwrap(),
+            },
             ["mark", name, outcome] => Event::Marked {
                 run: self.run.id.clone(),
                 task: self.index(name),

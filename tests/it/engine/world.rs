@@ -336,16 +336,39 @@ impl<'c> World<'c> {
         let task = TaskIndex(u32::try_from(self.random.below(tasks + 1)).unwrap());
         let cause = FailureCause::new(FailureKind::Permanent, "a person said so");
         let outcomes = [Outcome::Success, Outcome::Skipped, Outcome::Failed(cause)];
-        let request = match self.random.below(5) {
-            0 => Event::CancelRequested { run: run.clone() },
-            1 => Event::Marked {
+        let rows = self.ledger.runs[&run].tasks.values();
+        let failed = rows.map(|row| (row.id, &row.state)).find(|(id, state)| {
+            id.item.is_some()
+                && matches!(
+                    state,
+                    TaskState::Finished {
+                        outcome: Outcome::Failed(_),
+                        ..
+                    }
+                )
+        });
+        let failed = failed.map(|(id, _)| id);
+        let request = match (self.random.below(5), failed) {
+            (0, _) => Event::CancelRequested { run: run.clone() },
+            (1, _) => Event::Marked {
                 run: run.clone(),
                 task,
                 outcome: outcomes[self.random.below(3)].clone(),
             },
-            2 => Event::RetryRequested {
+            (2, _) => Event::RetryRequested {
                 run: run.clone(),
                 tasks: vec![task],
+            },
+            (
+                3,
+                Some(TaskRunId {
+                    task,
+                    item: Some(item),
+                }),
+            ) => Event::ItemRetryRequested {
+                run: run.clone(),
+                task,
+                item,
             },
             _ => Event::RetryRequested {
                 run: run.clone(),

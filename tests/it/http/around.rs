@@ -44,6 +44,7 @@ impl Stage {
             log: Arc::new(move |line| log.lock().expect("lines").push(line.to_owned())),
             cancel: CancellationToken::new(),
             clock: Arc::new(|| "2026-11-21T11:00:00Z".parse().expect("a time")),
+            sent: None,
             masker: Masker::new(secrets.iter().map(String::as_str)),
         };
         Self {

@@ -72,6 +72,10 @@ scenarios! {
     holds_notices_back_that_are_too_many
     lists_runs_page_by_page
     knows_what_ended_since_and_last
+    knows_the_latest_runs_of_each_dag
+    counts_what_happens
+    knows_the_bounds_of_what_it_counts
+    knows_what_is_at_work
     knows_what_others_have_begun
     finds_runs_by_a_part_of_the_id
     answers_about_unknown_runs

@@ -136,6 +136,7 @@ impl Attempt {
             cancel: self.cancel.clone(),
             clock,
             runs: runner::daemon::no_runs(),
+            traceparent: None,
         }
     }
 

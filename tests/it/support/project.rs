@@ -71,25 +71,29 @@ impl Scene {
 
     /// A run of a DAG with its default parameters.
     pub(crate) fn run(&self, dag: &str) -> NewRun {
-        let pipeline = self.pipeline(dag);
-        let params = pipeline.params.bind(&[]).unwrap();
-        let now = now();
-        let spec = RunSpec {
-            id: RunId::generate(now, random()),
-            dag: pipeline.id.clone(),
-            version: pipeline.version.hash.clone(),
-            params: Json(serde_json::Value::Object(params).to_string().into()),
-            interval: DataInterval {
-                start: now,
-                end: now,
-            },
-            logical_time: now,
-            trigger: TriggerKind::Manual,
-            seed: 7,
-            priority: 0,
-            only: None,
-            created: now,
-        };
-        NewRun { spec, pipeline }
+        new_run(self.pipeline(dag))
     }
+}
+
+/// A run of a DAG with its default parameters.
+pub(crate) fn new_run(pipeline: Arc<Pipeline>) -> NewRun {
+    let params = pipeline.params.bind(&[]).unwrap();
+    let now = now();
+    let spec = RunSpec {
+        id: RunId::generate(now, random()),
+        dag: pipeline.id.clone(),
+        version: pipeline.version.hash.clone(),
+        params: Json(serde_json::Value::Object(params).to_string().into()),
+        interval: DataInterval {
+            start: now,
+            end: now,
+        },
+        logical_time: now,
+        trigger: TriggerKind::Manual,
+        seed: 7,
+        priority: 0,
+        only: None,
+        created: now,
+    };
+    NewRun { spec, pipeline }
 }

@@ -35,20 +35,26 @@ tasks:
 
 const SECRET: &str = "kept-canary-secret";
 
-struct Served {
-    project: Project,
+pub(super) struct Served {
+    pub(super) project: Project,
     child: Child,
-    address: SocketAddr,
-    token: String,
+    pub(super) address: SocketAddr,
+    pub(super) token: String,
 }
 
 impl Served {
     async fn start() -> Self {
-        let project = Project::new(&[
+        Self::of(&[
             ("runner.yaml", SETTINGS),
             ("pipelines/told.yaml", PIPELINE),
             ("kept.txt", "kept-canary-secret.db\n"),
-        ]);
+        ])
+        .await
+    }
+
+    /// A project of files, with its daemon.
+    pub(super) async fn of(files: &[(&str, &str)]) -> Self {
+        let project = Project::new(files);
         let child = project.start(&["schedule", "--web", "127.0.0.1:0", "--grace", "1s"]);
         let said = || project.said();
         let address = eventually(async || {
@@ -80,7 +86,7 @@ impl Served {
         ask.send_to(self.address).await
     }
 
-    async fn run_is(&self, id: &str, state: &str) -> Value {
+    pub(super) async fn run_is(&self, id: &str, state: &str) -> Value {
         eventually(async || {
             let run = self.get(&format!("/api/v1/runs/{id}")).await.json();
             if run["state"] == state {
@@ -91,7 +97,14 @@ impl Served {
         .await
     }
 
-    async fn end(mut self) {
+    /// What a command in the project prints.
+    pub(super) async fn command_said(&self, arguments: &[&str]) -> String {
+        let mut command = self.project.command(arguments);
+        let output = command.stdout(std::process::Stdio::piped()).output();
+        String::from_utf8(output.await.unwrap().stdout).unwrap()
+    }
+
+    pub(super) async fn end(mut self) {
         let process = i32::try_from(self.child.id().unwrap()).unwrap();
         kill(Pid::from_raw(process), Signal::SIGTERM).unwrap();
         self.project.end_of(&mut self.child).await;

@@ -361,7 +361,7 @@ async fn a_pause_holds_what_comes_next() {
     let reply = put.json(&json!({ "paused": true })).send(&site).await;
     assert_eq!(
         (reply.status, reply.json()),
-        (200, json!({ "paused": true }))
+        (200, json!({ "paused": true, "changed": true }))
     );
     let dag = get(&site, &token, "/api/v1/dags/daily").await.json();
     assert_eq!(
@@ -479,40 +479,6 @@ async fn tokens_are_made_limited_and_ended() {
     let wrong = Ask::new("DELETE", &format!("/api/v1/tokens/{session}")).bearer(&admin);
     assert_eq!(wrong.send(&site).await.status, 404);
     assert!(site.store.access(session).await.unwrap().is_some());
-}
-
-#[tokio::test]
-async fn metrics_are_what_prometheus_reads() {
-    let site = Site::new().await;
-    let token = site.token(Role::Viewer, None).await;
-    runs(&site, "hello", 2).await;
-    let reply = get(&site, &token, "/metrics").await;
-    assert_eq!(
-        reply.header("content-type"),
-        Some("text/plain; version=0.0.4; charset=utf-8")
-    );
-    let mut known = std::collections::BTreeSet::new();
-    for line in reply.body.lines() {
-        if let Some(rest) = line.strip_prefix("# TYPE ") {
-            assert!(
-                known.insert(rest.split(' ').next().unwrap().to_owned()),
-                "{line}"
-            );
-        } else if !line.starts_with('#') {
-            let name = line.split(['{', ' ']).next().unwrap();
-            assert!(known.contains(name), "{line}");
-            let value = line.rsplit(' ').next().unwrap();
-            assert!(value.parse::<f64>().is_ok(), "{line}");
-        }
-    }
-    for line in [
-        "runner_runs_unfinished{dag=\"hello\",state=\"queued\"} 2",
-        "runner_scheduler_up 0",
-        "runner_dags 2",
-        "runner_dag_next_run_timestamp_seconds{dag=\"daily\"} 1787292000",
-    ] {
-        assert!(reply.body.contains(line), "{line}: {}", reply.body);
-    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use runner::model::Timestamp;
 use runner::secret::Environment;
 use runner::store::{Access, AccessKind, Account, AccountStore as _, Role, Scope, SqliteStore};
 use runner::web::account::{Accounts, Key};
-use runner::web::{App, AppParts, Hosts, Server, Serving};
+use runner::web::{App, AppParts, Hosts, Listen, Proxies, Server, Serving};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -46,6 +46,15 @@ impl Site {
     }
 
     pub(crate) async fn of(files: &[(&str, &str)], open: bool) -> Self {
+        Self::with(files, open, &[]).await
+    }
+
+    /// Behind proxies that are believed.
+    pub(crate) async fn behind(files: &[(&str, &str)], proxies: &[&str]) -> Self {
+        Self::with(files, false, proxies).await
+    }
+
+    async fn with(files: &[(&str, &str)], open: bool, proxies: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = folder.path().join(path);
@@ -55,14 +64,17 @@ impl Site {
         let state = folder.path().join(".runner");
         std::fs::create_dir_all(&state).unwrap();
         let store = Arc::new(SqliteStore::open(&state.join("state.db")).await.unwrap());
-        let listen = "127.0.0.1:0".parse().unwrap();
+        let listen: Listen = "127.0.0.1:0".parse().unwrap();
         let serving = Serving {
             listen,
             public_urls: Vec::new(),
+            trusted_proxies: Vec::new(),
             open,
         };
         let server = Server::bind(&serving).await.unwrap();
-        let address = server.address();
+        let Listen::Address(address) = *server.listen() else {
+            panic!("an address");
+        };
         let places = Arc::new(Places {
             root: folder.path().to_owned(),
             state: state.clone(),
@@ -77,7 +89,8 @@ impl Site {
             places,
             read: Arc::new(move || runner::spec::load(&read, None, Environment::of_process())),
             clock: Arc::new(move || *clock.lock().unwrap()),
-            hosts: Hosts::new(address, &[]).unwrap(),
+            hosts: Hosts::new(&address.into(), &[]).unwrap(),
+            proxies: Proxies::new(proxies.iter().map(|one| one.parse().unwrap()).collect()),
             accounts: Accounts::new(store.clone(), &state),
             open,
         });

@@ -1,16 +1,14 @@
 //! The pages, as a person reads them.
 
-use std::sync::Arc;
-
-use runner::daemon::clock::{clock, now, random};
-use runner::daemon::{Host, HostParts, NewRun, OwnerLock};
-use runner::model::{DataInterval, Json, RunId, RunSpec, TriggerKind};
+use runner::daemon::clock::clock;
+use runner::daemon::{Host, HostParts, OwnerLock};
+use runner::model::DataInterval;
 use runner::store::Role;
 use runner::web::{Needs, Verb, routes};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::{Ask, Reply, Site};
-use crate::support::project::load;
+use crate::support::project::{load, new_run};
 
 /// Names and texts that try to get out of their places.
 const EVIL: &str = "<script>alert('x')</script>";
@@ -36,43 +34,7 @@ const FILES: &[(&str, &str)] = &[
 /// A site with a run of `shop` that has failed.
 async fn site() -> (Site, String) {
     let site = Site::of(&FILES[..1], true).await;
-    let project = load(site.folder.path());
-    let pipeline = project.pipelines["shop"].clone();
-    let (news, _heard) = unbounded_channel();
-    let parts = HostParts {
-        project,
-        store: site.store.clone(),
-        owner: OwnerLock::acquire(&site.folder.path().join(".runner")).unwrap(),
-        clock: clock(),
-        news,
-    };
-    let mut host = Host::new(parts).unwrap();
-    let params = pipeline.params.bind(&[]).unwrap();
-    let now = now();
-    let spec = RunSpec {
-        id: RunId::generate(now, random()),
-        dag: pipeline.id.clone(),
-        version: pipeline.version.hash.clone(),
-        params: Json(serde_json::Value::Object(params).to_string().into()),
-        interval: DataInterval {
-            start: "2026-08-19T00:00:00Z".parse().unwrap(),
-            end: "2026-08-20T00:00:00Z".parse().unwrap(),
-        },
-        logical_time: now,
-        trigger: TriggerKind::Manual,
-        seed: 7,
-        priority: 0,
-        only: None,
-        created: now,
-    };
-    let run = spec.id.to_string();
-    host.accept(NewRun {
-        spec,
-        pipeline: Arc::clone(&pipeline),
-    })
-    .await
-    .unwrap();
-    host.run_until_idle().await.unwrap();
+    let run = carry_out(&site, "shop").await;
     let broken = site.folder.path().join(FILES[1].0);
     let mut changes = site.app.changes();
     std::fs::write(broken, FILES[1].1).unwrap();
@@ -83,13 +45,36 @@ async fn site() -> (Site, String) {
     (site, run)
 }
 
-async fn get(site: &Site, path: &str) -> Reply {
+/// Carries a run of a DAG out, and gives its id.
+pub(super) async fn carry_out(site: &Site, dag: &str) -> String {
+    let project = load(site.folder.path());
+    let mut run = new_run(project.pipelines[dag].clone());
+    run.spec.interval = DataInterval {
+        start: "2026-08-19T00:00:00Z".parse().unwrap(),
+        end: "2026-08-20T00:00:00Z".parse().unwrap(),
+    };
+    let id = run.spec.id.to_string();
+    let (news, _heard) = unbounded_channel();
+    let parts = HostParts {
+        project,
+        store: site.store.clone(),
+        owner: OwnerLock::acquire(&site.folder.path().join(".runner")).unwrap(),
+        clock: clock(),
+        news,
+    };
+    let mut host = Host::new(parts).unwrap();
+    host.accept(run).await.unwrap();
+    host.run_until_idle().await.unwrap();
+    id
+}
+
+pub(super) async fn get(site: &Site, path: &str) -> Reply {
     let ask = Ask::new("GET", path).header("accept", "text/html");
     ask.send(site).await
 }
 
 /// What a person reads: the text without its markup.
-fn text(html: &str) -> String {
+pub(super) fn text(html: &str) -> String {
     let (mut text, mut inside) = (String::new(), false);
     for letter in html.chars() {
         match letter {
@@ -141,6 +126,8 @@ async fn pages_say_what_there_is() {
                 "exit code 7",
                 "after each",
                 "Run again from here",
+                "As executed",
+                "/bin/sh -e -c break",
             ],
         ),
         (format!("{run}/tasks/load"), &["success", "red"]),
@@ -169,6 +156,10 @@ async fn pages_say_what_there_is() {
         (
             "/dags/broken/source".to_owned(),
             &["unknown key `shel`", "did you mean `shell`"],
+        ),
+        (
+            "/dags/broken".to_owned(),
+            &["pipelines/broken.yaml", "It hasn't run yet"],
         ),
         (
             "/dags/shop/trigger".to_owned(),
@@ -293,7 +284,8 @@ async fn viewers_see_no_button_that_they_may_not_press() {
     let (cookie, csrf) = site.session(Role::Operator).await;
     let look = Ask::new("GET", "/dags/shop").header("accept", "text/html");
     let reply = look.header("cookie", &cookie).send(&site).await;
-    assert!(reply.body.contains("action=\"/dags/shop/pause\""));
+    let body = reply.body.replace("&#x2f;", "/");
+    assert!(body.contains("action=\"/dags/shop/pause\""), "{body}");
     assert!(reply.body.contains(&csrf), "forms carry the session's word");
 }
 

@@ -193,6 +193,7 @@ async fn nobody_serves_strangers_without_signing_in() {
         let serving = Serving {
             listen: address.parse().unwrap(),
             public_urls: Vec::new(),
+            trusted_proxies: Vec::new(),
             open: true,
         };
         let refused = Server::bind(&serving).await.unwrap_err();

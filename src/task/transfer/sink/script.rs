@@ -146,6 +146,7 @@ impl Sink for ScriptSink {
     async fn run(&self, flow: &Flow, attempt: &AttemptContext) -> TaskResult {
         let database = database(attempt, self.connection.as_str())?;
         let prepared = self.script.prepare(&attempt.scope)?;
+        prepared.keep(&attempt.log, self.connection.as_str());
         let mut work = Batches {
             flow,
             attempt,
@@ -192,6 +193,7 @@ impl DatabaseSink for ScriptSink {
         attempt: &AttemptContext,
     ) -> Result<Loaded, TaskFailure> {
         let prepared = self.script.prepare(&attempt.scope)?;
+        prepared.keep(&attempt.log, self.connection.as_str());
         let done = compute(session, &prepared, &flow.mapping, records, rejects).await?;
         Ok(Loaded {
             rows: done.rows,

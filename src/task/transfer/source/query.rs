@@ -115,6 +115,7 @@ impl Source for Query {
         consumer: &mut dyn Consumer,
     ) -> Result<u64, TaskFailure> {
         let prepared = self.script.prepare(&attempt.scope)?;
+        prepared.keep(&attempt.log, self.connection.as_str());
         let Some(ready) = prepared.statements.first() else {
             return Ok(0);
         };

@@ -1,6 +1,7 @@
 //! What a store promises, one function a promise.
 
 mod accounts;
+mod counts;
 mod notices;
 mod runs;
 mod schedules;
@@ -8,6 +9,7 @@ mod shared;
 mod tasks;
 
 pub use accounts::*;
+pub use counts::*;
 pub use notices::*;
 pub use runs::*;
 pub use schedules::*;
