@@ -55,11 +55,11 @@ impl AccountStore for MemoryStore {
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        Ok(self.known().accounts.values().cloned().collect())
+        Ok(self.known().by_name.values().cloned().collect())
     }
 
     async fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {
-        Ok(self.known().accounts.get(name).cloned())
+        Ok(self.known().by_name.get(name).cloned())
     }
 
     async fn account_of(&self, subject: &str) -> Result<Option<Account>, StoreError> {
