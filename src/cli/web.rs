@@ -31,9 +31,7 @@ pub fn run(context: &Context, command: &Web) -> anyhow::Result<u8> {
         let (bold, faint) = (look::BOLD, look::FAINT);
         let mut out = anstream::stdout();
         writeln!(out, "{bold}{}{bold:#}", app.hosts.url())?;
-        if has_pages(&serving)
-            && let Some(link) = app.accounts.first_link(app.hosts.url(), now()).await?
-        {
+        if let Some(link) = first_link(&serving, &app).await? {
             writeln!(out, "{faint}sign in by this link, once:{faint:#}\n  {link}")?;
         }
         warn(&serving, &app);
@@ -59,9 +57,7 @@ impl Pages {
     ) -> anyhow::Result<Self> {
         let (server, app) = prepare(context, serving, store).await?;
         tracing::info!(url = %app.hosts.url(), "serving pages and API");
-        if has_pages(serving)
-            && let Some(link) = app.accounts.first_link(app.hosts.url(), now()).await?
-        {
+        if let Some(link) = first_link(serving, &app).await? {
             tracing::info!(%link, "sign in by this link, once");
         }
         warn(serving, &app);
@@ -104,10 +100,15 @@ async fn prepare(
     Ok((server, app))
 }
 
-/// Whether a link to sign in by leads anywhere: a browser finds no socket.
-fn has_pages(serving: &Serving) -> bool {
+/// Makes the first account, and gives the link that lets it in. Through a socket it leads nowhere: a
+/// browser finds none.
+async fn first_link(serving: &Serving, app: &App) -> anyhow::Result<Option<String>> {
+    if serving.open {
+        return Ok(None);
+    }
+    let link = app.accounts.first_link(app.hosts.url(), now()).await?;
     let is_found = matches!(serving.listen, Listen::Address(_)) || !serving.public_urls.is_empty();
-    is_found && !serving.open
+    Ok(link.filter(|_| is_found))
 }
 
 fn warn(serving: &Serving, app: &App) {

@@ -22,12 +22,12 @@ async fn asked(socket: &Path, token: &str) -> (String, i32) {
     (String::from_utf8(text).unwrap(), code(output.status))
 }
 
-async fn start(project: &Project, listen: &str, token: &str) -> Child {
+async fn start(project: &Project, listen: &str) -> Child {
     let child = project.start(&["web", "--listen", listen]);
     let socket = listen.strip_prefix("unix:").unwrap();
     let socket = project.root().join(socket);
-    eventually(async || match asked(&socket, token).await {
-        (_, 0) => Ok(()),
+    eventually(async || match asked(&socket, "wrong").await {
+        (text, 2) if text.contains("RUNNER_TOKEN opens nothing") => Ok(()),
         (text, _) => Err(format!("{text}\n{}", project.said())),
     })
     .await;
@@ -37,14 +37,14 @@ async fn start(project: &Project, listen: &str, token: &str) -> Child {
 #[tokio::test]
 async fn a_socket_is_for_its_user_only_and_goes_away_with_the_server() {
     let project = Project::new(FILES);
+    let socket = project.root().join("web.sock");
+    let listen = "unix:web.sock";
+
+    let mut first = start(&project, listen).await;
     let mut token = project.command(&["token", "add", "test", "--scope", "read"]);
     let output = token.stdout(std::process::Stdio::piped()).output();
     let token = String::from_utf8(output.await.unwrap().stdout).unwrap();
     let token = token.trim();
-    let socket = project.root().join("web.sock");
-    let listen = "unix:web.sock";
-
-    let mut first = start(&project, listen, token).await;
     let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let (list, _) = asked(&socket, token).await;
@@ -59,7 +59,7 @@ async fn a_socket_is_for_its_user_only_and_goes_away_with_the_server() {
     assert!(socket.exists());
     let (text, code) = asked(&socket, token).await;
     assert!(code == 1 && text.contains("can't be reached"), "{text}");
-    let mut second = start(&project, listen, token).await;
+    let mut second = start(&project, listen).await;
     signal(&second, Signal::SIGTERM);
     project.end_of(&mut second).await;
     assert!(!socket.exists());
