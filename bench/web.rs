@@ -4,6 +4,11 @@
 //! 100 MB; and 200 viewers of one log that grows. Times are from the request to the last byte of the
 //! answer, the least of many: what else the machine does only adds to them.
 
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "what is printed has a few digits"
+)]
+
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -491,7 +496,7 @@ fn main() -> Result<(), Failure> {
     let folder = tempfile::tempdir_in(given.get(1).map_or(".", String::as_str))?;
     let root = folder.path().canonicalize()?;
     // As `runner` itself does; who asks has threads of its own, which don't count.
-    let server = tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     let asker = tokio::runtime::Builder::new_multi_thread()
@@ -499,13 +504,13 @@ fn main() -> Result<(), Failure> {
         .thread_name("asker")
         .enable_all()
         .build()?;
-    let served = server.block_on(serve(&root, past))?;
+    let served = runtime.block_on(serve(&root, past))?;
     // Nobody speaks TLS here, but the library wants to know how.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build()?;
     let base = format!("http://{}", served.address);
     asker.block_on(asker.spawn(measure(Asker { client, base }, served)))??;
     asker.shutdown_background();
-    server.shutdown_background();
+    runtime.shutdown_background();
     Ok(())
 }

@@ -29,12 +29,11 @@ const NAME_WIDTH: usize = 32;
 
 pub fn run(context: &Context, command: &Arguments) -> anyhow::Result<u8> {
     runtime()?.block_on(async {
-        let place = match &context.server {
-            Some(server) => Place::There(Copies::new(server)?),
-            None => {
-                context.require_project()?;
-                Place::Here(&context.places.state, context.store().await?)
-            }
+        let place = if let Some(server) = &context.server {
+            Place::There(Copies::new(server)?)
+        } else {
+            context.require_project()?;
+            Place::Here(&context.places.state, context.store().await?)
         };
         let shown = show(context, place, command).await?;
         if let Place::Here(_, store) = shown {

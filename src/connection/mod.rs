@@ -29,7 +29,7 @@ pub use files::{Bucket, StoredFile};
 pub use form::form_encoded;
 pub use http::{
     HttpApi, HttpBody, HttpError, HttpHead, HttpLimits, HttpMethod, HttpRequest, HttpResponse,
-    HttpStream, Sending, StatusSet, plain_client,
+    HttpStream, Sending, Sent, StatusSet, plain_client,
 };
 pub use kind::{Connection, ConnectionKind, Connections, Places, Surroundings};
 pub use notifier::{Message, Notifier, NotifyError};

@@ -175,7 +175,7 @@ impl Task {
                 .action
                 .connections()
                 .into_iter()
-                .map(|name| name.to_string())
+                .map(ToString::to_string)
                 .collect(),
             guarantee: guarantee.to_owned(),
             guarantee_reason: reason,

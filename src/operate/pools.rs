@@ -56,17 +56,16 @@ pub async fn pools(
         }
         let current = project.pipelines.get(&run.dag);
         let current = current.filter(|one| one.version.hash == run.version);
-        let pipeline = match current {
-            Some(current) => current.clone(),
-            None => {
-                let Some(version) = store.version(&run.version).await? else {
-                    continue;
-                };
-                let Ok(pinned) = project.pinned(&version) else {
-                    continue;
-                };
-                pinned
-            }
+        let pipeline = if let Some(current) = current {
+            current.clone()
+        } else {
+            let Some(version) = store.version(&run.version).await? else {
+                continue;
+            };
+            let Ok(pinned) = project.pinned(&version) else {
+                continue;
+            };
+            pinned
         };
         if pipeline.dag.tasks.iter().all(|task| task.pool.is_none()) {
             continue;

@@ -64,23 +64,17 @@ impl Server {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers);
-        let (base, builder) = match address.strip_prefix("unix:") {
-            Some(path) => {
-                let path = PathBuf::from(path);
-                (
-                    url("http://localhost")?,
-                    builder.no_proxy().unix_socket(path),
-                )
-            }
-            None => {
-                let base = url(address)?;
-                let builder = if is_here(&base) {
-                    builder.no_proxy()
-                } else {
-                    builder
-                };
-                (base, builder)
-            }
+        let (base, builder) = if let Some(path) = address.strip_prefix("unix:") {
+            let builder = builder.no_proxy().unix_socket(PathBuf::from(path));
+            (url("http://localhost")?, builder)
+        } else {
+            let base = url(address)?;
+            let builder = if is_here(&base) {
+                builder.no_proxy()
+            } else {
+                builder
+            };
+            (base, builder)
         };
         let client = builder.build().map_err(|error| {
             Refusal::broken(format!("no HTTP client can be made: {}", reason(&error)))

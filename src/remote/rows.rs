@@ -195,7 +195,9 @@ mod tests {
             None,
         ];
         let mut batch = BatchBuilder::new(columns.clone());
-        cells.iter().for_each(|cell| batch.push(*cell));
+        for cell in cells {
+            batch.push(cell);
+        }
         let mut text = Vec::new();
         encode_header(&columns, &mut text);
         encode_batch(&batch.take(), &mut text);

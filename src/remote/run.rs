@@ -41,8 +41,8 @@ struct Interval {
 /// A task, or one item of its `foreach`.
 #[derive(Debug, Deserialize)]
 struct Task {
-    #[serde(default)]
-    task: String,
+    #[serde(default, rename = "task")]
+    name: String,
     item: Option<u32>,
     state: String,
     #[serde(default)]
@@ -130,7 +130,7 @@ impl Run {
         let mut names = Vec::with_capacity(self.tasks.len());
         let mut tasks = Vec::new();
         for (at, task) in (0..).map(TaskIndex).zip(self.tasks) {
-            names.push(task.task.clone());
+            names.push(task.name.clone());
             task.rows(at, &mut tasks);
         }
         Known {

@@ -87,9 +87,9 @@ pub struct SignIn {
 
 impl SignIn {
     /// The highest role that any of these values gives; `None`: nobody comes in with them.
-    pub fn role<'a>(&self, mut values: impl Iterator<Item = &'a str>) -> Option<Role> {
+    pub fn role<'a>(&self, values: impl Iterator<Item = &'a str>) -> Option<Role> {
         let mut best = None;
-        while let Some(value) = values.next() {
+        for value in values {
             let found = self.roles.iter().filter(|(wanted, _)| wanted == value);
             best = best.max(found.map(|(_, role)| *role).max());
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Log;
+use crate::connection::Sent;
 use crate::secret::Masker;
 
 /// Bytes of one text that are kept, and of one value.
@@ -77,7 +78,7 @@ impl Rendered {
 impl Log {
     /// What takes requests as they are sent, and keeps them.
     #[must_use]
-    pub fn requests(&self) -> Arc<dyn Fn(&dyn Fn() -> String) + Send + Sync> {
+    pub fn requests(&self) -> Sent {
         let log = self.clone();
         Arc::new(move |text| log.rendered(|| Rendered::new("http", "", text())))
     }

@@ -68,39 +68,35 @@ impl Hook {
             found.map(|(_, value)| value.trim())
         };
         let key = header("idempotency-key").filter(|key| !key.is_empty());
-        let (proven, id) = match &self.signature {
-            Some(name) => {
-                let time = match &self.timestamp {
-                    Some(name) => Some(header(name).ok_or(Refused::Forbidden)?),
-                    None => None,
-                };
-                let message = match time {
-                    Some(time) => [time.as_bytes(), b".", body].concat(),
-                    None => body.to_vec(),
-                };
-                let own = signature(secret.as_bytes(), &message);
-                let proven = header(name).is_some_and(|sent| {
-                    let sent = sent.strip_prefix("sha256=").unwrap_or(sent);
-                    is_same(&sent.to_ascii_lowercase(), &own)
-                });
-                if let Some(time) = time.filter(|_| proven) {
-                    let at: i64 = time.parse().map_err(|_| Refused::OtherTime)?;
-                    if now.timestamp().abs_diff(at) > APART.unsigned_abs() {
-                        return Err(Refused::OtherTime);
-                    }
+        let (proven, id) = if let Some(name) = &self.signature {
+            let time = self.timestamp.as_ref();
+            let time = time.map(|name| header(name).ok_or(Refused::Forbidden));
+            let time = time.transpose()?;
+            let message = match time {
+                Some(time) => [time.as_bytes(), b".", body].concat(),
+                None => body.to_vec(),
+            };
+            let own = signature(secret.as_bytes(), &message);
+            let proven = header(name).is_some_and(|sent| {
+                let sent = sent.strip_prefix("sha256=").unwrap_or(sent);
+                is_same(&sent.to_ascii_lowercase(), &own)
+            });
+            if let Some(time) = time.filter(|_| proven) {
+                let at: i64 = time.parse().map_err(|_| Refused::OtherTime)?;
+                if now.timestamp().abs_diff(at) > APART.unsigned_abs() {
+                    return Err(Refused::OtherTime);
                 }
-                // A copy is the same call, whatever key is written on it.
-                let id = time.map(|_| own).or_else(|| key.map(str::to_owned));
-                (proven, id)
             }
-            None => {
-                let proven = header("authorization").is_some_and(|sent| {
-                    let token = sent.split_once(' ');
-                    let bearer = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-                    bearer.is_some_and(|(_, token)| is_same(token.trim(), secret))
-                });
-                (proven, key.map(str::to_owned))
-            }
+            // A copy is the same call, whatever key is written on it.
+            let id = time.map(|_| own).or_else(|| key.map(str::to_owned));
+            (proven, id)
+        } else {
+            let proven = header("authorization").is_some_and(|sent| {
+                let token = sent.split_once(' ');
+                let bearer = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+                bearer.is_some_and(|(_, token)| is_same(token.trim(), secret))
+            });
+            (proven, key.map(str::to_owned))
         };
         if !proven {
             return Err(Refused::Forbidden);

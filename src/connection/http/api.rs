@@ -25,6 +25,9 @@ pub struct HttpApi {
     pub(super) shared: Arc<Shared>,
 }
 
+/// Takes a request as it is sent; its text is made by what it is given.
+pub type Sent = Arc<dyn Fn(&dyn Fn() -> String) + Send + Sync>;
+
 /// What a request is sent in: the attempt around it.
 #[derive(Clone)]
 pub struct Sending {
@@ -36,7 +39,7 @@ pub struct Sending {
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Takes each request as it is sent: its line, its headers, the beginning of its body. What it is
     /// given is made only when it is asked for.
-    pub sent: Option<Arc<dyn Fn(&dyn Fn() -> String) + Send + Sync>>,
+    pub sent: Option<Sent>,
     /// Masks the log; learns the tokens that are fetched on the way.
     pub masker: Masker,
 }
@@ -128,7 +131,7 @@ impl HttpApi {
         around: &Sending,
     ) -> Result<HttpResponse, HttpError> {
         match try_until(&self.shared, request, None, around).await? {
-            Answer::Open(response) => Ok(response),
+            Answer::Open(response) => Ok(*response),
             Answer::Whole(..) => Err(HttpError::permanent("a body was read too early")),
         }
     }

@@ -25,7 +25,7 @@ mod unpack;
 mod upload;
 mod written;
 
-pub use api::{HttpApi, Sending};
+pub use api::{HttpApi, Sending, Sent};
 pub use body::HttpStream;
 pub use client::plain_client;
 pub use error::HttpError;

@@ -21,7 +21,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// An answer of an accepted status.
 pub(super) enum Answer {
     /// Its body is still to be read.
-    Open(HttpResponse),
+    Open(Box<HttpResponse>),
     Whole(HttpHead, Bytes),
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn try_until(
     loop {
         let failure = match call.trip(url.clone(), &mut budget).await {
             Ok(response) => match whole {
-                None => return Ok(Answer::Open(response)),
+                None => return Ok(Answer::Open(Box::new(response))),
                 Some(limit) => match read(response, limit, &mut budget).await {
                     Ok((head, bytes)) => return Ok(Answer::Whole(head, bytes)),
                     Err(failure) => failure,

@@ -14,7 +14,7 @@ use super::MemoryStore;
 /// Who may come in, and what was done.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
-    accounts: BTreeMap<String, Account>,
+    by_name: BTreeMap<String, Account>,
     accesses: BTreeMap<String, Access>,
     deeds: Vec<Deed>,
     claims: BTreeMap<(String, String), Claim>,
@@ -35,43 +35,43 @@ impl AccountStore for MemoryStore {
             let same_subject = other.subject == account.subject;
             same_name != same_subject && (same_name || account.subject.is_some())
         };
-        if known.accounts.values().any(taken) {
+        if known.by_name.values().any(taken) {
             return Err(StoreError::NameTaken(account.name.clone()));
         }
-        let before = known.accounts.get(&account.name);
+        let before = known.by_name.get(&account.name);
         let created = before.map_or(time(account.created), |before| before.created);
         let kept = Account {
             created,
             ..account.clone()
         };
-        known.accounts.insert(account.name.clone(), kept);
+        known.by_name.insert(account.name.clone(), kept);
         Ok(())
     }
 
     async fn remove_account(&self, name: &str) -> Result<bool, StoreError> {
         let mut known = self.known();
         known.accesses.retain(|_, access| access.account != name);
-        Ok(known.accounts.remove(name).is_some())
+        Ok(known.by_name.remove(name).is_some())
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        Ok(self.known().accounts.values().cloned().collect())
+        Ok(self.known().by_name.values().cloned().collect())
     }
 
     async fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {
-        Ok(self.known().accounts.get(name).cloned())
+        Ok(self.known().by_name.get(name).cloned())
     }
 
     async fn account_of(&self, subject: &str) -> Result<Option<Account>, StoreError> {
         let known = self.known();
-        let mut accounts = known.accounts.values();
+        let mut accounts = known.by_name.values();
         let found = accounts.find(|account| account.subject.as_deref() == Some(subject));
         Ok(found.cloned())
     }
 
     async fn put_access(&self, access: &Access) -> Result<(), StoreError> {
         let mut known = self.known();
-        if !known.accounts.contains_key(&access.account) {
+        if !known.by_name.contains_key(&access.account) {
             return Err(StoreError::UnknownAccount(access.account.clone()));
         }
         let now = time(access.created);
@@ -101,7 +101,7 @@ impl AccountStore for MemoryStore {
         let known = self.known();
         let found = known.accesses.get(id);
         let both = found.and_then(|access| {
-            let account = known.accounts.get(&access.account)?;
+            let account = known.by_name.get(&access.account)?;
             Some((access.clone(), account.clone()))
         });
         Ok(both)

@@ -46,7 +46,9 @@ impl Clock {
 
     fn set(&self, text: &str) {
         let wanted: Timestamp = text.parse().unwrap();
-        let by = (wanted - chrono::Utc::now()).num_microseconds().unwrap();
+        let by = (wanted - runner::daemon::clock::now())
+            .num_microseconds()
+            .unwrap();
         self.file.write_all_at(&by.to_ne_bytes(), 0).unwrap();
     }
 

@@ -230,7 +230,10 @@ async fn a_server_does_what_is_done_here() {
     eventually(async || {
         let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), interrupt);
         match watched.try_wait().unwrap() {
-            Some(status) => Ok(assert_eq!(code(status), 130)),
+            Some(status) => {
+                assert_eq!(code(status), 130);
+                Ok(())
+            }
             None => Err(served.project.said()),
         }
     })
