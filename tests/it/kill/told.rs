@@ -45,7 +45,7 @@ async fn a_failure_is_told_whenever_the_process_is_killed() {
         while kill(point, kills + 1).await {
             kills += 1;
         }
-        // The run, its tasks and its end, and the three writes of the message.
-        assert!(kills >= 6, "{point:?}: {kills}");
+        // The run, its task and its end, and the three writes of the message; some come together.
+        assert!(kills >= 5, "{point:?}: {kills}");
     }
 }

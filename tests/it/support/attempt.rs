@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use runner::connection::{Connections, Dialect, Places};
 use runner::data::DatasetInfo;
-use runner::document::{Diagnostic, Report, SourceId};
+use runner::document::{Diagnostic, Report, Severity, SourceId};
 use runner::model::{AttemptId, DagId, RunId, TaskId, TaskIndex, TaskRunId, Timestamp};
 use runner::secret::Masker;
 use runner::task::{
@@ -161,9 +161,14 @@ impl Attempt {
                 reads: std::collections::BTreeSet::new(),
             },
         );
+        let diagnostics = report.into_diagnostics();
+        // As a pipeline with mistakes isn't run, whatever could be read of it.
+        let fine = diagnostics
+            .iter()
+            .all(|one| one.severity != Severity::Error);
         Parsed {
-            task,
-            diagnostics: report.into_diagnostics(),
+            task: task.filter(|_| fine),
+            diagnostics,
             document,
         }
     }
