@@ -8,12 +8,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Number, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::extract::Body;
+use super::extract::{Body, whole};
 use super::{dag, project};
 use crate::daemon::NewRun;
 use crate::daemon::schedule::DaemonLock;
@@ -72,17 +71,6 @@ pub(super) struct Backfill {
     /// Begin nothing.
     #[serde(default)]
     pub dry_run: bool,
-}
-
-/// A whole number, however it is written: `5.0` is one, too.
-fn whole<'de, D: Deserializer<'de>>(number: D) -> Result<u16, D::Error> {
-    let text = Number::deserialize(number)?.to_string();
-    let whole = match text.split_once('.') {
-        Some((whole, rest)) if rest.bytes().all(|digit| digit == b'0') => whole,
-        _ => &text,
-    };
-    let wrong = || D::Error::custom(format!("`{text}` is no whole number from 1 to 100"));
-    whole.parse().map_err(|_| wrong())
 }
 
 fn one() -> u16 {

@@ -11,7 +11,7 @@ use axum::routing::post;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::extract::Body;
+use super::extract::{Body, whole_or_none};
 use super::run::now;
 use crate::model::Outcome;
 use crate::operate::engage::{heard, reread, tell};
@@ -64,6 +64,7 @@ pub(super) struct Retry {
     /// Only these tasks and what comes after them; empty: all that failed.
     pub tasks: Vec<String>,
     /// Only this item, counted from 0, of the one task that is named: one that failed.
+    #[serde(deserialize_with = "whole_or_none")]
     pub item: Option<u32>,
 }
 

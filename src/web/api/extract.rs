@@ -1,10 +1,14 @@
 //! What comes with a request: mistakes in it are problems as all others.
 
+use std::str::FromStr;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize as _, Deserializer};
+use serde_json::Number;
 
 use crate::operate::{Mistake, MistakeKind, Trouble};
 use crate::web::Problem;
@@ -35,6 +39,33 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| Problem::bad(format!("the body: {error}")))
+}
+
+/// A whole number, however it is written: to JSON Schema `5.0` is one, too.
+pub(super) fn whole<'de, D: Deserializer<'de>, T: FromStr>(number: D) -> Result<T, D::Error> {
+    parsed(&Number::deserialize(number)?)
+}
+
+/// A [`whole`] number, or none.
+pub(super) fn whole_or_none<'de, D: Deserializer<'de>, T: FromStr>(
+    number: D,
+) -> Result<Option<T>, D::Error> {
+    let number = Option::<Number>::deserialize(number)?;
+    number.map(|number| parsed(&number)).transpose()
+}
+
+fn parsed<T: FromStr, E: Error>(number: &Number) -> Result<T, E> {
+    let text = number.to_string();
+    let whole = match text.split_once('.') {
+        Some((whole, rest)) if rest.bytes().all(|digit| digit == b'0') => whole,
+        _ => &text,
+    };
+    let wrong = |_| {
+        E::custom(format!(
+            "`{text}` is no whole number that can be meant here"
+        ))
+    };
+    whole.parse().map_err(wrong)
 }
 
 /// What stands behind the `?`.
