@@ -32,7 +32,11 @@ const RUNS: &[&str] = &[
 const THERE: &[(&str, &str)] = &[
     ("tickers_db", "select count(*) = 300 from luxor_data"),
     ("tickers_db", "select count(*) > 0 from ohlcv_view"),
-    ("crypto_data", "select count(*) = 8 from daily_candlestick"),
+    // Prices of every full hour since seven days ago: in a day's last hour they span seven dates.
+    (
+        "crypto_data",
+        "select count(*) in (7, 8) from daily_candlestick",
+    ),
     ("prices_db", "select count(*) > 0 from crypto_pair_metrics"),
     ("batch", "select count(*) > 0 from target.deposit"),
     ("crypto_data", "select count(*) > 0 from crypto_metrics"),
