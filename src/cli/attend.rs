@@ -3,14 +3,19 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 
 use super::exit;
-use crate::daemon::{Control, Host, News};
+use crate::daemon::{Backfill, Control, Host, News};
 use crate::store::StoreError;
 
 /// Between two pictures of what moves by itself.
 const FRAME: Duration = Duration::from_millis(100);
+/// Between two looks at the news: thousands of tasks a second needn't be told of one by one.
+const REST: Duration = Duration::from_millis(10);
+/// Most news that are taken at a time.
+const NEWS: usize = 1024;
 
 /// Shows what happens.
 pub trait Show {
@@ -22,42 +27,87 @@ pub trait Show {
     }
 }
 
-/// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attended {
-    /// There is nothing more to do.
-    ToTheEnd,
-    /// By the second `^C`: the host must be killed.
-    Killed,
+/// What a host is to carry out.
+pub trait Work: Send + 'static {
+    fn host(&mut self) -> &mut Host;
+
+    /// Works until all has ended.
+    fn run(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+impl Work for Host {
+    fn host(&mut self) -> &mut Host {
+        self
+    }
+
+    fn run(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send {
+        self.run_until_idle()
+    }
+}
+
+impl Work for Backfill {
+    fn host(&mut self) -> &mut Host {
+        &mut self.host
+    }
+
+    fn run(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send {
+        self.run()
+    }
 }
 
 /// Works and shows it, until the work is done. The first `^C` cancels all runs, and the work ends
-/// when they have.
+/// when they have; the second one ends this process at once, and whatever its tasks have started.
 pub async fn attend(
-    work: impl Future<Output = Result<(), StoreError>>,
-    control: &UnboundedSender<Control>,
+    mut work: impl Work,
     heard: &mut UnboundedReceiver<News>,
     show: &mut impl Show,
-) -> anyhow::Result<Attended> {
+) -> anyhow::Result<()> {
+    let control = work.host().control();
+    let (kill, killed) = oneshot::channel::<()>();
+    // By a thread of the runtime, where what a run starts and hears of is at hand: between two of
+    // its tasks, no thread has to wake another one.
+    let mut working = tokio::spawn(async move {
+        tokio::select! {
+            ended = work.run() => ended,
+            Ok(()) = killed => {
+                work.host().kill().await;
+                std::process::exit(i32::from(exit::INTERRUPTED))
+            }
+        }
+    });
+    let mut kill = Some(kill);
     let mut frames = tokio::time::interval(FRAME);
     frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut signals = Signals::new()?;
     let mut is_cancelling = false;
-    tokio::pin!(work);
+    let mut news = Vec::new();
+    let mut rests = tokio::time::interval(REST);
+    rests.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut listens = true;
     loop {
         tokio::select! {
-            ended = &mut work => {
-                ended?;
+            ended = &mut working => {
+                ended??;
                 while let Ok(news) = heard.try_recv() {
                     show.news(news)?;
                 }
-                return Ok(Attended::ToTheEnd);
+                return Ok(());
             }
-            Some(news) = heard.recv() => show.news(news)?,
+            1.. = heard.recv_many(&mut news, NEWS), if listens => {
+                for news in news.drain(..) {
+                    show.news(news)?;
+                }
+                rests.reset();
+                listens = false;
+            }
+            _ = rests.tick(), if !listens => listens = true,
             _ = frames.tick() => show.frame()?,
             () = signals.interrupted() => {
                 if is_cancelling {
-                    return Ok(Attended::Killed);
+                    if let Some(kill) = kill.take() {
+                        let _ = kill.send(());
+                    }
+                    continue;
                 }
                 is_cancelling = true;
                 writeln!(anstream::stderr(), "cancelling; ^C again kills")?;
@@ -65,12 +115,6 @@ pub async fn attend(
             }
         }
     }
-}
-
-/// Ends this process at once, and whatever its tasks have started.
-pub async fn kill(mut host: Host) -> ! {
-    host.kill().await;
-    std::process::exit(i32::from(exit::INTERRUPTED))
 }
 
 /// ^C and SIGTERM.

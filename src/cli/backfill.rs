@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use super::arguments::{Backfill, Reprocess};
-use super::attend::{Attended, Signals, attend, kill};
+use super::attend::{Signals, attend};
 use super::context::{Context, runtime};
 use super::{Mistake, engage, exit, look};
 use crate::daemon::clock::now;
@@ -111,17 +111,12 @@ async fn here(
             })?;
         }
     }
-    let control = host.control();
-    let mut work_list = daemon::Backfill {
+    let work = daemon::Backfill {
         host,
         runs,
         parallel: usize::from(command.parallel),
     };
-    let attended = attend(work_list.run(), &control, &mut heard, progress).await?;
-    if attended == Attended::Killed {
-        kill(work_list.host).await;
-    }
-    Ok(())
+    attend(work, &mut heard, progress).await
 }
 
 /// Runs that the project's daemon carries out.

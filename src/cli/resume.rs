@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::arguments::Resume;
-use super::attend::{Attended, Show, attend, kill};
+use super::attend::{Show, attend};
 use super::context::{Context, runtime};
 use super::live::View;
 use super::output::Lenient;
@@ -110,7 +110,7 @@ async fn watch_one(
 /// Works until all have ended, with a line for each.
 async fn watch_all(
     quiet: bool,
-    mut host: Host,
+    host: Host,
     runs: &[RunId],
     mut heard: UnboundedReceiver<News>,
 ) -> anyhow::Result<u8> {
@@ -124,11 +124,7 @@ async fn watch_all(
         dags: std::collections::HashMap::new(),
         worst: RunState::Success,
     };
-    let control = host.control();
-    let attended = attend(host.run_until_idle(), &control, &mut heard, &mut shown).await?;
-    if attended == Attended::Killed {
-        kill(host).await;
-    }
+    attend(host, &mut heard, &mut shown).await?;
     Ok(exit_code(shown.worst))
 }
 

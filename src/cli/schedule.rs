@@ -75,7 +75,8 @@ pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
             read: reader(context),
             loaded,
         });
-        scheduler.run().await?;
+        // By a thread of the runtime: see `attend`.
+        tokio::spawn(scheduler.run()).await??;
         if let Some(pages) = pages {
             pages.end().await;
         }

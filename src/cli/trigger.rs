@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::arguments::Trigger;
-use super::attend::{Attended, attend, kill};
+use super::attend::attend;
 use super::context::Context;
 use super::live::View;
 use super::output::Lenient;
@@ -194,15 +194,11 @@ pub async fn adopt(
 
 /// Works until all runs have ended, showing one of them. ^C cancels, a second one kills.
 pub async fn watch<W: std::io::Write>(
-    mut host: Host,
+    host: Host,
     mut view: View<W>,
     mut heard: UnboundedReceiver<News>,
 ) -> anyhow::Result<RunState> {
-    let control = host.control();
-    let attended = attend(host.run_until_idle(), &control, &mut heard, &mut view).await?;
-    if attended == Attended::Killed {
-        kill(host).await;
-    }
+    attend(host, &mut heard, &mut view).await?;
     view.end()?;
     Ok(view.state())
 }

@@ -317,9 +317,8 @@ impl Host {
         let notices = self.due(&transitions).await?;
         if !transitions.is_empty() || !heard.is_empty() {
             let owner = self.owner.owner();
-            self.patiently(u32::MAX, async |store| {
-                let commit = store.commit_all(owner, &transitions, &heard, &notices);
-                commit.await
+            self.patiently(u32::MAX, |store| {
+                store.commit_all(owner, &transitions, &heard, &notices)
             })
             .await?;
         }

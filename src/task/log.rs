@@ -1,8 +1,8 @@
 //! An attempt's log: a text file of `time level text` lines, bounded, secrets masked.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Clock;
@@ -166,7 +166,7 @@ impl Log {
         }
     }
 
-    /// Keeps what is about to be executed, beside the log; `make` isn't called when no more is kept.
+    /// Keeps what is executed, beside the log; `make` isn't called when no more is kept.
     /// That it can't be kept is no reason to fail.
     pub fn rendered(&self, make: impl FnOnce() -> Rendered) {
         let shared = &self.shared;
@@ -238,18 +238,26 @@ impl Log {
         let file = if let Some(file) = &mut state.file {
             file
         } else {
-            if let Some(folder) = self.shared.path.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            let file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(&self.shared.path)?;
-            state.file.insert(file)
+            state.file.insert(open_to_append(&self.shared.path)?)
         };
         file.write_all(bytes)?;
         state.written += bytes.len() as u64;
         Ok(())
+    }
+}
+
+/// Opens a file to add to it; makes it, and its folder, when they aren't there.
+pub(super) fn open_to_append(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    let options = options.create(true).append(true);
+    match options.open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            options.open(path)
+        }
+        other => other,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an attempt has sent to others, as it was sent: statements with their values, requests,
 //! commands. Kept beside its log, secrets masked, for people who ask what really was executed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Log;
+use super::log::open_to_append;
 use crate::connection::Sent;
 use crate::secret::Masker;
 
@@ -149,12 +150,7 @@ impl Kept {
         let file = if let Some(file) = &mut self.file {
             file
         } else {
-            let path = rendered_path(log);
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            let open = OpenOptions::new().create(true).append(true).open(path)?;
-            self.file.insert(open)
+            self.file.insert(open_to_append(&rendered_path(log))?)
         };
         self.bytes += line.len();
         file.write_all(&line)

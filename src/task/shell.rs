@@ -97,9 +97,10 @@ impl Task for Shell {
         variables::set(&mut command, attempt, &mark, &files.outputs, &self.env)?;
         let directory = self.directory(attempt)?;
         command.current_dir(&directory);
+        let started = Running::start(&mut command, &mark);
+        // While the child begins: a short command doesn't wait for it.
         attempt.log.rendered(|| self.rendered(&command, &directory));
-
-        let (running, pipes) = Running::start(&mut command, &mark).map_err(|error| {
+        let (running, pipes) = started.map_err(|error| {
             if directory.is_dir() {
                 failure::of_spawn(&error, &command.get_program().to_string_lossy())
             } else {
@@ -192,7 +193,7 @@ impl Shell {
         Ok(command)
     }
 
-    /// The command as it is about to be started, with the variables that the pipeline sets.
+    /// The command as it is started, with the variables that the pipeline sets.
     fn rendered(&self, command: &Command, directory: &Path) -> Rendered {
         let word = |word: &OsStr| quoted(&word.to_string_lossy());
         let arguments = || command.get_args().map(word);

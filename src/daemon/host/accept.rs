@@ -24,10 +24,8 @@ impl Host {
             spec: run.spec.clone(),
             owner: self.owner.owner().clone(),
         }];
-        self.patiently(STORE_TRIES, async |store| {
-            store.begin(version, &accepted).await
-        })
-        .await?;
+        self.patiently(STORE_TRIES, |store| store.begin(version, &accepted))
+            .await?;
         let spec = Arc::new(run.spec);
         self.events.push(Event::Triggered {
             run: spec.clone(),
@@ -53,7 +51,7 @@ impl Host {
     pub(super) async fn take_up(&mut self, stored: StoredRun) -> Result<(), String> {
         let hash = &stored.spec.version;
         let version = self
-            .patiently(STORE_TRIES, async |store| store.version(hash).await)
+            .patiently(STORE_TRIES, |store| store.version(hash))
             .await
             .map_err(|error| error.to_string())?
             .ok_or_else(|| "its version isn't in the store".to_owned())?;
@@ -70,7 +68,7 @@ impl Host {
         for task in read {
             let run = &stored.spec.id;
             let results = self
-                .patiently(STORE_TRIES, async |store| store.results(run, task).await)
+                .patiently(STORE_TRIES, |store| store.results(run, task))
                 .await;
             for (id, result) in results.map_err(|error| error.to_string())? {
                 if result.outcome == AttemptOutcome::Success {
@@ -135,7 +133,7 @@ impl Host {
                 decided.versions.push(version.clone());
             }
         }
-        let done = self.patiently(u32::MAX, async |store| store.decide(&decided).await);
+        let done = self.patiently(u32::MAX, |store| store.decide(&decided));
         done.await?;
         for (run, pipeline) in decided.runs.iter().zip(pipelines) {
             let spec = Arc::new(run.spec.clone());

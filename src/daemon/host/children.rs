@@ -143,9 +143,7 @@ impl Host {
         let own = self.owner.owner().clone();
         let (run, from) = (stored.spec.id, stored.owner);
         let taken = self
-            .patiently(STORE_TRIES, async |store| {
-                store.adopt(&from, &own, Some(&run)).await
-            })
+            .patiently(STORE_TRIES, |store| store.adopt(&from, &own, Some(&run)))
             .await
             .map_err(|error| TaskFailure::retryable(error.to_string()))?;
         for stored in taken {
@@ -195,9 +193,7 @@ impl Host {
             return Ok(None);
         }
         let taken = self
-            .patiently(u32::MAX, async |store| {
-                store.adopt(&from, &own, Some(&run)).await
-            })
+            .patiently(u32::MAX, |store| store.adopt(&from, &own, Some(&run)))
             .await?;
         for stored in taken {
             if stored.state.is_finished() {
@@ -221,8 +217,8 @@ impl Host {
             return Ok(());
         }
         let now: Timestamp = (self.clock)();
-        self.patiently(u32::MAX, async |store| {
-            store.put_command(run, &CommandKind::Cancel, now).await
+        self.patiently(u32::MAX, |store| {
+            store.put_command(run, &CommandKind::Cancel, now)
         })
         .await?;
         // Without a bell it is heard when the run is taken up.
@@ -250,8 +246,7 @@ impl Host {
     }
 
     async fn stored(&self, run: &RunId, tries: u32) -> Result<Option<StoredRun>, StoreError> {
-        self.patiently(tries, async |store| store.load(run).await)
-            .await
+        self.patiently(tries, |store| store.load(run)).await
     }
 
     /// How a run has ended, and what failed first in it.
@@ -265,7 +260,7 @@ impl Host {
         }
         let hash = &stored.spec.version;
         let version = self
-            .patiently(u32::MAX, async |store| store.version(hash).await)
+            .patiently(u32::MAX, |store| store.version(hash))
             .await?;
         let Some(pipeline) = version.and_then(|version| self.project.pinned(&version).ok()) else {
             return Ok(end);

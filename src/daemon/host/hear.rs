@@ -39,7 +39,7 @@ impl Host {
     pub(super) async fn hear(&mut self) -> Result<(), StoreError> {
         let owner = self.owner.owner();
         let commands = self
-            .patiently(u32::MAX, async |store| store.commands(owner).await)
+            .patiently(u32::MAX, |store| store.commands(owner))
             .await?;
         for command in commands {
             if self.heard.contains(&command) {
@@ -66,9 +66,7 @@ impl Host {
     /// for a run that can't be carried out here, and stays for whoever can.
     pub(super) async fn can_hear(&mut self, command: &Command) -> Result<bool, StoreError> {
         let run = &command.run;
-        let stored = self
-            .patiently(u32::MAX, async |store| store.load(run).await)
-            .await?;
+        let stored = self.patiently(u32::MAX, |store| store.load(run)).await?;
         let Some(stored) = stored.filter(|stored| stored.owner == *self.owner.owner()) else {
             return Ok(false);
         };

@@ -11,11 +11,14 @@ const PAUSE: Duration = Duration::from_millis(250);
 impl Host {
     /// Asks the store, waiting while it can't be used. Every call may have had its effect although
     /// an error came back: each of them can be repeated.
-    pub(in crate::daemon) async fn patiently<T>(
-        &self,
+    pub(in crate::daemon) async fn patiently<'a, T, F>(
+        &'a self,
         tries: u32,
-        call: impl AsyncFn(&dyn RunStore) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+        call: impl Fn(&'a dyn RunStore) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         let mut failed = 0;
         loop {
             match call(self.store.as_ref()).await {

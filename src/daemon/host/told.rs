@@ -8,7 +8,7 @@ use crate::daemon::schedule::DaemonLock;
 use crate::daemon::tell::Teller;
 use crate::daemon::{Supervisor, is_alive, ring};
 use crate::model::Transition;
-use crate::store::{Notice, StoreError};
+use crate::store::{Notice, RunStore, StoreError};
 
 /// How long a process that has nothing else to do goes on telling.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,8 +27,8 @@ impl Host {
             let end = (&*held.spec, *state, *at);
             let owner = self.owner.owner();
             let notice = self
-                .patiently(u32::MAX, async |store| {
-                    Teller::due(store, &self.project, &held.pipeline, end, owner).await
+                .patiently(u32::MAX, |store| {
+                    Teller::due(store, &self.project, &held.pipeline, end, owner)
                 })
                 .await?;
             due.extend(notice);
@@ -63,18 +63,14 @@ impl Host {
     pub(in crate::daemon) async fn take_notices(&mut self) -> Result<(), StoreError> {
         let state = self.project.places.state.clone();
         let owner = self.owner.owner().clone();
-        let notices = self
-            .patiently(u32::MAX, async |store| store.notices().await)
-            .await?;
+        let notices = self.patiently(u32::MAX, RunStore::notices).await?;
         for mut notice in notices {
             if notice.owner != owner {
                 if is_alive(&state, &notice.owner) {
                     continue;
                 }
                 let taken = self
-                    .patiently(u32::MAX, async |store| {
-                        store.take_notice(&notice, &owner).await
-                    })
+                    .patiently(u32::MAX, |store| store.take_notice(&notice, &owner))
                     .await?;
                 if !taken {
                     continue;

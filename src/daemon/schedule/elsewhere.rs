@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use super::{Scheduler, known};
 use crate::engine::plan::{Active, PlanEvent};
 use crate::model::{DagId, RunId, RunState, TriggerKind};
-use crate::store::StoreError;
+use crate::store::{RunStore, StoreError};
 
 /// A run is in the store later than its id says, by as long as a commit may take.
 const LATEST_COMMIT: TimeDelta = TimeDelta::minutes(1);
@@ -34,10 +34,7 @@ impl Scheduler {
         let state = self.host.project().places.state.clone();
         let here: BTreeSet<RunId> = self.host.runs().map(|spec| spec.id.clone()).collect();
         let own = self.host.owner().clone();
-        let owners = self
-            .host
-            .patiently(u32::MAX, async |store| store.owners().await)
-            .await?;
+        let owners = self.host.patiently(u32::MAX, RunStore::owners).await?;
         for (owner, run, dag) in owners {
             let ours = owner == own;
             if here.contains(&run) {
@@ -49,17 +46,13 @@ impl Scheduler {
             }
             let mut taken = self
                 .host
-                .patiently(u32::MAX, async |store| {
-                    store.adopt(&owner, &own, Some(&run)).await
-                })
+                .patiently(u32::MAX, |store| store.adopt(&owner, &own, Some(&run)))
                 .await?;
             if taken.is_empty() {
                 // It may be ours by a call whose answer was lost.
                 taken = self
                     .host
-                    .patiently(u32::MAX, async |store| {
-                        store.adopt(&own, &own, Some(&run)).await
-                    })
+                    .patiently(u32::MAX, |store| store.adopt(&own, &own, Some(&run)))
                     .await?;
             }
             for stored in taken {
@@ -90,9 +83,7 @@ impl Scheduler {
         let mut rows = match &self.elsewhere.since {
             Some(since) => {
                 self.host
-                    .patiently(u32::MAX, async |store| {
-                        store.begun_elsewhere(&own, since).await
-                    })
+                    .patiently(u32::MAX, |store| store.begun_elsewhere(&own, since))
                     .await?
             }
             None => Vec::new(),
@@ -104,7 +95,7 @@ impl Scheduler {
         let left: Vec<RunId> = left.into_iter().collect();
         let older = self
             .host
-            .patiently(u32::MAX, async |store| store.runs_by_id(&left).await)
+            .patiently(u32::MAX, |store| store.runs_by_id(&left))
             .await?;
         rows.extend(older);
         rows.sort_by_key(|row| row.finished);
@@ -118,8 +109,8 @@ impl Scheduler {
                 events.push(PlanEvent::Began { dag, active });
             }
             if row.state.is_finished() {
-                let ended = self.host.patiently(u32::MAX, async |store| {
-                    known::ended_elsewhere(store, &self.pipelines, row).await
+                let ended = self.host.patiently(u32::MAX, |store| {
+                    known::ended_elsewhere(store, &self.pipelines, row)
                 });
                 events.extend(ended.await?);
                 self.elsewhere.going.remove(&row.id);

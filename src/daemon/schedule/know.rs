@@ -6,7 +6,7 @@ use super::known::{self, Found};
 use super::{Scheduler, Until};
 use crate::engine::plan::{Active, PlanEvent};
 use crate::model::{DagId, RunId, Schedule};
-use crate::store::StoreError;
+use crate::store::{RunStore, StoreError};
 
 impl Scheduler {
     /// Tells the planner of every DAG, with what is remembered and with the runs that living
@@ -15,10 +15,7 @@ impl Scheduler {
         &mut self,
         elsewhere: BTreeMap<RunId, DagId>,
     ) -> Result<(), StoreError> {
-        let rows = self
-            .host
-            .patiently(u32::MAX, async |store| store.schedules().await)
-            .await?;
+        let rows = self.host.patiently(u32::MAX, RunStore::schedules).await?;
         let mut memories: BTreeMap<DagId, _> = BTreeMap::new();
         for row in rows {
             if row.paused {
@@ -33,10 +30,7 @@ impl Scheduler {
         }
         // They have begun before.
         self.host.take_told();
-        let mut things = self
-            .host
-            .patiently(u32::MAX, async |store| known::things(store).await)
-            .await?;
+        let mut things = self.host.patiently(u32::MAX, known::things).await?;
         let mut ended = Vec::new();
         for event in self.look_elsewhere(elsewhere).await? {
             match event {
@@ -62,8 +56,8 @@ impl Scheduler {
         let dags = asked.len();
         let mut events = self
             .host
-            .patiently(u32::MAX, async |store| {
-                known::known(store, &self.pipelines, &asked).await
+            .patiently(u32::MAX, |store| {
+                known::known(store, &self.pipelines, &asked)
             })
             .await?;
         drop(asked);
@@ -87,10 +81,7 @@ impl Scheduler {
 
     /// What people have paused or let go on.
     pub(super) async fn pauses(&mut self) -> Result<Vec<PlanEvent>, StoreError> {
-        let rows = self
-            .host
-            .patiently(u32::MAX, async |store| store.schedules().await)
-            .await?;
+        let rows = self.host.patiently(u32::MAX, RunStore::schedules).await?;
         let paused: BTreeSet<DagId> = rows
             .into_iter()
             .filter(|row| row.paused)
@@ -112,10 +103,7 @@ impl Scheduler {
 
     /// Calls from outside that nobody has decided about.
     pub(super) async fn take_calls(&mut self) -> Result<(), StoreError> {
-        let calls = self
-            .host
-            .patiently(u32::MAX, async |store| store.calls().await)
-            .await?;
+        let calls = self.host.patiently(u32::MAX, RunStore::calls).await?;
         self.lanes.take_calls(calls);
         Ok(())
     }

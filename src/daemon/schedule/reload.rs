@@ -9,7 +9,7 @@ use super::known::{self, Found, plan_of};
 use crate::engine::plan::PlanEvent;
 use crate::model::DagId;
 use crate::spec::{Loaded, Pipeline, Project, render_text};
-use crate::store::StoreError;
+use crate::store::{RunStore, StoreError};
 
 impl Scheduler {
     /// Says what is wrong with the project when that is something else than the last time.
@@ -82,15 +82,11 @@ impl Scheduler {
         let mut things = BTreeMap::new();
         if pipelines.keys().any(is_new) {
             // It may have been there before.
-            let rows = self
-                .host
-                .patiently(u32::MAX, async |store| store.schedules().await);
+            let rows = self.host.patiently(u32::MAX, RunStore::schedules);
             for row in rows.await? {
                 memories.insert(row.dag, row.memory);
             }
-            let found = self
-                .host
-                .patiently(u32::MAX, async |store| known::things(store).await);
+            let found = self.host.patiently(u32::MAX, known::things);
             things = found.await?;
         }
         let mut asked = Vec::new();
@@ -111,9 +107,9 @@ impl Scheduler {
             };
             asked.push((pipeline.clone(), found));
         }
-        let known = self.host.patiently(u32::MAX, async |store| {
-            known::known(store, &pipelines, &asked).await
-        });
+        let known = self
+            .host
+            .patiently(u32::MAX, |store| known::known(store, &pipelines, &asked));
         events.extend(known.await?);
         self.pipelines.clone_from(&pipelines);
         self.host.change_project(Arc::new(Project {
