@@ -11,8 +11,7 @@ use serde_json::json;
 use super::attend::Signals;
 use super::context::Context;
 use super::live::View;
-use super::output::Lenient;
-use super::trigger::{head_of, watch};
+use super::watch::{show_of, watch};
 use super::{engage, exit};
 use crate::daemon::clock::now;
 use crate::daemon::{News, is_alive, ring};
@@ -90,14 +89,8 @@ pub async fn follow<W: Write>(
 /// Shows a run of a server until it has ended.
 pub async fn there(server: &Server, run: &RunId, quiet: bool) -> anyhow::Result<RunState> {
     let (mut known, _) = server.run(run).await?;
-    let mut view = View::new(
-        Lenient::new(anstream::stdout()),
-        Context::is_terminal(),
-        quiet,
-        run,
-        known.names.clone(),
-    );
-    view.head(&head_of(&known.run.dag, run, &known.run.params))?;
+    let told = (&known.run.dag, run, &known.run.params);
+    let mut view = show_of(told, known.names.clone(), quiet)?;
     let mut seen = Seen::default();
     let mut signals = Signals::new()?;
     let mut interrupts = 0;

@@ -47,6 +47,7 @@ mod topic;
 mod topic_messages;
 mod trigger;
 mod types;
+mod watch;
 mod web;
 mod why;
 mod why_run;
