@@ -41,8 +41,7 @@ pub async fn follow<W: Write>(
     mut view: View<W>,
 ) -> anyhow::Result<RunState> {
     let mut seen = Seen::default();
-    let mut signals = Signals::new()?;
-    let mut interrupts = 0;
+    let mut asker = Asker::new()?;
     let state = &context.places.state;
     loop {
         let began = Instant::now();
@@ -72,13 +71,8 @@ pub async fn follow<W: Write>(
         let pause = LOOK.max(began.elapsed() * PART);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = signals.interrupted() => {
-                interrupts += 1;
-                if interrupts > 1 {
-                    writeln!(anstream::stderr(), "no longer watching; the run is ending")?;
-                    std::process::exit(i32::from(exit::INTERRUPTED));
-                }
-                writeln!(anstream::stderr(), "cancelling; ^C again stops watching")?;
+            asked = asker.asks_to_cancel() => {
+                asked?;
                 store.put_command(run, &CommandKind::Cancel, now()).await?;
                 ring(state, &row.owner)?;
             }
@@ -92,8 +86,7 @@ pub async fn there(server: &Server, run: &RunId, quiet: bool) -> anyhow::Result<
     let told = (&known.run.dag, run, &known.run.params);
     let mut view = show_of(told, known.names.clone(), quiet)?;
     let mut seen = Seen::default();
-    let mut signals = Signals::new()?;
-    let mut interrupts = 0;
+    let mut asker = Asker::new()?;
     let mut waits = Waits::default();
     loop {
         for news in seen.look(&known.run, &known.tasks) {
@@ -113,13 +106,8 @@ pub async fn there(server: &Server, run: &RunId, quiet: bool) -> anyhow::Result<
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
-                () = signals.interrupted() => {
-                    interrupts += 1;
-                    if interrupts > 1 {
-                        writeln!(anstream::stderr(), "no longer watching; the run is ending")?;
-                        std::process::exit(i32::from(exit::INTERRUPTED));
-                    }
-                    writeln!(anstream::stderr(), "cancelling; ^C again stops watching")?;
+                asked = asker.asks_to_cancel() => {
+                    asked?;
                     let parts = ["runs", run.as_str(), "cancel"];
                     match server.send("POST", &parts, &json!({}), None).await {
                         // It has ended meanwhile.
@@ -144,6 +132,35 @@ pub async fn there(server: &Server, run: &RunId, quiet: bool) -> anyhow::Result<
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+/// Who watches a run that another process carries out, and may want its end.
+struct Asker {
+    signals: Signals,
+    has_asked: bool,
+}
+
+impl Asker {
+    /// Hears ^C and SIGTERM from now on.
+    fn new() -> std::io::Result<Self> {
+        let signals = Signals::new()?;
+        Ok(Self {
+            signals,
+            has_asked: false,
+        })
+    }
+
+    /// Waits for the first ^C, which is to cancel the run. The second one ends this process: the
+    /// run doesn't need it.
+    async fn asks_to_cancel(&mut self) -> std::io::Result<()> {
+        self.signals.interrupted().await;
+        if self.has_asked {
+            writeln!(anstream::stderr(), "no longer watching; the run is ending")?;
+            std::process::exit(i32::from(exit::INTERRUPTED));
+        }
+        self.has_asked = true;
+        writeln!(anstream::stderr(), "cancelling; ^C again stops watching")
     }
 }
 
