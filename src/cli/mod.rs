@@ -44,7 +44,6 @@ mod simulate;
 mod table;
 mod timeline;
 mod topic;
-mod topic_messages;
 mod trigger;
 mod types;
 mod watch;
