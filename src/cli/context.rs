@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use super::arguments::Reach;
 use super::{Arguments, Mistake};
 use crate::connection::Places;
+use crate::daemon::schedule::ReadProject;
 use crate::document::Severity;
 pub use crate::operate::unknown;
 use crate::remote::Server;
@@ -98,6 +99,15 @@ impl Context {
             self.profile.as_deref(),
             self.environment.clone(),
         ))
+    }
+
+    /// Reads the project as this command did, each time anew: for what stays at work.
+    pub fn reader(&self) -> ReadProject {
+        let (places, profile) = (self.places.clone(), self.profile.clone());
+        Arc::new(move || {
+            let environment = Environment::of_process().with_commands();
+            spec::load(&places, profile.as_deref(), environment)
+        })
     }
 
     /// Reads the project; broken pipelines don't hinder the others.

@@ -11,8 +11,7 @@ use serde_json::json;
 use super::attend::Signals;
 use super::context::Context;
 use super::live::View;
-use super::output::Lenient;
-use super::trigger::{head_of, watch};
+use super::watch::{show_of, watch};
 use super::{engage, exit};
 use crate::daemon::clock::now;
 use crate::daemon::{News, is_alive, ring};
@@ -42,8 +41,7 @@ pub async fn follow<W: Write>(
     mut view: View<W>,
 ) -> anyhow::Result<RunState> {
     let mut seen = Seen::default();
-    let mut signals = Signals::new()?;
-    let mut interrupts = 0;
+    let mut asker = Asker::new()?;
     let state = &context.places.state;
     loop {
         let began = Instant::now();
@@ -73,13 +71,8 @@ pub async fn follow<W: Write>(
         let pause = LOOK.max(began.elapsed() * PART);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = signals.interrupted() => {
-                interrupts += 1;
-                if interrupts > 1 {
-                    writeln!(anstream::stderr(), "no longer watching; the run is ending")?;
-                    std::process::exit(i32::from(exit::INTERRUPTED));
-                }
-                writeln!(anstream::stderr(), "cancelling; ^C again stops watching")?;
+            asked = asker.asks_to_cancel() => {
+                asked?;
                 store.put_command(run, &CommandKind::Cancel, now()).await?;
                 ring(state, &row.owner)?;
             }
@@ -90,17 +83,10 @@ pub async fn follow<W: Write>(
 /// Shows a run of a server until it has ended.
 pub async fn there(server: &Server, run: &RunId, quiet: bool) -> anyhow::Result<RunState> {
     let (mut known, _) = server.run(run).await?;
-    let mut view = View::new(
-        Lenient::new(anstream::stdout()),
-        Context::is_terminal(),
-        quiet,
-        run,
-        known.names.clone(),
-    );
-    view.head(&head_of(&known.run.dag, run, &known.run.params))?;
+    let told = (&known.run.dag, run, &known.run.params);
+    let mut view = show_of(told, known.names.clone(), quiet)?;
     let mut seen = Seen::default();
-    let mut signals = Signals::new()?;
-    let mut interrupts = 0;
+    let mut asker = Asker::new()?;
     let mut waits = Waits::default();
     loop {
         for news in seen.look(&known.run, &known.tasks) {
@@ -120,13 +106,8 @@ pub async fn there(server: &Server, run: &RunId, quiet: bool) -> anyhow::Result<
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
-                () = signals.interrupted() => {
-                    interrupts += 1;
-                    if interrupts > 1 {
-                        writeln!(anstream::stderr(), "no longer watching; the run is ending")?;
-                        std::process::exit(i32::from(exit::INTERRUPTED));
-                    }
-                    writeln!(anstream::stderr(), "cancelling; ^C again stops watching")?;
+                asked = asker.asks_to_cancel() => {
+                    asked?;
                     let parts = ["runs", run.as_str(), "cancel"];
                     match server.send("POST", &parts, &json!({}), None).await {
                         // It has ended meanwhile.
@@ -151,6 +132,35 @@ pub async fn there(server: &Server, run: &RunId, quiet: bool) -> anyhow::Result<
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+/// Who watches a run that another process carries out, and may want its end.
+struct Asker {
+    signals: Signals,
+    has_asked: bool,
+}
+
+impl Asker {
+    /// Hears ^C and SIGTERM from now on.
+    fn new() -> std::io::Result<Self> {
+        let signals = Signals::new()?;
+        Ok(Self {
+            signals,
+            has_asked: false,
+        })
+    }
+
+    /// Waits for the first ^C, which is to cancel the run. The second one ends this process: the
+    /// run doesn't need it.
+    async fn asks_to_cancel(&mut self) -> std::io::Result<()> {
+        self.signals.interrupted().await;
+        if self.has_asked {
+            writeln!(anstream::stderr(), "no longer watching; the run is ending")?;
+            std::process::exit(i32::from(exit::INTERRUPTED));
+        }
+        self.has_asked = true;
+        writeln!(anstream::stderr(), "cancelling; ^C again stops watching")
     }
 }
 

@@ -1,10 +1,16 @@
 //! A run as it happens: on a terminal with a live part below what has ended, otherwise plain lines.
 
+mod end;
+mod frame;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::end::Counts;
+use super::attend::Show;
+use super::look;
 use crate::daemon::News;
 use crate::daemon::clock::now;
 use crate::document::units::format_duration;
@@ -15,16 +21,8 @@ use crate::model::{
 use crate::operate::words::moved;
 use crate::task::{Metrics, Progress};
 
-use super::attend::Show;
-use super::look;
-
-/// Tasks shown at work at a time; the others are counted.
-const SHOWN: usize = 12;
-/// Items of a group are shown one by one when it has at most so many.
-const SHOWN_ITEMS: u32 = 8;
 /// The longest column of names.
 const NAME_WIDTH: usize = 32;
-const SPINNER: [&str; 8] = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
 /// What is known of a run, and how it is shown.
 pub struct View<W: Write> {
@@ -63,15 +61,6 @@ struct Group {
     rows: u64,
     bytes: u64,
     started: Option<Timestamp>,
-}
-
-#[derive(Default)]
-struct Counts {
-    success: usize,
-    failed: usize,
-    skipped: usize,
-    upstream_failed: usize,
-    cancelled: usize,
 }
 
 impl<W: Write> Show for View<W> {
@@ -344,168 +333,6 @@ impl<W: Write> View<W> {
             self.drawn = 0;
         }
         Ok(())
-    }
-
-    /// Draws the live part again.
-    pub fn draw(&mut self, now: Timestamp) -> std::io::Result<()> {
-        if !self.live || self.state.is_finished() {
-            return Ok(());
-        }
-        self.frame += 1;
-        let mut lines = self.live_lines(now);
-        let terminal = terminal_size::terminal_size();
-        let columns = terminal
-            .map_or(80, |(width, _)| usize::from(width.0))
-            .max(20);
-        let rows = terminal
-            .map_or(24, |(_, height)| usize::from(height.0))
-            .max(4);
-        lines.truncate(rows - 2);
-        self.clear()?;
-        for line in &lines {
-            let cut = look::fit(line, columns - 1);
-            let busy = look::BUSY;
-            writeln!(self.out, "{busy}{}{busy:#}", cut.trim_end())?;
-        }
-        self.drawn = lines.len();
-        self.out.flush()
-    }
-
-    fn live_lines(&self, now: Timestamp) -> Vec<String> {
-        let spinner = SPINNER[self.frame % SPINNER.len()];
-        let mut lines = Vec::new();
-        for (task, group) in &self.groups {
-            if group.ended < group.items {
-                let name = look::fit(self.task(*task), self.width);
-                lines.push(format!(
-                    "  {spinner} {name}  {:>7}  {} of {} items",
-                    "",
-                    look::count(u64::from(group.ended)),
-                    look::count(u64::from(group.items)),
-                ));
-            }
-        }
-        for (id, working) in &self.working {
-            // The line of a large group says enough.
-            let group = self.groups.get(&id.task).filter(|_| id.item.is_some());
-            if group.is_some_and(|group| group.items > SHOWN_ITEMS) {
-                continue;
-            }
-            let name = look::fit(&self.name(*id), self.width);
-            let since = (now - working.since).to_std().unwrap_or_default();
-            let took = format_duration(Duration::from_millis(
-                u64::try_from(since.as_millis() / 100 * 100).unwrap_or(0),
-            ));
-            let mut facts = Vec::new();
-            if working.number > 1 {
-                facts.push(format!("attempt {}", working.number));
-            }
-            if let Some(progress) = &working.progress {
-                let (rows, bytes, total) = progress.get();
-                if let Some(total) = total.filter(|total| bytes <= *total) {
-                    facts.push(format!("{} %", bytes * 100 / total));
-                }
-                facts.extend(moved(rows, bytes, since));
-            }
-            lines.push(format!(
-                "  {spinner} {name}  {took:>7}  {}",
-                facts.join("  ")
-            ));
-        }
-        for (id, until) in &self.waiting {
-            let name = look::fit(&self.name(*id), self.width);
-            let wait = (*until - now).to_std().unwrap_or_default().as_secs();
-            lines.push(format!("  ↻ {name}  next attempt in {wait}s"));
-        }
-        if lines.len() > SHOWN {
-            let more = lines.len() - SHOWN;
-            lines.truncate(SHOWN);
-            lines.push(format!("    and {more} more"));
-        }
-        lines
-    }
-
-    /// Prints how the run ended.
-    pub fn end(&mut self) -> std::io::Result<()> {
-        self.clear()?;
-        let style = look::run_state(self.state);
-        let took = match (self.started, self.ended) {
-            (Some(started), Some(ended)) => {
-                let took = (ended - started).to_std().unwrap_or_default();
-                format!(" in {}", format_duration(took))
-            }
-            _ => String::new(),
-        };
-        let counts = self.counts.text();
-        writeln!(
-            self.out,
-            "{style}{}{style:#}{took}{}{counts}",
-            self.state,
-            if counts.is_empty() { "" } else { ": " }
-        )?;
-        let shown = self.failures.len().min(5);
-        for (id, attempts, cause) in &self.failures[..shown] {
-            // A group's failure repeats that of its first item.
-            if id.item.is_none() && self.groups.contains_key(&id.task) {
-                continue;
-            }
-            let name = self.name(*id);
-            let (bad, faint) = (look::BAD, look::FAINT);
-            let tries = if *attempts > 1 {
-                format!(" after {attempts} attempts")
-            } else {
-                String::new()
-            };
-            writeln!(self.out, "\n{bad}{name}{bad:#} failed{tries}:")?;
-            for line in cause.message.lines() {
-                writeln!(self.out, "  {line}")?;
-            }
-            let item = id
-                .item
-                .map_or_else(String::new, |item| format!(" --item {item}"));
-            let task = self.task(id.task).to_owned();
-            writeln!(
-                self.out,
-                "{faint}  its log: runner logs {} {task}{item}{faint:#}",
-                self.run
-            )?;
-        }
-        if self.failures.len() > shown {
-            let more = self.failures.len() - shown;
-            writeln!(self.out, "\nand {more} more: runner show {}", self.run)?;
-        }
-        if self.state == RunState::Failed {
-            let faint = look::FAINT;
-            writeln!(
-                self.out,
-                "{faint}  try again what failed: runner retry {}{faint:#}",
-                self.run
-            )?;
-        }
-        self.out.flush()
-    }
-}
-
-impl Counts {
-    fn text(&self) -> String {
-        let parts = [
-            (self.success, "succeeded"),
-            (self.failed, "failed"),
-            (self.upstream_failed, "not run"),
-            (self.skipped, "skipped"),
-            (self.cancelled, "cancelled"),
-        ];
-        let total: usize = parts.iter().map(|(count, _)| count).sum();
-        if total == self.success {
-            let noun = if total == 1 { "task" } else { "tasks" };
-            return format!("{total} {noun}");
-        }
-        let words: Vec<String> = parts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!("{count} {word}"))
-            .collect();
-        words.join(", ")
     }
 }
 

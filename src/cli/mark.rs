@@ -6,10 +6,8 @@ use serde_json::json;
 
 use super::arguments::{Decision, Mark};
 use super::context::{Context, runtime};
-use super::live::View;
-use super::output::Lenient;
 use super::retry::TOLD;
-use super::trigger::{head, watch};
+use super::watch::{show, watch};
 use super::{Mistake, exit, find, look};
 use crate::model::{Outcome, RunState};
 use crate::operate::change::{self, is_so};
@@ -116,11 +114,7 @@ async fn go_on(taken: Taken, run: &RunRow) -> anyhow::Result<()> {
     let first = heard.try_recv();
     match first {
         Ok(crate::daemon::News::Run { pipeline, .. }) if !run.state.is_finished() => {
-            let out = Lenient::new(anstream::stdout());
-            let live = Context::is_terminal();
-            let mut view = View::new(out, live, false, &spec.id, pipeline.version.tasks.clone());
-            view.head(&head(&pipeline, &spec))?;
-            watch(host, view, heard).await?;
+            watch(host, show(&pipeline, &spec, false)?, heard).await?;
         }
         _ => host.run_until_idle().await?,
     }

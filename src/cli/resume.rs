@@ -6,13 +6,12 @@ use std::sync::Arc;
 use super::arguments::Resume;
 use super::attend::{Show, attend};
 use super::context::{Context, runtime};
-use super::live::View;
 use super::output::Lenient;
-use super::trigger::{adopt, exit_code, head, watch};
+use super::watch::{exit_code, show, watch};
 use super::{Mistake, engage, exit, find, look, moment};
 use crate::daemon::clock::now;
-use crate::daemon::{Host, News};
-use crate::model::{RunId, RunState, Transition};
+use crate::daemon::{Host, News, is_alive};
+use crate::model::{DagId, RunId, RunState, Transition};
 use crate::spec::Project;
 use crate::store::{RunRow, RunStore};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -80,6 +79,40 @@ async fn take(
     Ok(run.id.clone())
 }
 
+/// Takes over the unfinished runs of processes that have ended; of one DAG, or of all.
+pub async fn adopt(
+    host: &mut Host,
+    project: &Project,
+    store: &dyn RunStore,
+    dag: Option<&DagId>,
+) -> anyhow::Result<Vec<RunId>> {
+    let mut taken = Vec::new();
+    for (owner, run, of) in store.owners().await? {
+        if dag.is_some_and(|dag| *dag != of) || is_alive(&project.places.state, &owner) {
+            continue;
+        }
+        for stored in store.adopt(&owner, host.owner(), Some(&run)).await? {
+            // Its process may have ended it, and itself, since the list was read.
+            if stored.state.is_finished() {
+                continue;
+            }
+            let id = stored.spec.id.clone();
+            match host.resume(stored).await {
+                Ok(()) => taken.push(id),
+                Err(reason) => {
+                    let warn = look::WARN;
+                    writeln!(
+                        anstream::stderr(),
+                        "{warn}warning{warn:#}: run {id} can't go on: {reason}\n  help: \
+                         `runner cancel {id}` ends it"
+                    )?;
+                }
+            }
+        }
+    }
+    Ok(taken)
+}
+
 async fn watch_one(
     command: &Resume,
     project: &Arc<Project>,
@@ -94,17 +127,7 @@ async fn watch_one(
     let version = store.version(&spec.version).await?;
     let pipeline = version.and_then(|version| project.pinned(&version).ok());
     let pipeline = pipeline.ok_or_else(|| anyhow::anyhow!("the version of run {run} is gone"))?;
-    let out = Lenient::new(anstream::stdout());
-    let live = Context::is_terminal();
-    let mut view = View::new(
-        out,
-        live,
-        command.quiet,
-        &spec.id,
-        pipeline.version.tasks.clone(),
-    );
-    view.head(&head(&pipeline, &spec))?;
-    watch(host, view, heard).await
+    watch(host, show(&pipeline, &spec, command.quiet)?, heard).await
 }
 
 /// Works until all have ended, with a line for each.

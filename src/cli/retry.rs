@@ -1,6 +1,5 @@
 //! `runner retry`: run again what failed, with all that comes after it.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -8,15 +7,11 @@ use serde_json::json;
 use super::arguments::Retry;
 use super::context::{Context, runtime};
 use super::follow::{self, follow};
-use super::live::View;
-use super::output::Lenient;
-use super::trigger::{exit_code, head, watch};
+use super::watch::{exit_code, show, watch};
 use super::{Mistake, find};
-use crate::model::RunSpec;
 use crate::operate::change;
 use crate::operate::engage::{Engaged, PATIENCE, Taken, engage};
 use crate::remote::Server;
-use crate::spec::Pipeline;
 
 /// The status of what was told and not heard yet.
 pub const TOLD: u16 = 202;
@@ -47,7 +42,7 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
         };
         let taken = match engage(&context.places.state, &project, &store, &run, &wanted).await? {
             Engaged::Told(_) => {
-                let view = view(command, &spec, &pinned()?)?;
+                let view = show(&*pinned()?, &spec, command.quiet)?;
                 let state = follow(context, &project, &store, &run.id, view).await?;
                 store.close().await;
                 return Ok(exit_code(state));
@@ -59,7 +54,7 @@ pub fn run(context: &Context, command: &Retry) -> anyhow::Result<u8> {
             heard,
             stored,
         } = *taken;
-        let view = view(command, &spec, &pinned()?)?;
+        let view = show(&*pinned()?, &spec, command.quiet)?;
         if let Err(reason) = host.resume(stored).await {
             let mistake = format!("run {} can't go on: {reason}", run.id);
             return Err(Mistake::new(mistake).into());
@@ -95,21 +90,4 @@ async fn there(server: &Server, command: &Retry) -> anyhow::Result<u8> {
     }
     let state = follow::there(server, &before.id, command.quiet).await?;
     Ok(exit_code(state))
-}
-
-/// What shows the run, with its first line.
-fn view(
-    command: &Retry,
-    spec: &RunSpec,
-    pipeline: &Arc<Pipeline>,
-) -> anyhow::Result<View<impl std::io::Write + use<>>> {
-    let mut view = View::new(
-        Lenient::new(anstream::stdout()),
-        Context::is_terminal(),
-        command.quiet,
-        &spec.id,
-        pipeline.version.tasks.clone(),
-    );
-    view.head(&head(pipeline, spec))?;
-    Ok(view)
 }

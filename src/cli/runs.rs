@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::arguments::{Format, Runs, StateWord};
 use super::context::{Context, runtime, unknown};
 use super::table::{self, Cell, Column};
-use super::trigger::params_text;
+use super::watch::params_text;
 use super::{exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::daemon::trigger_word;

@@ -10,13 +10,9 @@ use super::context::{Context, runtime};
 use super::log_lines::{self, RunLines};
 use super::web::Pages;
 use super::{Mistake, engage, exit};
-use crate::connection::Places;
-use crate::daemon::schedule::{
-    DaemonLock, NotAlone, ReadProject, Scheduler, SchedulerParts, Until, Watch,
-};
+use crate::daemon::schedule::{DaemonLock, NotAlone, Scheduler, SchedulerParts, Until, Watch};
 use crate::daemon::{Alarm, Control, Supervisor};
 use crate::secret::Environment;
-use crate::spec;
 use crate::store::RunStore;
 use crate::web::Serving;
 
@@ -72,7 +68,7 @@ pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
                 None => Until::Told,
             },
             grace: command.grace,
-            read: reader(context),
+            read: context.reader(),
             loaded,
         });
         // By a thread of the runtime: see `attend`.
@@ -105,16 +101,6 @@ fn taken(error: NotAlone) -> anyhow::Error {
             .into(),
         other @ NotAlone::File { .. } => other.into(),
     }
-}
-
-/// Reads the project as this command did, each time anew.
-pub fn reader(context: &Context) -> ReadProject {
-    let places: Arc<Places> = context.places.clone();
-    let profile = context.profile.clone();
-    Arc::new(move || {
-        let environment = Environment::of_process().with_commands();
-        spec::load(&places, profile.as_deref(), environment)
-    })
 }
 
 /// ^C and SIGTERM drain, said again they end; SIGHUP reloads.

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::arguments::{Format, Show};
 use super::table::{self, Cell, Column};
-use super::trigger::params_text;
+use super::watch::params_text;
 use super::{exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::daemon::trigger_word;

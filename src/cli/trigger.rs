@@ -4,18 +4,16 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::arguments::Trigger;
-use super::attend::attend;
 use super::context::Context;
-use super::live::View;
-use super::output::Lenient;
+use super::resume::adopt;
+use super::watch::{exit_code, head, head_of, show, watch};
 use super::{Mistake, engage, exit, follow, look};
+use crate::daemon::NewRun;
 use crate::daemon::clock::{now, random};
 use crate::daemon::schedule::DaemonLock;
-use crate::daemon::{Host, NewRun, News, is_alive};
-use crate::model::{DagId, Json as JsonText, RunId, RunSpec, RunState, Timestamp};
+use crate::model::{RunSpec, Timestamp};
 use crate::operate::start::{self, Wanted};
 use crate::remote::{Refusal, Server};
 use crate::spec::{Pipeline, Project};
@@ -56,15 +54,7 @@ pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
             pipeline: pipeline.clone(),
         };
         host.accept(new).await?;
-        let live = Context::is_terminal();
-        let mut view = View::new(
-            Lenient::new(anstream::stdout()),
-            live,
-            command.quiet,
-            &spec.id,
-            pipeline.version.tasks.clone(),
-        );
-        view.head(&head(&pipeline, &spec))?;
+        let view = show(&pipeline, &spec, command.quiet)?;
         let state = watch(host, view, heard).await?;
         store.close().await;
         Ok(exit_code(state))
@@ -136,103 +126,10 @@ async fn hand_over(
         store.close().await;
         return Ok(exit::OK);
     }
-    let mut view = View::new(
-        Lenient::new(anstream::stdout()),
-        Context::is_terminal(),
-        command.quiet,
-        &spec.id,
-        pipeline.version.tasks.clone(),
-    );
-    view.head(&head(pipeline, spec))?;
+    let view = show(pipeline, spec, command.quiet)?;
     let state = follow::follow(context, project, store, &spec.id, view).await?;
     store.close().await;
     Ok(exit_code(state))
-}
-
-/// The exit code of a command whose run ended so.
-pub fn exit_code(state: RunState) -> u8 {
-    match state {
-        RunState::Success => exit::OK,
-        RunState::Cancelled => exit::INTERRUPTED,
-        _ => exit::FAILED,
-    }
-}
-
-/// Takes over the unfinished runs of processes that have ended; of one DAG, or of all.
-pub async fn adopt(
-    host: &mut Host,
-    project: &Project,
-    store: &dyn RunStore,
-    dag: Option<&DagId>,
-) -> anyhow::Result<Vec<RunId>> {
-    let mut taken = Vec::new();
-    for (owner, run, of) in store.owners().await? {
-        if dag.is_some_and(|dag| *dag != of) || is_alive(&project.places.state, &owner) {
-            continue;
-        }
-        for stored in store.adopt(&owner, host.owner(), Some(&run)).await? {
-            // Its process may have ended it, and itself, since the list was read.
-            if stored.state.is_finished() {
-                continue;
-            }
-            let id = stored.spec.id.clone();
-            match host.resume(stored).await {
-                Ok(()) => taken.push(id),
-                Err(reason) => {
-                    let warn = look::WARN;
-                    writeln!(
-                        anstream::stderr(),
-                        "{warn}warning{warn:#}: run {id} can't go on: {reason}\n  help: \
-                         `runner cancel {id}` ends it"
-                    )?;
-                }
-            }
-        }
-    }
-    Ok(taken)
-}
-
-/// Works until all runs have ended, showing one of them. ^C cancels, a second one kills.
-pub async fn watch<W: std::io::Write>(
-    host: Host,
-    mut view: View<W>,
-    mut heard: UnboundedReceiver<News>,
-) -> anyhow::Result<RunState> {
-    attend(host, &mut heard, &mut view).await?;
-    view.end()?;
-    Ok(view.state())
-}
-
-/// The first line of a run.
-pub fn head(pipeline: &Pipeline, spec: &RunSpec) -> String {
-    head_of(&pipeline.id, &spec.id, &spec.params)
-}
-
-/// The same, of a run that somebody else knows.
-pub fn head_of(dag: &DagId, run: &RunId, params: &JsonText) -> String {
-    let (bold, faint) = (look::BOLD, look::FAINT);
-    let mut text = format!("{bold}{dag}{bold:#}  run {run}");
-    let params = params_text(params);
-    if !params.is_empty() {
-        text.push_str(&format!("  {faint}{params}{faint:#}"));
-    }
-    text
-}
-
-/// Parameters as `key=value key=value`.
-pub fn params_text(params: &JsonText) -> String {
-    let Ok(Json::Object(params)) = serde_json::from_str(&params.0) else {
-        return String::new();
-    };
-    let words: Vec<String> = params
-        .iter()
-        .filter(|(_, value)| !value.is_null() && *value != "")
-        .map(|(key, value)| match value {
-            Json::String(text) => format!("{key}={text}"),
-            other => format!("{key}={other}"),
-        })
-        .collect();
-    words.join(" ")
 }
 
 fn run_spec(

@@ -9,7 +9,6 @@ use tokio::task::JoinHandle;
 use super::arguments::Web;
 use super::attend::Signals;
 use super::context::{Context, runtime};
-use super::schedule::reader;
 use super::{Mistake, exit, log_lines, look};
 use crate::daemon::clock::{clock, now};
 use crate::store::{RunStore as _, SqliteStore};
@@ -90,7 +89,7 @@ async fn prepare(
     let app = App::new(AppParts {
         store: store.clone(),
         places: context.places.clone(),
-        read: reader(context),
+        read: context.reader(),
         clock: clock(),
         hosts,
         proxies: Proxies::new(serving.trusted_proxies.clone()),

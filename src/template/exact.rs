@@ -5,19 +5,19 @@
 //! language, but numbers are decimals. A quotient without end has 34 digits. What isn't known here
 //! (calls, slices, maps) is left to the library, and so are expressions inside a longer text.
 
+mod item;
+
 use std::cmp::Ordering;
 
-use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive as _, Zero as _};
+use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive as _};
 use minijinja::machinery::ast::{BinOpKind, CallArg, CompareOpKind, Expr, UnaryOpKind};
 use minijinja::machinery::parse_expr;
-use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
 use serde_json::Value as Json;
 
+use self::item::{Item, impossible, undefined};
 use super::Scope;
-use super::decimal::{
-    LARGEST_EXPONENT, bounded, computed, plain, sign_of, to_number, to_plain_json,
-};
+use super::decimal::{LARGEST_EXPONENT, bounded, computed, plain, sign_of, to_number};
 use super::engine::environment;
 use super::scope::to_json;
 
@@ -25,15 +25,6 @@ use super::scope::to_json;
 #[derive(Debug)]
 pub(super) struct Exact<'a> {
     expression: Expr<'a>,
-}
-
-/// A value on its way.
-#[derive(Debug, Clone)]
-enum Item<'s> {
-    Decimal(BigDecimal),
-    /// A part of the scope with numbers in it that a float can't hold.
-    Json(&'s Json),
-    Other(Value),
 }
 
 impl<'a> Exact<'a> {
@@ -302,115 +293,6 @@ fn values(subject: &Item<'_>, arguments: &[Item<'_>]) -> Vec<Value> {
         .chain(arguments)
         .map(Item::value)
         .collect()
-}
-
-impl From<bool> for Item<'_> {
-    fn from(value: bool) -> Self {
-        Self::Other(Value::from(value))
-    }
-}
-
-impl Item<'_> {
-    /// The number it is; `None` for everything else.
-    fn decimal(&self) -> Result<Option<BigDecimal>, Error> {
-        let value = match self {
-            Self::Decimal(number) => return bounded(number.clone()).map(Some),
-            Self::Json(_) => return Ok(None),
-            Self::Other(value) => value,
-        };
-        if value.is_undefined() {
-            return Err(undefined());
-        }
-        if value.kind() != ValueKind::Number {
-            return Ok(None);
-        }
-        // A float's shortest notation is the number that was written.
-        let number = value.to_string().parse().ok();
-        number.map(bounded).transpose()
-    }
-
-    fn as_str(&self) -> Option<&str> {
-        match self {
-            Self::Other(value) => value.as_str(),
-            Self::Json(json) => json.as_str(),
-            Self::Decimal(_) => None,
-        }
-    }
-
-    fn defined(&self) -> Result<(), Error> {
-        match self {
-            Self::Other(value) if value.is_undefined() => Err(undefined()),
-            _ => Ok(()),
-        }
-    }
-
-    fn is_true(&self) -> Result<bool, Error> {
-        self.defined()?;
-        Ok(match self {
-            Self::Decimal(number) => !number.is_zero(),
-            _ => self.value().is_true(),
-        })
-    }
-
-    /// As the library sees it.
-    fn value(&self) -> Value {
-        match self {
-            Self::Decimal(number) => super::scope::from_json(&to_plain_json(number)),
-            Self::Json(json) => super::scope::from_json(json),
-            Self::Other(value) => value.clone(),
-        }
-    }
-
-    fn text(&self) -> Result<String, Error> {
-        self.defined()?;
-        Ok(match self {
-            Self::Decimal(number) => plain(number).into_owned(),
-            _ => self.value().to_string(),
-        })
-    }
-
-    fn member(&self, key: &Value) -> Result<Self, Error> {
-        match self {
-            Self::Decimal(_) => Ok(Self::Other(Value::UNDEFINED)),
-            Self::Json(json) => {
-                let found = match (key.as_str(), key.as_usize()) {
-                    (Some(name), _) => json.get(name),
-                    (_, Some(at)) => json.get(at),
-                    _ => None,
-                };
-                Ok(match found {
-                    Some(Json::Number(number)) => match number.as_str().parse() {
-                        Ok(decimal) => Self::Decimal(decimal),
-                        Err(_) => {
-                            Self::Other(super::scope::from_json(&Json::Number(number.clone())))
-                        }
-                    },
-                    Some(json) => Self::Json(json),
-                    None => Self::Other(Value::UNDEFINED),
-                })
-            }
-            Self::Other(value) => value.get_item(key).map(Self::Other),
-        }
-    }
-}
-
-fn undefined() -> Error {
-    Error::new(ErrorKind::UndefinedError, "undefined value")
-}
-
-fn impossible(sign: &str, left: &Item<'_>, right: Option<&Item<'_>>) -> Error {
-    let kind = |item: &Item<'_>| match item {
-        Item::Decimal(_) => ValueKind::Number,
-        item => item.value().kind(),
-    };
-    let operands = match right {
-        Some(right) => format!("{} and {}", kind(left), kind(right)),
-        None => kind(left).to_string(),
-    };
-    Error::new(
-        ErrorKind::InvalidOperation,
-        format!("tried to use {sign} on {operands}"),
-    )
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ const HOMES: &[(&str, &[&str])] = &[
         "rustls",
         &[
             "connection/http/",
-            "connection/bucket/cloud.rs",
+            "connection/bucket/cloud/client.rs",
             "remote/client.rs",
         ],
     ),

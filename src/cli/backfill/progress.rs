@@ -10,7 +10,7 @@ use super::{of_end, state_word};
 use crate::cli::arguments::Backfill;
 use crate::cli::attend::Show;
 use crate::cli::output::Lenient;
-use crate::cli::trigger::exit_code;
+use crate::cli::watch::exit_code;
 use crate::cli::{exit, look, moment};
 use crate::daemon::News;
 use crate::daemon::clock::now;

@@ -1,40 +1,23 @@
 //! The object stores of the clouds, and those that speak like them.
 
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write as _};
+mod client;
+mod revise;
+
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
-use object_store::{
-    Attribute, Attributes, ClientOptions, Error, ObjectStore, ObjectStoreExt as _, RetryConfig,
-    UpdateVersion,
-};
-use sha2::{Digest as _, Sha256};
+use object_store::{Error, ObjectStore, ObjectStoreExt as _};
 use tokio::runtime::Handle;
 
-use super::address::{Cloud, CloudAddress};
-use super::condition::{Condition, Connector};
+use self::client::{build, failure, said};
+use super::address::CloudAddress;
 use super::stream::ObjectReader;
-use super::upload::{ObjectWriter, put_file};
-use crate::connection::unreachable::advised;
+use super::upload::ObjectWriter;
 use crate::connection::{Bucket, StoredFile};
-use crate::data::{DataError, FileMode, FileStore, NewFile, Revised, Revision, is_pattern};
-use crate::failpoint::{self, Point};
-
-/// How long one request is tried again. A task has retries of its own.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How often a revision begins again because another writer was quicker.
-const MOST_ROUNDS: u32 = 100;
-/// The loads that an object remembers, in its metadata: as many as fit into 2 KB.
-const MEMORY: usize = 100;
-/// The name of that metadata: letters only, as Azure wants it.
-const LOADS: &str = "runnerloads";
+use crate::data::{DataError, FileStore, NewFile, Revised, Revision, is_pattern};
 
 /// A bucket of a cloud. Reached at the first use.
 #[derive(Debug)]
@@ -95,111 +78,6 @@ impl CloudBucket {
         let inner = whole.strip_prefix(prefix.as_str()).unwrap_or(whole);
         inner.trim_start_matches('/').to_owned()
     }
-
-    /// Fetches an object into a file without a name.
-    fn fetch(&self, path: &str, runtime: &Handle) -> Result<Option<Fetched>, DataError> {
-        let store = self.store()?;
-        let object = self.object(path)?;
-        let found = match runtime.block_on(store.get(&object)) {
-            Ok(found) => found,
-            Err(Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(self.failed(path)(error)),
-        };
-        let version = UpdateVersion {
-            e_tag: found.meta.e_tag.clone(),
-            version: found.meta.version.clone(),
-        };
-        let loads = found
-            .attributes
-            .get(&Attribute::Metadata(LOADS.into()))
-            .map(|loads| loads.split(',').map(str::to_owned).collect())
-            .unwrap_or_default();
-        let failed = |error| DataError::file(&self.spool, error);
-        let mut file = self.aside().map_err(failed)?;
-        let mut body = BufReader::with_capacity(256 * 1024, ObjectReader::new(found, runtime));
-        io::copy(&mut body, &mut file).map_err(|error| DataError::Source {
-            message: format!("{}: {error}", self.shown(path)),
-            retryable: true,
-        })?;
-        Ok(Some(Fetched {
-            file,
-            version,
-            loads,
-        }))
-    }
-
-    fn aside(&self) -> io::Result<File> {
-        std::fs::create_dir_all(&self.spool)?;
-        tempfile::tempfile_in(&self.spool)
-    }
-
-    /// One round of a revision.
-    fn round(
-        &self,
-        path: &str,
-        load: Option<&str>,
-        revision: &Revision,
-        runtime: &Handle,
-    ) -> Result<Round, DataError> {
-        let store = self.store()?;
-        let object = self.object(path)?;
-        let old = if revision.needs_old() {
-            self.fetch(path, runtime)?
-        } else {
-            None
-        };
-        let mut loads = old.as_ref().map_or_else(Vec::new, |old| old.loads.clone());
-        if let Some(load) = load {
-            if loads.iter().any(|known| known == load) {
-                return Ok(Round::Earlier);
-            }
-            loads.push(load.to_owned());
-            let before = loads.len().saturating_sub(MEMORY);
-            loads.drain(..before);
-        }
-        let failed = |error| DataError::file(&self.spool, error);
-        let mut new = BufWriter::with_capacity(256 * 1024, self.aside().map_err(failed)?);
-        let shown = PathBuf::from(self.shown(path));
-        let revised = revision.apply(old.as_ref().map(|old| &old.file), &shown, &mut new)?;
-        new.flush().map_err(failed)?;
-        let new = new
-            .into_inner()
-            .map_err(|error| failed(error.into_error()))?;
-        let condition = match old {
-            Some(old) => Condition::Same(old.version),
-            None if revision.needs_old() => Condition::Absent,
-            None => Condition::None,
-        };
-        let mut attributes = Attributes::new();
-        if !loads.is_empty() {
-            attributes.insert(Attribute::Metadata(LOADS.into()), loads.join(",").into());
-        }
-        let put = put_file(&*store, &object, &new, attributes, &condition);
-        match runtime.block_on(put) {
-            Ok(()) => {
-                failpoint::pass(Point::AfterRename);
-                Ok(Round::Done(revised))
-            }
-            Err(Error::Precondition { .. } | Error::AlreadyExists { .. }) => Ok(Round::Overtaken),
-            Err(error) => Err(self.failed(path)(error)),
-        }
-    }
-}
-
-/// How a round of a revision ended.
-enum Round {
-    Done(Revised),
-    /// The object has this load already.
-    Earlier,
-    /// Another writer was quicker.
-    Overtaken,
-}
-
-/// An object that was fetched to be revised.
-struct Fetched {
-    file: File,
-    version: UpdateVersion,
-    loads: Vec<String>,
 }
 
 impl FileStore for CloudBucket {
@@ -300,27 +178,7 @@ impl Bucket for CloudBucket {
         load: Option<&str>,
         revision: &Revision,
     ) -> Result<Option<Revised>, DataError> {
-        let runtime = runtime()?;
-        let load = load.filter(|_| revision.layout.mode == FileMode::Append);
-        let load = load.map(short);
-        for round in 0..MOST_ROUNDS {
-            match self.round(path, load.as_deref(), revision, &runtime)? {
-                Round::Done(revised) => return Ok(Some(revised)),
-                Round::Earlier => return Ok(None),
-                Round::Overtaken => {}
-            }
-            // A bucket tells nobody when an object has changed; and the others are done sooner than all
-            // of us at once.
-            let pause = Duration::from_millis(u64::from(5 + 10 * round.min(20)));
-            std::thread::sleep(pause);
-        }
-        Err(DataError::Source {
-            message: format!(
-                "{}: another writer was quicker {MOST_ROUNDS} times",
-                self.shown(path)
-            ),
-            retryable: true,
-        })
+        self.revise_in_rounds(path, load, revision)
     }
 
     fn copy(&self, from: &str, to: &str) -> Result<u64, DataError> {
@@ -350,99 +208,10 @@ impl Bucket for CloudBucket {
     }
 }
 
-fn build(address: &CloudAddress) -> object_store::Result<Arc<dyn ObjectStore>> {
-    // Another part of the program may have done it already: the same provider.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let retry = RetryConfig {
-        max_retries: 5,
-        retry_timeout: PATIENCE,
-        ..RetryConfig::default()
-    };
-    let client = ClientOptions::new()
-        .with_timeout_disabled()
-        .with_connect_timeout(Duration::from_secs(10))
-        .with_read_timeout(Duration::from_mins(2));
-    macro_rules! configured {
-        ($builder:expr) => {{
-            let mut builder = $builder.with_client_options(client).with_retry(retry);
-            for (name, value) in &address.options {
-                // The environment has variables that aren't meant for the store.
-                if let Ok(key) = name.parse() {
-                    builder = builder.with_config(key, value.reveal());
-                }
-            }
-            builder.with_http_connector(Connector)
-        }};
-    }
-    Ok(match address.cloud {
-        Cloud::S3 => Arc::new(
-            configured!(AmazonS3Builder::new())
-                .with_bucket_name(&address.bucket)
-                .with_disable_bulk_delete(true)
-                .build()?,
-        ),
-        Cloud::Google => Arc::new(
-            configured!(GoogleCloudStorageBuilder::new())
-                .with_bucket_name(&address.bucket)
-                .build()?,
-        ),
-        Cloud::Azure => Arc::new(
-            configured!(MicrosoftAzureBuilder::new())
-                .with_container_name(&address.bucket)
-                .build()?,
-        ),
-    })
-}
-
 /// The runtime that does the requests while this thread waits.
 fn runtime() -> Result<Handle, DataError> {
     Handle::try_current().map_err(|error| DataError::Source {
         message: error.to_string(),
         retryable: false,
     })
-}
-
-/// The name of a load as it fits into metadata.
-fn short(load: &str) -> String {
-    let hash = Sha256::digest(load.as_bytes());
-    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn failure(shown: &str, endpoint: Option<&str>, error: &Error) -> DataError {
-    let (message, retryable) = match error {
-        Error::NotFound { .. } => (format!("`{shown}` doesn't exist"), true),
-        Error::PermissionDenied { .. } => (
-            format!(
-                "`{shown}`: the store refuses these credentials: {}",
-                said(error)
-            ),
-            false,
-        ),
-        Error::Unauthenticated { .. } => (
-            format!(
-                "`{shown}`: the store doesn't know these credentials: {}",
-                said(error)
-            ),
-            false,
-        ),
-        Error::NotImplemented { .. } | Error::NotSupported { .. } | Error::InvalidPath { .. } => {
-            (format!("`{shown}`: {}", said(error)), false)
-        }
-        error => {
-            let at = endpoint.map_or(String::new(), |endpoint| format!(" at {endpoint}"));
-            (advised(format!("`{shown}`{at}: {}", said(error))), true)
-        }
-    };
-    DataError::Source { message, retryable }
-}
-
-/// The error in the end: what the library wraps around it says nothing more.
-fn said(error: &Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    let text = cause.to_string();
-    let line = text.lines().next().unwrap_or_default().trim();
-    line.trim_end_matches('.').to_owned()
 }

@@ -1,10 +1,10 @@
 //! The records of all answers as one stream.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use tokio::time::timeout_at;
 
 use super::answer::Answer;
@@ -14,6 +14,7 @@ use super::definition::HttpFetch;
 use super::pages::{Walk, hash};
 use super::send::Batches;
 use super::ticks::{Clockwork, OnTickError, Repeat, Tick};
+use super::totals::{TickCounts, Totals};
 use crate::connection::{HttpApi, HttpHead, HttpRequest, HttpStream, Sending};
 use crate::data::decode::{Decoded, Decoding, Document, DocumentEnd, Feed, Notation};
 use crate::data::ndjson::Wanted;
@@ -29,67 +30,6 @@ const SHOWN: usize = 64 * 1024;
 const TICK: u64 = 64 * 1024 * 1024;
 /// How much of a page is compared with the page before.
 const PAGE_START: usize = 64 * 1024;
-
-/// What was asked and answered so far.
-#[derive(Debug, Default)]
-pub struct Totals {
-    /// Bytes of all bodies, unpacked.
-    pub bytes: Arc<AtomicU64>,
-    counts: Mutex<Counts>,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    requests: u64,
-    records: u64,
-    /// Of the last answer.
-    status: Option<u16>,
-    headers: Map<String, Json>,
-    body: Option<Json>,
-    ticks: Option<TickCounts>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct TickCounts {
-    kept: u64,
-    late: u64,
-    missed: u64,
-    skipped: u64,
-    /// Why the last of those that were skipped was.
-    last_failure: Option<String>,
-}
-
-impl Totals {
-    fn count(&self, change: impl FnOnce(&mut Counts)) {
-        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// What the task leaves for templates.
-    pub fn outputs(&self) -> Map<String, Json> {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut outputs = Map::new();
-        let mut put = |name: &str, value: Json| {
-            outputs.insert(name.to_owned(), value);
-        };
-        put("status", counts.status.into());
-        put("rows", counts.records.into());
-        put("bytes", self.bytes.load(Ordering::Relaxed).into());
-        put("requests", counts.requests.into());
-        if !counts.headers.is_empty() {
-            put("headers", counts.headers.clone().into());
-        }
-        if let Some(body) = &counts.body {
-            put("body", body.clone());
-        }
-        if let Some(ticks) = &counts.ticks {
-            put("ticks", ticks.kept.into());
-            put("late_ticks", ticks.late.into());
-            put("missed_ticks", ticks.missed.into());
-            put("skipped", ticks.skipped.into());
-        }
-        outputs
-    }
-}
 
 /// A stream of records, and what is known of the requests behind it.
 pub struct Opened<'a> {

@@ -10,6 +10,7 @@ mod links;
 mod pages;
 mod send;
 mod ticks;
+mod totals;
 
 pub(super) use body::Batching;
 pub(super) use call::{Call, RawCall, around};

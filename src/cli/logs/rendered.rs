@@ -4,8 +4,8 @@ use std::io::Write;
 
 use serde_json::json;
 
-use super::arguments::Format;
-use super::{look, output};
+use crate::cli::arguments::Format;
+use crate::cli::{look, output};
 use crate::operate::log::LogFile;
 use crate::task::Rendered;
 

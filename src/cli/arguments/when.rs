@@ -27,18 +27,6 @@ pub struct Next {
     pub format: Format,
 }
 
-/// `runner why`.
-#[derive(Debug, Args)]
-pub struct Why {
-    /// A DAG, or a run: an id, a unique part of one, `latest`
-    pub name: String,
-    /// A task of the run, or of the DAG's latest run
-    pub task: Option<String>,
-    /// How to print
-    #[arg(long, default_value = "text")]
-    pub format: Format,
-}
-
 /// `runner simulate`.
 #[derive(Debug, Args)]
 pub struct Simulate {

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 pub use self::print::escaped;
 use self::print::{Line, Printer};
-use super::arguments::{Format, Topic as Arguments};
-use super::attend::Signals;
-use super::topic::{count, failed};
-use super::{Mistake, exit, look, output};
+use super::{count, failed};
+use crate::cli::arguments::{Format, Topic as Arguments};
+use crate::cli::attend::Signals;
+use crate::cli::{Mistake, exit, look, output};
 use crate::connection::kafka::{
     Bounds, ConsumerOptions, KafkaCluster, KafkaConsumer, KafkaError, Partition, Polled, Start,
     Topic,
