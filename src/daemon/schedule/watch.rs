@@ -2,6 +2,7 @@
 
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -13,6 +14,8 @@ use crate::daemon::Control;
 /// An editor's save is several changes: they are one when they come in so short a time, in
 /// milliseconds.
 const CALM: u8 = 100;
+/// Somebody who writes without a pause keeps nobody from hearing of an edit for longer than this.
+const RESTLESS: Duration = Duration::from_secs(1);
 
 /// Folders that are never looked into.
 const LEFT_OUT: &[&str] = &[".runner", ".git", "target", "node_modules", "bucket"];
@@ -58,7 +61,8 @@ fn tell(inotify: &Inotify, root: &Path, control: &UnboundedSender<Control>) -> s
         if !drain(inotify)? {
             continue;
         }
-        while wait(inotify, PollTimeout::from(CALM))? {
+        let heard = Instant::now();
+        while heard.elapsed() < RESTLESS && wait(inotify, PollTimeout::from(CALM))? {
             drain(inotify)?;
         }
         add_below(inotify, root);
@@ -122,5 +126,36 @@ fn add_below(inotify: &Inotify, folder: &Path) {
                 folders.push(entry.path());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn who_writes_without_a_pause_hides_no_edit() {
+        let folder = tempfile::tempdir().unwrap();
+        let (control, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let watch = Watch::begin(folder.path().to_owned()).unwrap();
+        watch.tell(control).unwrap();
+        let writes = Arc::new(AtomicBool::new(true));
+        let writer = std::thread::spawn({
+            let (writes, folder) = (writes.clone(), folder.path().to_owned());
+            move || {
+                let until = Instant::now() + 30 * RESTLESS;
+                while writes.load(Ordering::Relaxed) && Instant::now() < until {
+                    std::fs::write(folder.join("drop.csv"), "1").unwrap();
+                }
+                // Whether it was told to stop.
+                !writes.load(Ordering::Relaxed)
+            }
+        });
+        assert!(matches!(heard.blocking_recv(), Some(Control::Reload)));
+        writes.store(false, Ordering::Relaxed);
+        assert!(writer.join().unwrap(), "heard only when it was calm again");
     }
 }
