@@ -7,7 +7,7 @@ use super::{Mistake, look};
 use crate::connection::Connection;
 use crate::daemon::clock::now;
 use crate::model::{DagId, RunState};
-pub use crate::operate::find::{look_at, no_run, run_if_any, task, task_of, version};
+pub use crate::operate::find::{latest_of, look_at, no_run, run_if_any, task, task_of, version};
 use crate::spec::Project;
 use crate::store::{RunRow, RunStore};
 
