@@ -4,9 +4,10 @@ use std::io::{ErrorKind, Write as _};
 
 use super::arguments::{Db, DbCommand, DbUrl};
 use super::attend::Signals;
-use super::context::{Context, runtime, unknown};
-use super::{Mistake, exit, look};
-use crate::connection::{Access, Database};
+use super::context::{Context, runtime};
+use super::private_server::keep_up;
+use super::{Mistake, exit, find};
+use crate::connection::Access;
 use crate::spec::Project;
 
 pub fn run(context: &Context, command: &Db) -> anyhow::Result<u8> {
@@ -21,24 +22,10 @@ pub fn run(context: &Context, command: &Db) -> anyhow::Result<u8> {
     })
 }
 
-fn database<'a>(project: &'a Project, name: &str) -> anyhow::Result<&'a dyn Database> {
-    let connections = &project.settings.connections;
-    if let Some(database) = connections.database(name) {
-        return Ok(database);
-    }
-    if let Some(connection) = connections.get(name) {
-        let mistake = format!("connection `{name}` ({}) is no database", connection.kind());
-        return Err(Mistake::new(mistake).into());
-    }
-    let databases = connections
-        .iter()
-        .filter(|(_, connection)| connection.as_database().is_some());
-    let names = databases.map(|(id, _)| id.as_str());
-    Err(unknown("connection", name, names).into())
-}
-
 async fn access(project: &Project, name: &str) -> anyhow::Result<Access> {
-    let access = database(project, name)?.access().await;
+    let what = "no database";
+    let database = find::connection(project, name, what, |connection| connection.as_database())?;
+    let access = database.access().await;
     access.map_err(|error| Mistake::new(format!("connection `{name}`: {error}")).into())
 }
 
@@ -79,18 +66,8 @@ async fn url(project: &Project, command: &DbUrl) -> anyhow::Result<u8> {
     if !access.is_private() {
         return Ok(exit::OK);
     }
-    let faint = look::FAINT;
-    let mut told = anstream::stderr();
-    if command.hold {
-        writeln!(told, "{faint}the server is up until ^C{faint:#}")?;
-        Signals::new()?.interrupted().await;
-    } else {
-        writeln!(
-            told,
-            "{faint}the server is only up while something uses it: a run, `runner db {name}`, or \
-             `runner db url {name} --hold`{faint:#}",
-            name = command.connection
-        )?;
-    }
+    let name = &command.connection;
+    let users = format!("`runner db {name}`, or `runner db url {name} --hold`");
+    keep_up(command.hold, &users).await?;
     Ok(exit::OK)
 }

@@ -2,11 +2,13 @@
 
 use anstyle::Style;
 
-use super::context::Context;
-use super::look;
+use super::context::{Context, unknown};
+use super::{Mistake, look};
+use crate::connection::Connection;
 use crate::daemon::clock::now;
 use crate::model::{DagId, RunState};
-pub use crate::operate::find::{look_at, no_run, run_if_any, task, task_of, version};
+pub use crate::operate::find::{latest_of, look_at, no_run, run_if_any, task, task_of, version};
+use crate::spec::Project;
 use crate::store::{RunRow, RunStore};
 
 /// The run that a name means: an id, a unique part of one, `latest`, or a DAG, whose latest run it
@@ -20,6 +22,28 @@ pub async fn run(context: &Context, store: &dyn RunStore, name: &str) -> anyhow:
     let broken = loaded.broken.iter().filter_map(|(_, dag)| dag.as_deref());
     let dags: Vec<&str> = read.map(DagId::as_str).chain(broken).collect();
     Err(no_run(store, name, &dags).await?.into())
+}
+
+/// The connection of a name, seen as `of` takes it; a mistake when it isn't that (`what`: "no
+/// database"), and with the nearest name when there is none.
+pub fn connection<'a, T>(
+    project: &'a Project,
+    name: &str,
+    what: &str,
+    of: impl Fn(&'a dyn Connection) -> Option<T>,
+) -> anyhow::Result<T> {
+    let connections = &project.settings.connections;
+    let Some(connection) = connections.get(name) else {
+        let fit = connections
+            .iter()
+            .filter(|&(_, connection)| of(connection.as_ref()).is_some());
+        let names = fit.map(|(id, _)| id.as_str());
+        return Err(unknown("connection", name, names).into());
+    };
+    of(connection.as_ref()).ok_or_else(|| {
+        let kind = connection.kind();
+        Mistake::new(format!("connection `{name}` ({kind}) is {what}")).into()
+    })
 }
 
 /// The word and the colour of a run's state.

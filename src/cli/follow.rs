@@ -41,7 +41,7 @@ pub async fn follow<W: Write>(
     mut view: View<W>,
 ) -> anyhow::Result<RunState> {
     let mut seen = Seen::default();
-    let mut asker = Asker::new()?;
+    let mut person = Asker::new()?;
     let state = &context.places.state;
     loop {
         let began = Instant::now();
@@ -71,7 +71,7 @@ pub async fn follow<W: Write>(
         let pause = LOOK.max(began.elapsed() * PART);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            asked = asker.asks_to_cancel() => {
+            asked = person.asks_to_cancel() => {
                 asked?;
                 store.put_command(run, &CommandKind::Cancel, now()).await?;
                 ring(state, &row.owner)?;
@@ -86,7 +86,7 @@ pub async fn there(server: &Server, run: &RunId, quiet: bool) -> anyhow::Result<
     let told = (&known.run.dag, run, &known.run.params);
     let mut view = show_of(told, known.names.clone(), quiet)?;
     let mut seen = Seen::default();
-    let mut asker = Asker::new()?;
+    let mut person = Asker::new()?;
     let mut waits = Waits::default();
     loop {
         for news in seen.look(&known.run, &known.tasks) {
@@ -106,7 +106,7 @@ pub async fn there(server: &Server, run: &RunId, quiet: bool) -> anyhow::Result<
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
-                asked = asker.asks_to_cancel() => {
+                asked = person.asks_to_cancel() => {
                     asked?;
                     let parts = ["runs", run.as_str(), "cancel"];
                     match server.send("POST", &parts, &json!({}), None).await {

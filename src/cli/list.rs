@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::arguments::{Format, List};
@@ -12,34 +11,21 @@ use super::table::{self, Cell, Column};
 use super::{exit, find, look, moment, output};
 use crate::daemon::clock::now;
 use crate::document::Severity;
-use crate::model::{Schedule, Timestamp};
+use crate::model::Timestamp;
+use crate::operate::dag::Head;
 use crate::operate::shape;
-use crate::operate::why::{starts, triggers};
 use crate::remote::Server;
 use crate::spec::{Loaded, Pipeline};
-use crate::store::{RunFilter, RunRow};
+use crate::store::RunRow;
 
 /// So many are asked for at a time.
 const PART: usize = 1000;
 /// What is wrong with a file that has no mistake itself.
 const INCLUDED: &str = "a file it includes has mistakes";
 
-/// A DAG of the list.
-#[derive(Debug, Deserialize)]
+/// A DAG of the list, and its latest run with whether that was interrupted.
 struct Entry {
-    dag: String,
-    path: String,
-    description: Option<String>,
-    owner: Option<String>,
-    tags: Vec<String>,
-    schedule: Option<String>,
-    after: Vec<String>,
-    triggers: Vec<Json>,
-    starts: String,
-    task_count: u64,
-    version: String,
-    /// Its latest run, and whether that was interrupted.
-    #[serde(skip)]
+    dag: Head,
     last: Option<(RunRow, bool)>,
 }
 
@@ -100,30 +86,11 @@ async fn entries(context: &Context, pipelines: Vec<&Pipeline>) -> anyhow::Result
     for pipeline in pipelines {
         let mut last = None;
         if let Some(store) = &store {
-            let latest = RunFilter {
-                dag: Some(pipeline.id.clone()),
-                limit: 1,
-                ..RunFilter::default()
-            };
-            if let Some(run) = store.runs(&latest).await?.pop() {
-                let state = &context.places.state;
-                last = Some(find::look_at(state, store.as_ref(), run).await?);
-            }
+            let state = &context.places.state;
+            last = find::latest_of(state, store.as_ref(), &pipeline.id).await?;
         }
-        entries.push(Entry {
-            dag: pipeline.id.to_string(),
-            path: pipeline.path.display().to_string(),
-            description: pipeline.description.clone(),
-            owner: pipeline.owner.clone(),
-            tags: pipeline.tags.clone(),
-            schedule: pipeline.schedule.as_ref().map(Schedule::describe),
-            after: pipeline.after.names().map(str::to_owned).collect(),
-            triggers: triggers(pipeline),
-            starts: starts(pipeline),
-            task_count: pipeline.tasks.len() as u64,
-            version: pipeline.version.hash.clone(),
-            last,
-        });
+        let dag = Head::new(pipeline);
+        entries.push(Entry { dag, last });
     }
     if let Some(store) = store {
         store.close().await;
@@ -141,13 +108,14 @@ async fn there(server: &Server, command: &List) -> anyhow::Result<(Vec<Entry>, V
         query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
         let json = server.get(&["dags"], &query).await?;
         for dag in json["dags"].as_array().into_iter().flatten() {
-            let mut entry: Entry = server.read(dag)?;
+            let head: Head = server.read(dag)?;
+            let mut last = None;
             if let Some(run) = dag.get("last_run").filter(|run| !run.is_null()) {
                 let known = server.known(run)?;
-                entry.last = Some((known.run, known.interrupted));
+                last = Some((known.run, known.interrupted));
             }
-            if command.tag.iter().all(|tag| entry.tags.contains(tag)) {
-                entries.push(entry);
+            if command.tag.iter().all(|tag| head.tags.contains(tag)) {
+                entries.push(Entry { dag: head, last });
             }
         }
         for file in json["broken"].as_array().into_iter().flatten() {
@@ -195,7 +163,7 @@ fn print(out: &mut dyn std::io::Write, entries: &[Entry], broken: &[Broken]) -> 
     let now = now();
     let mut rows: Vec<(String, Vec<Cell>)> = entries
         .iter()
-        .map(|entry| (entry.dag.clone(), row(entry, now)))
+        .map(|entry| (entry.dag.dag.clone(), row(entry, now)))
         .collect();
     rows.extend(broken.iter().map(|file| {
         let cells = vec![
@@ -243,17 +211,18 @@ fn row(entry: &Entry, now: Timestamp) -> Vec<Cell> {
         }
         None => ("never", look::FAINT, String::new()),
     };
+    let dag = &entry.dag;
     vec![
-        Cell::styled(entry.dag.as_str(), look::BOLD),
-        match entry.starts.as_str() {
+        Cell::styled(dag.dag.as_str(), look::BOLD),
+        match dag.starts.as_str() {
             by_hand @ "by hand" => Cell::styled(by_hand, look::FAINT),
             words => Cell::plain(words),
         },
-        Cell::plain(look::count(entry.task_count)),
+        Cell::plain(look::count(dag.task_count as u64)),
         Cell::styled(word, style),
         Cell::plain(age),
-        Cell::plain(entry.tags.join(" ")),
-        Cell::styled(entry.description.clone().unwrap_or_default(), look::FAINT),
+        Cell::plain(dag.tags.join(" ")),
+        Cell::styled(dag.description.clone().unwrap_or_default(), look::FAINT),
     ]
 }
 
@@ -261,19 +230,9 @@ impl Entry {
     /// As a value.
     fn json(&self) -> Json {
         let last = self.last.as_ref();
-        json!({
-            "dag": self.dag,
-            "path": self.path,
-            "description": self.description,
-            "owner": self.owner,
-            "tags": self.tags,
-            "schedule": self.schedule,
-            "after": self.after,
-            "triggers": self.triggers,
-            "starts": self.starts,
-            "task_count": self.task_count,
-            "version": self.version,
-            "last_run": last.map(|(run, interrupted)| shape::Run::new(run, *interrupted).json()),
-        })
+        let last = last.map(|(run, interrupted)| shape::Run::new(run, *interrupted).json());
+        let mut json = serde_json::to_value(&self.dag).unwrap_or_default();
+        json["last_run"] = last.into();
+        json
     }
 }

@@ -28,6 +28,7 @@ mod notify;
 mod output;
 mod pause;
 mod people;
+mod private_server;
 mod resume;
 mod retry;
 mod runs;

@@ -7,42 +7,10 @@ use serde_json::{Value as Json, json};
 use super::arguments::{Format, Types};
 use super::context::unknown;
 use super::{exit, look};
-use crate::spec::{reference, shapes, value_words};
-use crate::{connection, task, trigger};
+use crate::spec::{Group, Kind, reference, shapes, value_words};
 
-/// A kind as it is shown.
-struct Kind {
-    group: &'static str,
-    name: &'static str,
-    doc: &'static str,
-    example: &'static str,
-    schema: Json,
-}
-
-fn kinds() -> Vec<Kind> {
-    let tasks = task::KINDS.iter().map(|kind| Kind {
-        group: "task",
-        name: kind.name,
-        doc: kind.doc,
-        example: kind.example,
-        schema: (kind.schema)().to_value(),
-    });
-    let connections = connection::KINDS.iter().map(|kind| Kind {
-        group: "connection",
-        name: kind.name,
-        doc: kind.doc,
-        example: kind.example,
-        schema: (kind.schema)().to_value(),
-    });
-    let triggers = trigger::KINDS.iter().map(|kind| Kind {
-        group: "trigger",
-        name: kind.name,
-        doc: kind.doc,
-        example: kind.example,
-        schema: (kind.schema)().to_value(),
-    });
-    tasks.chain(triggers).chain(connections).collect()
-}
+/// What is shown, in this order. Sources and sinks are shown by the kinds that have them.
+const GROUPS: [Group; 3] = [Group::Tasks, Group::Triggers, Group::Connections];
 
 pub fn run(command: &Types) -> anyhow::Result<u8> {
     let mut out = anstream::stdout().lock();
@@ -50,7 +18,7 @@ pub fn run(command: &Types) -> anyhow::Result<u8> {
         out.write_all(reference().as_bytes())?;
         return Ok(exit::OK);
     }
-    let kinds = kinds();
+    let kinds: Vec<Kind> = GROUPS.into_iter().flat_map(Group::kinds).collect();
     let chosen: Vec<&Kind> = match &command.kind {
         None => kinds.iter().collect(),
         Some(name) => {
@@ -66,7 +34,7 @@ pub fn run(command: &Types) -> anyhow::Result<u8> {
             .iter()
             .map(|kind| {
                 json!({
-                    "of": kind.group, "kind": kind.name, "doc": kind.doc,
+                    "of": kind.group.word(), "kind": kind.name, "doc": kind.doc,
                     "example": kind.example, "schema": kind.schema
                 })
             })
@@ -76,8 +44,8 @@ pub fn run(command: &Types) -> anyhow::Result<u8> {
     }
     let (bold, faint) = (look::BOLD, look::FAINT);
     if command.kind.is_none() {
-        for group in ["task", "trigger", "connection"] {
-            writeln!(out, "{bold}{group}s{bold:#}")?;
+        for group in GROUPS {
+            writeln!(out, "{bold}{}s{bold:#}", group.word())?;
             for kind in chosen.iter().filter(|kind| kind.group == group) {
                 let doc = kind.doc.split(". ").next().unwrap_or(kind.doc);
                 writeln!(out, "  {:<10} {}", kind.name, doc.trim_end_matches('.'))?;
@@ -93,7 +61,8 @@ pub fn run(command: &Types) -> anyhow::Result<u8> {
         writeln!(
             out,
             "{bold}{}{bold:#}  {faint}a kind of {}{faint:#}",
-            kind.name, kind.group
+            kind.name,
+            kind.group.word()
         )?;
         writeln!(out, "{}\n", kind.doc)?;
         keys(&mut out, &kind.schema)?;

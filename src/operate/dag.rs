@@ -41,6 +41,31 @@ pub struct Dag {
     pub tasks: Vec<Task>,
 }
 
+/// What a list says of a DAG.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = DagHead)]
+pub struct Head {
+    pub dag: String,
+    /// Its file, relative to the project.
+    pub path: String,
+    pub description: Option<String>,
+    pub owner: Option<String>,
+    pub tags: Vec<String>,
+    /// When it runs by itself, in words.
+    pub schedule: Option<String>,
+    /// What starts it instead of a schedule.
+    pub after: Vec<String>,
+    /// What outside starts it.
+    #[schema(value_type = Vec<Object>)]
+    pub triggers: Vec<Json>,
+    /// All that starts it, in a few words.
+    pub starts: String,
+    /// How many tasks it has.
+    pub task_count: usize,
+    /// SHA-256 of the files that define it.
+    pub version: String,
+}
+
 /// A parameter of a DAG.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = DagParam)]
@@ -95,10 +120,31 @@ pub struct Task {
     pub guarantee_reason: Option<String>,
 }
 
-impl Dag {
+impl Head {
     /// What a file says.
     #[must_use]
     pub fn new(pipeline: &Pipeline) -> Self {
+        Self {
+            dag: pipeline.id.to_string(),
+            path: pipeline.path.display().to_string(),
+            description: pipeline.description.clone(),
+            owner: pipeline.owner.clone(),
+            tags: pipeline.tags.clone(),
+            schedule: pipeline.schedule.as_ref().map(Schedule::describe),
+            after: pipeline.after.names().map(str::to_owned).collect(),
+            triggers: triggers(pipeline),
+            starts: starts(pipeline),
+            task_count: pipeline.tasks.len(),
+            version: pipeline.version.hash.clone(),
+        }
+    }
+}
+
+impl Dag {
+    /// All that a file says.
+    #[must_use]
+    pub fn new(pipeline: &Pipeline) -> Self {
+        let head = Head::new(pipeline);
         let params = pipeline.params.iter().map(|param| Param {
             name: param.name.clone(),
             description: param.description.clone(),
@@ -115,20 +161,20 @@ impl Dag {
         });
         let tasks = (0..).map(TaskIndex).zip(&pipeline.tasks);
         Self {
-            dag: pipeline.id.to_string(),
-            path: pipeline.path.display().to_string(),
-            description: pipeline.description.clone(),
-            owner: pipeline.owner.clone(),
-            tags: pipeline.tags.clone(),
-            schedule: pipeline.schedule.as_ref().map(Schedule::describe),
-            after: pipeline.after.names().map(str::to_owned).collect(),
-            triggers: triggers(pipeline),
-            starts: starts(pipeline),
+            dag: head.dag,
+            path: head.path,
+            description: head.description,
+            owner: head.owner,
+            tags: head.tags,
+            schedule: head.schedule,
+            after: head.after,
+            triggers: head.triggers,
+            starts: head.starts,
             params: params.collect(),
             deadline_seconds: pipeline.deadline.map(|deadline| deadline.as_secs_f64()),
             max_runs: pipeline.max_runs,
             max_active_tasks: pipeline.dag.max_active_tasks,
-            version: pipeline.version.hash.clone(),
+            version: head.version,
             tasks: tasks
                 .map(|(at, spec)| Task::new(pipeline, at, spec))
                 .collect(),

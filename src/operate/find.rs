@@ -76,6 +76,31 @@ pub async fn look_at(
     Ok((now, interrupted))
 }
 
+/// The latest run of a DAG as it is now, and whether it was interrupted; `None` when it has none.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn latest_of(
+    state: &Path,
+    store: &dyn RunStore,
+    dag: &DagId,
+) -> Result<Option<(RunRow, bool)>, Trouble> {
+    match newest(store, Some(dag.clone())).await? {
+        Some(row) => look_at(state, store, row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The newest run of a DAG, or of all.
+async fn newest(store: &dyn RunStore, dag: Option<DagId>) -> Result<Option<RunRow>, Trouble> {
+    let newest = RunFilter {
+        dag,
+        limit: 1,
+        ..RunFilter::default()
+    };
+    Ok(store.runs(&newest).await?.pop())
+}
+
 /// Why a name means no run, with what may be meant; `dags` are the names of all DAGs.
 ///
 /// # Errors
@@ -118,18 +143,13 @@ pub async fn run_if_any(
     name: &str,
     now: Timestamp,
 ) -> Result<Option<RunRow>, Trouble> {
-    let latest = |dag| RunFilter {
-        dag,
-        limit: 1,
-        ..RunFilter::default()
-    };
     if name == LATEST {
-        return Ok(store.runs(&latest(None)).await?.pop());
+        return newest(store, None).await;
     }
     let Ok(dag) = DagId::new(name) else {
         return Ok(None);
     };
-    if let Some(row) = store.runs(&latest(Some(dag))).await?.pop() {
+    if let Some(row) = newest(store, Some(dag)).await? {
         return Ok(Some(row));
     }
     let mut found = store

@@ -12,7 +12,7 @@ use crate::document::units::format_duration;
 use crate::engine::plan::{Decision, Trouble as Unseen, Waiting};
 use crate::model::{DagId, RunId, Timestamp};
 use crate::spec::Pipeline;
-use crate::store::{Owner, RunFilter, RunRow, RunStore, SkippedTicks};
+use crate::store::{Owner, RunRow, RunStore, SkippedTicks};
 
 /// Why a DAG doesn't begin a run now.
 pub struct Told<'a> {
@@ -61,14 +61,7 @@ impl<'a> Told<'a> {
     /// # Errors
     /// When the store can't be read.
     pub async fn read(&mut self, state: &Path, store: &dyn RunStore) -> Result<(), Trouble> {
-        let latest = RunFilter {
-            dag: Some(self.pipeline.id.clone()),
-            limit: 1,
-            ..RunFilter::default()
-        };
-        if let Some(row) = store.runs(&latest).await?.pop() {
-            self.last = Some(find::look_at(state, store, row).await?);
-        }
+        self.last = find::latest_of(state, store, &self.pipeline.id).await?;
         self.skipped = store.skipped(Some(&self.pipeline.id), 1).await?.pop();
         Ok(())
     }

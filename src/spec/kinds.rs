@@ -2,14 +2,14 @@
 
 use serde_json::Value as Json;
 
-use super::reference::{shapes, table};
+use super::schema_words::{shapes, table};
 use crate::connection;
 use crate::task;
 use crate::trigger;
 
 /// What kinds are kinds of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Group {
+pub enum Group {
     Tasks,
     Sources,
     Sinks,
@@ -17,12 +17,33 @@ pub(super) enum Group {
     Connections,
 }
 
-/// A kind as its page shows it.
-struct Kind {
-    name: &'static str,
-    doc: &'static str,
-    example: &'static str,
-    schema: Json,
+/// A kind as people are shown it.
+#[derive(Debug)]
+pub struct Kind {
+    pub group: Group,
+    pub name: &'static str,
+    /// One or a few sentences.
+    pub doc: &'static str,
+    /// YAML.
+    pub example: &'static str,
+    /// The JSON Schema of the value behind its key.
+    pub schema: Json,
+}
+
+/// The rows of a table: each has its own type, with these fields.
+macro_rules! rows {
+    ($group:expr, $table:expr) => {
+        $table
+            .iter()
+            .map(|kind| Kind {
+                group: $group,
+                name: kind.name,
+                doc: kind.doc,
+                example: kind.example,
+                schema: (kind.schema)().to_value(),
+            })
+            .collect()
+    };
 }
 
 impl Group {
@@ -33,6 +54,18 @@ impl Group {
         Self::Triggers,
         Self::Connections,
     ];
+
+    /// What one of them is called.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tasks => "task",
+            Self::Sources => "source",
+            Self::Sinks => "sink",
+            Self::Triggers => "trigger",
+            Self::Connections => "connection",
+        }
+    }
 
     /// The folder of its pages.
     fn folder(self) -> &'static str {
@@ -66,43 +99,15 @@ impl Group {
         }
     }
 
-    fn kinds(self) -> Vec<Kind> {
-        let end = |end: task::EndKind| Kind {
-            name: end.name,
-            doc: end.doc,
-            example: end.example,
-            schema: (end.schema)().to_value(),
-        };
+    /// Its kinds, in the order of their table.
+    #[must_use]
+    pub fn kinds(self) -> Vec<Kind> {
         match self {
-            Self::Tasks => {
-                let kinds = task::KINDS.iter().map(|kind| Kind {
-                    name: kind.name,
-                    doc: kind.doc,
-                    example: kind.example,
-                    schema: (kind.schema)().to_value(),
-                });
-                kinds.collect()
-            }
-            Self::Sources => task::source_kinds().into_iter().map(end).collect(),
-            Self::Sinks => task::sink_kinds().into_iter().map(end).collect(),
-            Self::Triggers => {
-                let kinds = trigger::KINDS.iter().map(|kind| Kind {
-                    name: kind.name,
-                    doc: kind.doc,
-                    example: kind.example,
-                    schema: (kind.schema)().to_value(),
-                });
-                kinds.collect()
-            }
-            Self::Connections => {
-                let kinds = connection::KINDS.iter().map(|kind| Kind {
-                    name: kind.name,
-                    doc: kind.doc,
-                    example: kind.example,
-                    schema: (kind.schema)().to_value(),
-                });
-                kinds.collect()
-            }
+            Self::Tasks => rows!(self, task::KINDS),
+            Self::Sources => rows!(self, task::source_kinds()),
+            Self::Sinks => rows!(self, task::sink_kinds()),
+            Self::Triggers => rows!(self, trigger::KINDS),
+            Self::Connections => rows!(self, connection::KINDS),
         }
     }
 

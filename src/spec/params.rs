@@ -119,33 +119,16 @@ impl Params {
     /// # Errors
     /// Every value that doesn't fit, every unknown name, every value that is missing.
     pub fn bind(&self, given: &[(String, String)]) -> Result<JsonMap<String, Json>, Vec<String>> {
-        let mut errors = Vec::new();
-        let mut values = JsonMap::new();
-        for (name, _) in given {
-            if !self.list.iter().any(|param| param.name == *name) {
-                errors.push(self.unknown(name));
-            }
-        }
-        for param in &self.list {
+        let names = given.iter().map(|(name, _)| name.as_str());
+        self.bound(names, |param| {
             // The last one given wins, as everywhere on command lines.
             let text = given.iter().rev().find(|(name, _)| *name == param.name);
-            let value = match (text, &param.default) {
+            match (text, &param.default) {
                 (Some((_, text)), _) => param.rules.parse(text),
                 (None, Some(default)) => Ok(default.clone()),
                 (None, None) => Err(format!("it has no default: give `-p {}=…`", param.name)),
-            };
-            match value {
-                Ok(value) => {
-                    values.insert(param.name.clone(), value);
-                }
-                Err(reason) => errors.push(format!("parameter `{}`: {reason}", param.name)),
             }
-        }
-        if errors.is_empty() {
-            Ok(values)
-        } else {
-            Err(errors)
-        }
+        })
     }
 
     /// The values of a run that another begins. A text may stand for a value of another type, as on
@@ -157,16 +140,27 @@ impl Params {
         &self,
         given: &JsonMap<String, Json>,
     ) -> Result<JsonMap<String, Json>, Vec<String>> {
-        let unknown = given.keys().filter(|name| !self.has(name));
-        let mut errors: Vec<String> = unknown.map(|name| self.unknown(name)).collect();
-        let mut values = JsonMap::new();
-        for param in &self.list {
-            let value = match (given.get(&param.name), &param.default) {
+        let names = given.keys().map(String::as_str);
+        self.bound(names, |param| {
+            match (given.get(&param.name), &param.default) {
                 (Some(value), _) => param.rules.take(value),
                 (None, Some(default)) => Ok(default.clone()),
                 (None, None) => Err("it has no default and isn't given".to_owned()),
-            };
-            match value {
+            }
+        })
+    }
+
+    /// The value of each parameter, or all that is wrong: with values, and with the names given.
+    fn bound<'a>(
+        &self,
+        given: impl Iterator<Item = &'a str>,
+        value_of: impl Fn(&Param) -> Result<Json, String>,
+    ) -> Result<JsonMap<String, Json>, Vec<String>> {
+        let unknown = given.filter(|name| !self.has(name));
+        let mut errors: Vec<String> = unknown.map(|name| self.unknown(name)).collect();
+        let mut values = JsonMap::new();
+        for param in &self.list {
+            match value_of(param) {
                 Ok(value) => {
                     values.insert(param.name.clone(), value);
                 }

@@ -11,14 +11,12 @@ use utoipa::ToSchema;
 use super::extract::{Body, Search};
 use super::{Limit, project};
 use crate::daemon::schedule::{Look, look};
-use crate::model::{DagId, Schedule};
-use crate::operate::dag::Dag;
+use crate::model::DagId;
+use crate::operate::dag::{Dag, Head};
 use crate::operate::moment::utc;
 use crate::operate::shape::Run;
-use crate::operate::why::{starts, triggers};
 use crate::operate::{find, pause, unknown};
 use crate::spec::{Pipeline, Project};
-use crate::store::RunFilter;
 use crate::web::describe::{Describe, of};
 use crate::web::route::{Needs, Route, Verb};
 use crate::web::{App, Problem, Snapshot};
@@ -48,25 +46,8 @@ pub(super) const PAUSE: Route =
 /// A DAG of a list.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct DagSummary {
-    pub dag: String,
-    /// Its file, relative to the project.
-    pub path: String,
-    pub description: Option<String>,
-    pub owner: Option<String>,
-    pub tags: Vec<String>,
-    /// When it runs by itself, in words.
-    pub schedule: Option<String>,
-    /// What starts it instead of a schedule.
-    pub after: Vec<String>,
-    /// What outside starts it.
-    #[schema(value_type = Vec<Object>)]
-    pub triggers: Vec<serde_json::Value>,
-    /// All that starts it, in a few words.
-    pub starts: String,
-    /// How many tasks it has.
-    pub task_count: usize,
-    /// SHA-256 of the files that define it.
-    pub version: String,
+    #[serde(flatten)]
+    pub head: Head,
     pub paused: bool,
     /// When it begins by itself next.
     pub next_run: Option<String>,
@@ -149,7 +130,7 @@ async fn list(
     }
     let next = chosen.next().is_some();
     Ok(Json(DagList {
-        next: dags.last().filter(|_| next).map(|dag| dag.dag.clone()),
+        next: dags.last().filter(|_| next).map(|dag| dag.head.dag.clone()),
         broken: if after.is_none() && listed.tag.is_none() {
             broken(&snapshot)
         } else {
@@ -170,7 +151,7 @@ async fn show(
     let summary = dag(&app, pipeline, &looked).await?;
     Ok(Json(DagWithTasks {
         dag: Dag::new(pipeline),
-        task_count: summary.task_count,
+        task_count: summary.head.task_count,
         paused: summary.paused,
         next_run: summary.next_run,
         last_run: summary.last_run,
@@ -222,34 +203,13 @@ fn is_broken(snapshot: &Snapshot, name: &str) -> bool {
 }
 
 async fn dag(app: &App, pipeline: &Pipeline, looked: &Look) -> Result<DagSummary, Problem> {
-    let latest = RunFilter {
-        dag: Some(pipeline.id.clone()),
-        limit: 1,
-        ..RunFilter::default()
-    };
-    let last_run = match app.store.runs(&latest).await?.pop() {
-        Some(row) => {
-            let (row, gone) = find::look_at(&app.places.state, app.store.as_ref(), row).await?;
-            Some(Run::new(&row, gone))
-        }
-        None => None,
-    };
+    let last = find::latest_of(&app.places.state, app.store.as_ref(), &pipeline.id).await?;
     let next = looked.planner.upcoming(&pipeline.id, None).next();
     Ok(DagSummary {
-        dag: pipeline.id.to_string(),
-        path: pipeline.path.display().to_string(),
-        description: pipeline.description.clone(),
-        owner: pipeline.owner.clone(),
-        tags: pipeline.tags.clone(),
-        schedule: pipeline.schedule.as_ref().map(Schedule::describe),
-        after: pipeline.after.names().map(str::to_owned).collect(),
-        triggers: triggers(pipeline),
-        starts: starts(pipeline),
-        task_count: pipeline.tasks.len(),
-        version: pipeline.version.hash.clone(),
+        head: Head::new(pipeline),
         paused: looked.planner.is_paused(&pipeline.id),
         next_run: next.map(|(start, _)| utc(start)),
-        last_run,
+        last_run: last.map(|(row, gone)| Run::new(&row, gone)),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use super::{Daemon, number, until};
+use super::{Daemon, number, until, until_at_work};
 use crate::kill::project::Project;
 use crate::kill::truth::state;
 
@@ -96,15 +96,7 @@ async fn who_watches_goes_on_with_the_run_of_a_killed_daemon() {
     )
     .unwrap();
     let mut watching = project.start(&["trigger", "quick"]);
-    until("it runs", &project, async || {
-        number(
-            &project,
-            "SELECT count(*) FROM task_run WHERE state = 'running'",
-        )
-        .await
-            == 1
-    })
-    .await;
+    until_at_work(&project, 1).await;
     daemon.end(&project, Signal::SIGKILL).await;
     let status = project.end_of(&mut watching).await;
     assert_eq!(status.code(), Some(0), "{}", project.said());
@@ -170,11 +162,7 @@ async fn what_a_process_from_before_carries_out_is_heard_at_once() {
         "2026-08-24",
     ];
     let mut before = project.start(&words);
-    let working = "SELECT count(*) FROM task_run WHERE state = 'running'";
-    until("it runs", &project, async || {
-        number(&project, working).await == 1
-    })
-    .await;
+    until_at_work(&project, 1).await;
     let daemon = Daemon::start(&project, &[]).await;
     std::fs::write(project.root().join("open"), "").unwrap();
     let gate = tokio::task::spawn_blocking(move || std::fs::write(gate, ""));

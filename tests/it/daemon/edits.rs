@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use super::{Daemon, number, until};
+use super::{Daemon, number, until, until_at_work};
 use crate::kill::project::Project;
 use crate::kill::truth::state;
 
@@ -102,15 +102,7 @@ async fn an_edit_never_changes_a_run_in_flight() {
     let gate = project.root().join("gate");
     nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let daemon = Daemon::start(&project, &[]).await;
-    until("it runs", &project, async || {
-        number(
-            &project,
-            "SELECT count(*) FROM task_run WHERE state = 'running'",
-        )
-        .await
-            == 1
-    })
-    .await;
+    until_at_work(&project, 1).await;
     write(
         project.root(),
         "two.yaml",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{Daemon, number, until};
+use super::{Daemon, number, until, until_at_work};
 use crate::kill::project::Project;
 
 fn project(schedule: &str, script: &str) -> Project {
@@ -76,15 +76,7 @@ async fn a_stream_does_not_use_up_the_grace_time_and_is_begun_anew() {
     let project = project("always", "sleep 1000");
     for _ in 0..2 {
         let daemon = Daemon::start(&project, &["--grace", "1000s"]).await;
-        until("it runs", &project, async || {
-            number(
-                &project,
-                "SELECT count(*) FROM task_run WHERE state = 'running'",
-            )
-            .await
-                == 1
-        })
-        .await;
+        until_at_work(&project, 1).await;
         assert_eq!(daemon.end(&project, Signal::SIGTERM).await.0, 0);
     }
     // It is the same run, which goes on.

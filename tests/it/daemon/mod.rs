@@ -65,6 +65,15 @@ async fn until(what: &str, project: &Project, is_so: impl AsyncFn() -> bool) {
     }
 }
 
+/// Waits until so many tasks are at work.
+async fn until_at_work(project: &Project, tasks: i64) {
+    let working = "SELECT count(*) FROM task_run WHERE state = 'running'";
+    until("tasks are at work", project, async || {
+        number(project, working).await == tasks
+    })
+    .await;
+}
+
 /// What the run state says to a query for one number; 0 while there is none.
 async fn number(project: &Project, query: &str) -> i64 {
     let rows = state(project, &format!("SELECT CAST(({query}) AS TEXT)")).await;

@@ -7,7 +7,7 @@ use runner::daemon::{Host, ring};
 use runner::model::{RunId, RunState, TaskIndex};
 use runner::store::{CommandKind, MemoryStore, RunStore};
 
-use crate::support::project::{Scene, scene};
+use crate::support::project::{Scene, crash_after, scene};
 
 const YAML: &str = r"
 dag: flow
@@ -58,11 +58,7 @@ async fn a_command_for_an_owner_that_died_is_heard_by_the_next_one() {
         .unwrap();
     assert!(!ring(&scene.state(), &dead).unwrap());
 
-    let (mut host, _news) = scene.host(store.clone());
-    for stored in store.adopt(&dead, host.owner(), None).await.unwrap() {
-        host.resume(stored).await.unwrap();
-    }
-    host.run_until_idle().await.unwrap();
+    let host = scene.go_on(store.clone(), &dead, None).await;
     assert_eq!(state_of(store.as_ref(), &id).await, RunState::Cancelled);
     assert!(store.commands(host.owner()).await.unwrap().is_empty());
 }
@@ -71,11 +67,7 @@ async fn a_command_for_an_owner_that_died_is_heard_by_the_next_one() {
 async fn a_command_for_a_run_that_has_just_ended_is_heard() {
     let scene = scene(&[("pipelines/flow.yaml", QUICK)]);
     let store: Arc<dyn RunStore> = Arc::new(MemoryStore::new());
-    let (mut host, _news) = scene.host(store.clone());
-    let run = scene.run("flow");
-    let id = run.spec.id.clone();
-    host.accept(run).await.unwrap();
-    host.run_until_idle().await.unwrap();
+    let (mut host, id) = scene.carry_out("flow", store.clone()).await;
     assert_eq!(runs_of(&scene), 1);
     // The process still lives, and its bell is heard; the run is gone from its memory.
     let again = CommandKind::Retry {
@@ -94,36 +86,14 @@ async fn a_command_is_carried_out_once_whoever_dies_when() {
     for polls in 0..12 {
         let scene = scene(&[("pipelines/flow.yaml", QUICK)]);
         let store: Arc<dyn RunStore> = Arc::new(MemoryStore::new());
-        let (mut host, _news) = scene.host(store.clone());
-        let run = scene.run("flow");
-        let id = run.spec.id.clone();
-        host.accept(run).await.unwrap();
-        host.run_until_idle().await.unwrap();
+        let (host, id) = scene.carry_out("flow", store.clone()).await;
         let again = CommandKind::Retry {
             tasks: vec![TaskIndex(0)],
         };
         store.put_command(&id, &again, now()).await.unwrap();
         let dead = host.owner().clone();
-        let mut left = polls;
-        {
-            let work = host.run_until_idle();
-            tokio::pin!(work);
-            std::future::poll_fn(|cx| {
-                if left == 0 {
-                    return std::task::Poll::Ready(());
-                }
-                left -= 1;
-                work.as_mut().poll(cx).map(|ended| ended.unwrap())
-            })
-            .await;
-        }
-        drop(host);
-        let (mut host, _news) = scene.host(store.clone());
-        let taken = store.adopt(&dead, host.owner(), Some(&id)).await.unwrap();
-        for stored in taken {
-            host.resume(stored).await.unwrap();
-        }
-        host.run_until_idle().await.unwrap();
+        crash_after(host, polls).await;
+        scene.go_on(store.clone(), &dead, Some(&id)).await;
         let rows = store.task_runs(&id).await.unwrap();
         assert_eq!(rows[0].generation, 1, "after {polls} polls");
         assert_eq!(

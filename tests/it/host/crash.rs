@@ -7,7 +7,7 @@ use runner::model::RunState;
 use runner::store::{RunStore, SqliteStore};
 
 use super::flow::outcomes;
-use crate::support::project::scene;
+use crate::support::project::{crash_after, scene};
 
 const YAML: &str = r#"
 dag: flow
@@ -18,8 +18,8 @@ tasks:
   d: { needs: c, if: "tasks.a.outputs.n == '5'" }
 "#;
 
-/// Polls a host so many times, then drops it as a crash would.
-async fn crash_after(polls: usize) {
+/// Crashes a host after so many polls, and lets another one go on.
+async fn check(polls: usize) {
     let scene = scene(&[("pipelines/flow.yaml", YAML)]);
     let open = || async {
         let store = SqliteStore::open(&scene.state().join("state.db")).await;
@@ -31,30 +31,12 @@ async fn crash_after(polls: usize) {
     let id = run.spec.id.clone();
     let dead = host.owner().clone();
     host.accept(run).await.unwrap();
-    let mut left = polls;
-    {
-        let work = host.run_until_idle();
-        tokio::pin!(work);
-        std::future::poll_fn(|cx| {
-            if left == 0 {
-                return std::task::Poll::Ready(());
-            }
-            left -= 1;
-            work.as_mut().poll(cx).map(|ended| ended.unwrap())
-        })
-        .await;
-    }
-    drop(host);
+    crash_after(host, polls).await;
     drop(store);
     assert!(!is_alive(&scene.state(), &dead));
 
     let store = open().await;
-    let (mut host, _news) = scene.host(store.clone());
-    let taken = store.adopt(&dead, host.owner(), None).await.unwrap();
-    for run in taken {
-        host.resume(run).await.unwrap();
-    }
-    host.run_until_idle().await.unwrap();
+    scene.go_on(store.clone(), &dead, None).await;
     let found = outcomes(store.as_ref(), &id, &scene.pipeline("flow")).await;
     assert_eq!(found.len(), 8, "after {polls} polls: {found:?}");
     assert!(
@@ -68,7 +50,7 @@ async fn crash_after(polls: usize) {
 #[tokio::test]
 async fn another_host_goes_on_from_any_point() {
     for polls in 0..40 {
-        crash_after(polls).await;
+        check(polls).await;
     }
 }
 

@@ -21,11 +21,7 @@ tasks:
 async fn check(faults: Faults) {
     let scene = scene(&[("pipelines/flow.yaml", YAML)]);
     let store = Arc::new(Faulty::new(MemoryStore::new(), faults));
-    let (mut host, _news) = scene.host(store.clone());
-    let run = scene.run("flow");
-    let id = run.spec.id.clone();
-    host.accept(run).await.unwrap();
-    host.run_until_idle().await.unwrap();
+    let (_, id) = scene.carry_out("flow", store.clone()).await;
     let found = outcomes(store.inner(), &id, &scene.pipeline("flow")).await;
     assert_eq!(found.len(), 24, "{faults:?}");
     assert!(

@@ -43,11 +43,7 @@ pub(super) async fn outcomes(
 async fn check(yaml: &str, state: RunState, expected: &[(&str, &str)]) {
     let scene = scene(&[("pipelines/flow.yaml", yaml)]);
     let store: Arc<dyn RunStore> = Arc::new(MemoryStore::new());
-    let (mut host, _news) = scene.host(store.clone());
-    let run = scene.run("flow");
-    let id = run.spec.id.clone();
-    host.accept(run).await.unwrap();
-    host.run_until_idle().await.unwrap();
+    let (_, id) = scene.carry_out("flow", store.clone()).await;
     let found = outcomes(store.as_ref(), &id, &scene.pipeline("flow")).await;
     let expected: BTreeMap<String, String> = expected
         .iter()

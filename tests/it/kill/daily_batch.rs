@@ -4,6 +4,8 @@
 //! `RUNNER_KILL_SEED=…`, which a failure prints, begins with the cycle that failed. A seed decides
 //! what is killed and after what time; what the machine does in that time, it doesn't.
 
+mod victim;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -13,18 +15,23 @@ use std::time::{Duration, Instant};
 
 use runner::secret::Environment;
 
-use super::machine::{postmaster, processes};
+use super::machine::processes;
 use super::project::{DEADLINE, Project, code};
 use super::truth::{Database, database, state};
 use crate::engine::random::Random;
 use crate::oracle::daily_batch::{Params, Table, answers, tables};
 use crate::samples::generator::{Scale, write};
 
+use self::victim::{VICTIMS, Victim, kill, kill_all};
+
 /// Kills in an ordinary test run, and when it ends on a machine that is busy with other things.
 const KILLS: usize = 240;
+
 const PATIENCE: Duration = Duration::from_mins(1);
+
 /// Cycles in one project, before another one starts with nothing but its files.
 const CYCLES: u64 = 25;
+
 /// Projects at a time.
 const PROJECTS: usize = 2;
 
@@ -80,27 +87,6 @@ const LOADS: [&str; 12] = [
     "load_withdrawals -1",
     "migrate -1",
     "new_model -1",
-];
-
-/// Who is killed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Victim {
-    Runner,
-    Supervisor,
-    Postmaster,
-    Backend,
-    All,
-}
-
-const VICTIMS: [Victim; 8] = [
-    Victim::Runner,
-    Victim::Runner,
-    Victim::Runner,
-    Victim::Supervisor,
-    Victim::Postmaster,
-    Victim::Backend,
-    Victim::All,
-    Victim::All,
 ];
 
 /// What all projects share.
@@ -187,46 +173,6 @@ impl Scene {
         scene.runs += 1;
         scene
     }
-}
-
-async fn kill_all(project: &Project, runner: &mut tokio::process::Child) {
-    for process in processes(project.root()) {
-        process.kill();
-    }
-    project.end_of(runner).await;
-}
-
-/// Kills somebody; says whether it was the runner, too. `None`: there was nobody to kill.
-async fn kill(
-    scene: &Scene,
-    victim: Victim,
-    chance: &mut Random,
-    runner: &mut tokio::process::Child,
-) -> Option<bool> {
-    let root = scene.project.root();
-    match victim {
-        Victim::Runner => {
-            runner.start_kill().unwrap();
-            scene.project.end_of(runner).await;
-            return Some(true);
-        }
-        Victim::All => {
-            kill_all(&scene.project, runner).await;
-            return Some(true);
-        }
-        Victim::Supervisor => {
-            let found = processes(root);
-            found.iter().find(|process| process.is_supervisor())?.kill();
-        }
-        Victim::Postmaster => postmaster(root)?.kill(),
-        Victim::Backend => {
-            let parent = postmaster(root)?.pid;
-            let mut found = processes(root);
-            found.retain(|process| process.parent == parent);
-            chance.pick(&found)?.kill();
-        }
-    }
-    Some(false)
 }
 
 /// One run, killed again and again.

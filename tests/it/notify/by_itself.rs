@@ -11,7 +11,7 @@ use runner::store::{MemoryStore, RunStore, SqliteStore};
 use serde_json::Value as Json;
 
 use super::webhook::Server;
-use crate::support::project::{Scene, scene};
+use crate::support::project::{Scene, crash_after, scene};
 
 /// Fails while there is no file `good`.
 const WORK: &str = r#"
@@ -226,25 +226,8 @@ async fn a_crash_loses_no_message() {
         let (mut host, _news) = scene.host(store.clone());
         let dead = host.owner().clone();
         host.accept(scene.run("work")).await.unwrap();
-        let mut left = polls;
-        {
-            let work = host.run_until_idle();
-            tokio::pin!(work);
-            std::future::poll_fn(|cx| {
-                if left == 0 {
-                    return std::task::Poll::Ready(());
-                }
-                left -= 1;
-                work.as_mut().poll(cx).map(|ended| ended.unwrap())
-            })
-            .await;
-        }
-        drop(host);
-        let (mut host, _news) = scene.host(store.clone());
-        for run in store.adopt(&dead, host.owner(), None).await.unwrap() {
-            host.resume(run).await.unwrap();
-        }
-        host.run_until_idle().await.unwrap();
+        crash_after(host, polls).await;
+        scene.go_on(store.clone(), &dead, None).await;
         let requests = server.requests();
         let keys: std::collections::BTreeSet<_> = requests
             .iter()

@@ -15,11 +15,7 @@ use crate::support::project::{Scene, scene};
 /// Runs the pipeline `work`; how it and its tasks ended.
 async fn run(scene: &Scene) -> (RunState, BTreeMap<String, &'static str>) {
     let store: Arc<dyn RunStore> = Arc::new(MemoryStore::new());
-    let (mut host, _news) = scene.host(store.clone());
-    let run = scene.run("work");
-    let id = run.spec.id.clone();
-    host.accept(run).await.unwrap();
-    host.run_until_idle().await.unwrap();
+    let (_, id) = scene.carry_out("work", store.clone()).await;
     let pipeline = scene.pipeline("work");
     let rows = store.task_runs(&id).await.unwrap();
     let tasks = rows.iter().map(|row| {

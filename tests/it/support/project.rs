@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::Poll;
 
 use runner::connection::Places;
 use runner::daemon::clock::{clock, now, random};
@@ -9,7 +10,7 @@ use runner::daemon::{Host, HostParts, NewRun, News, OwnerLock};
 use runner::model::{DataInterval, Json, RunId, RunSpec, TriggerKind};
 use runner::secret::Environment;
 use runner::spec::{Pipeline, Project};
-use runner::store::RunStore;
+use runner::store::{Owner, RunStore};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// A project's folder with everything that its runs make.
@@ -73,6 +74,47 @@ impl Scene {
     pub(crate) fn run(&self, dag: &str) -> NewRun {
         new_run(self.pipeline(dag))
     }
+
+    /// Carries out a run of a DAG to its end, and gives the host that did it.
+    pub(crate) async fn carry_out(&self, dag: &str, store: Arc<dyn RunStore>) -> (Host, RunId) {
+        let (mut host, _news) = self.host(store);
+        let run = self.run(dag);
+        let id = run.spec.id.clone();
+        host.accept(run).await.unwrap();
+        host.run_until_idle().await.unwrap();
+        (host, id)
+    }
+
+    /// Goes on to the end with what a process has left behind, and gives the host that did it.
+    /// A run that has ended is taken only by its name.
+    pub(crate) async fn go_on(
+        &self,
+        store: Arc<dyn RunStore>,
+        dead: &Owner,
+        run: Option<&RunId>,
+    ) -> Host {
+        let (mut host, _news) = self.host(store.clone());
+        for stored in store.adopt(dead, host.owner(), run).await.unwrap() {
+            host.resume(stored).await.unwrap();
+        }
+        host.run_until_idle().await.unwrap();
+        host
+    }
+}
+
+/// Polls a host so many times, then drops it as a crash would.
+pub(crate) async fn crash_after(mut host: Host, polls: usize) {
+    let mut left = polls;
+    let work = host.run_until_idle();
+    tokio::pin!(work);
+    std::future::poll_fn(|cx| {
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        left -= 1;
+        work.as_mut().poll(cx).map(|ended| ended.unwrap())
+    })
+    .await;
 }
 
 /// A run of a DAG with its default parameters.

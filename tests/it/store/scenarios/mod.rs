@@ -3,6 +3,7 @@
 mod accounts;
 mod counts;
 mod notices;
+mod owners;
 mod runs;
 mod schedules;
 mod shared;
@@ -11,6 +12,7 @@ mod tasks;
 pub use accounts::*;
 pub use counts::*;
 pub use notices::*;
+pub use owners::*;
 pub use runs::*;
 pub use schedules::*;
 pub use tasks::*;
