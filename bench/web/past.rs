@@ -197,7 +197,8 @@ pub async fn begin(
         let owner = owner.clone();
         new.push(NewRun { spec, owner });
     }
-    store.begin(&[], &new).await?;
+    let versions: Vec<_> = pipelines.iter().map(|one| one.version.clone()).collect();
+    store.begin(&versions, &new).await?;
     store.commit(owner, &batch).await?;
     Ok(ids)
 }
