@@ -322,6 +322,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         states: vec![RunState::Failed, RunState::Cancelled],
         before: None,
         limit: 50,
+        ..RunFilter::default()
     };
     let begun = Instant::now();
     assert_eq!(store.runs(&failed).await?.len(), 50);

@@ -160,6 +160,7 @@ async fn chosen(
         states: states(command),
         before,
         limit: limit(command),
+        ..RunFilter::default()
     };
     let rows = store.runs(&filter).await?;
     if rows.is_empty() {

@@ -9,9 +9,9 @@ use serde_json::Value as Json;
 use super::{Mistake, unknown};
 use crate::document::units::parse_duration;
 use crate::engine::simulation::{Becomes, Part};
-use crate::model::{AttemptOutcome, DagId, RunState};
+use crate::model::DagId;
 use crate::spec::{Ending, Foreach, Pipeline};
-use crate::store::{RunFilter, RunStore, StoreError};
+use crate::store::{RunStore, StoreError};
 use crate::template::TemplateValue;
 
 /// What nobody knows takes so long.
@@ -27,6 +27,13 @@ pub struct Durations {
     told: BTreeMap<String, Duration>,
     history: BTreeMap<(DagId, String), Past>,
     guessed: BTreeSet<String>,
+}
+
+/// How a task went in the latest runs.
+#[derive(Debug, Default)]
+struct Course {
+    took: Vec<Duration>,
+    items: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -79,42 +86,38 @@ impl Durations {
         if self.all.is_some() && self.told.is_empty() {
             return Ok(());
         }
-        for pipeline in pipelines {
-            let filter = RunFilter {
-                dag: Some(pipeline.id.clone()),
-                states: vec![RunState::Success],
-                limit: RUNS,
-                ..RunFilter::default()
-            };
-            let mut seconds: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
-            let mut items: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-            for row in store.runs(&filter).await? {
-                let Some(version) = store.version(&row.version).await? else {
+        let dags: Vec<DagId> = pipelines.iter().map(|one| one.id.clone()).collect();
+        // Most runs have the version that the files have now.
+        let mut versions: BTreeMap<String, Vec<String>> = pipelines
+            .iter()
+            .map(|one| (one.version.hash.clone(), one.version.tasks.clone()))
+            .collect();
+        let mut took: BTreeMap<DagId, BTreeMap<String, Course>> = BTreeMap::new();
+        for run in store.task_times(&dags, RUNS).await? {
+            if !versions.contains_key(&run.version) {
+                let version = store.version(&run.version).await?;
+                let names = version.map(|version| version.tasks).unwrap_or_default();
+                versions.insert(run.version.clone(), names);
+            }
+            let names = &versions[&run.version];
+            let tasks = took.entry(run.dag).or_default();
+            for of_task in run.attempts.chunk_by(|one, other| one.0 == other.0) {
+                let Some(name) = names.get(of_task[0].0.get()) else {
                     continue;
                 };
-                let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-                for attempt in store.attempts(&row.id, None).await? {
-                    let name = version.tasks.get(attempt.id.task.get());
-                    let success = attempt.result.outcome == AttemptOutcome::Success;
-                    let (Some(name), true) = (name, success) else {
-                        continue;
-                    };
-                    let took = (attempt.finished - attempt.started).to_std();
-                    let took = took.unwrap_or_default();
-                    seconds.entry(name.clone()).or_default().push(took);
-                    *counts.entry(name.clone()).or_default() += 1;
-                }
-                for (name, count) in counts {
-                    items.entry(name).or_default().push(count);
-                }
+                let course = tasks.entry(name.clone()).or_default();
+                course.took.extend(of_task.iter().map(|(_, took)| *took));
+                let items = u32::try_from(of_task.len()).unwrap_or(u32::MAX);
+                course.items.push(items);
             }
-            for (name, mut seconds) in seconds {
-                let mut counts = items.remove(&name).unwrap_or_default();
+        }
+        for (dag, tasks) in took {
+            for (name, mut course) in tasks {
                 let past = Past {
-                    takes: median(&mut seconds).unwrap_or_default(),
-                    items: median(&mut counts).unwrap_or(1),
+                    takes: median(&mut course.took).unwrap_or_default(),
+                    items: median(&mut course.items).unwrap_or(1),
                 };
-                self.history.insert((pipeline.id.clone(), name), past);
+                self.history.insert((dag.clone(), name), past);
             }
         }
         Ok(())

@@ -46,9 +46,17 @@ impl Wanted {
     }
 }
 
+/// Whether a text, which isn't empty, stands in a line. Only where its first letter does is looked
+/// at closely: a log may be large.
 fn contains(line: &[u8], text: &[u8]) -> bool {
-    line.windows(text.len())
-        .any(|part| part.eq_ignore_ascii_case(text))
+    let Some((first, rest)) = text.split_first() else {
+        return true;
+    };
+    let (small, large) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    memchr::memchr2_iter(small, large, line).any(|at| {
+        let part = line.get(at + 1..at + 1 + rest.len());
+        part.is_some_and(|part| part.eq_ignore_ascii_case(rest))
+    })
 }
 
 /// A line of a log.

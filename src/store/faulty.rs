@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 
 use crate::model::{
-    AttemptResult, DagId, Json, RunId, RunState, TaskIndex, TaskRunId, Timestamp, Transition,
+    AttemptResult, DagId, Json, RunId, RunSpec, RunState, TaskIndex, TaskRunId, Timestamp,
+    Transition,
 };
 
 use super::{
     Admission, AtWork, AttemptRow, Call, Command, CommandKind, CommitTimes, DagVersion, Decided,
     Failing, NewRun, Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow,
-    SkippedTicks, StoreError, StoredRun, Tally, TaskRunRow, Thing,
+    SkippedTicks, StoreError, StoredRun, Tally, TaskRunRow, TaskTimes, Thing,
 };
 
 /// How often calls fail, in thousandths of all calls.
@@ -162,6 +163,10 @@ impl<S: RunStore> RunStore for Faulty<S> {
         self.call(self.inner.load(run)).await
     }
 
+    async fn specs(&self, runs: &[RunId]) -> Result<Vec<RunSpec>, StoreError> {
+        self.call(self.inner.specs(runs)).await
+    }
+
     async fn put_command(
         &self,
         run: &RunId,
@@ -266,6 +271,10 @@ impl<S: RunStore> RunStore for Faulty<S> {
         ended: bool,
     ) -> Result<Vec<RunRow>, StoreError> {
         self.call(self.inner.latest_runs(dags, most, ended)).await
+    }
+
+    async fn task_times(&self, dags: &[DagId], most: u32) -> Result<Vec<TaskTimes>, StoreError> {
+        self.call(self.inner.task_times(dags, most)).await
     }
 
     async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {

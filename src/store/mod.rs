@@ -19,7 +19,7 @@ pub use notice::{Admission, Failing, Notice, NoticeLimit};
 pub use outside::{Call, Thing, ThingChange};
 pub use run_store::{
     AttemptRow, Command, CommandKind, DagVersion, Decided, NewRun, Owner, Past, RunFilter, RunRow,
-    RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow,
+    RunStore, ScheduleRow, SkippedTicks, StoreError, StoredRun, TaskRunRow, TaskTimes,
 };
 pub use sqlite::SqliteStore;
 pub use tally::{AtWork, BOUNDS, CommitTimes, Counted, Stage, Tally};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -124,6 +125,9 @@ pub trait RunStore: Send + Sync {
     /// All that is needed to go on with a run.
     async fn load(&self, run: &RunId) -> Result<Option<StoredRun>, StoreError>;
 
+    /// What runs were accepted with, by their ids; those that aren't there are left out.
+    async fn specs(&self, runs: &[RunId]) -> Result<Vec<RunSpec>, StoreError>;
+
     /// Leaves a command for a run's owner; the store rings no bell, the caller does. The same
     /// command of the same time is left once.
     async fn put_command(
@@ -206,6 +210,9 @@ pub trait RunStore: Send + Sync {
         most: u32,
         ended: bool,
     ) -> Result<Vec<RunRow>, StoreError>;
+    /// How long the tasks of the newest successful runs of each of some DAGs took, at most so many
+    /// runs of each, newest first.
+    async fn task_times(&self, dags: &[DagId], most: u32) -> Result<Vec<TaskTimes>, StoreError>;
     /// What has happened so far, counted, in the order of its fields. It outlives the runs.
     async fn tallies(&self) -> Result<Vec<Tally>, StoreError>;
     /// The tasks of runs that have not ended which run or could, by version, task and stage.
@@ -322,6 +329,8 @@ pub struct RunFilter {
     pub dag: Option<DagId>,
     /// Only these states; empty: all.
     pub states: Vec<RunState>,
+    /// Only ids that begin so; empty: all.
+    pub prefix: String,
     /// Only runs created before this one (an id of an earlier answer): the next page.
     pub before: Option<RunId>,
     /// At most so many; 0: no limit.
@@ -366,6 +375,15 @@ pub struct AttemptRow {
     pub started: Timestamp,
     pub finished: Timestamp,
     pub result: AttemptResult,
+}
+
+/// How long the tasks of a run took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskTimes {
+    pub dag: DagId,
+    pub version: String,
+    /// Of each attempt that succeeded, in the order of tasks and items; 0 when its clock went back.
+    pub attempts: Vec<(TaskIndex, Duration)>,
 }
 
 /// What a store refuses or can't do.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::known::{self, Found};
 use crate::engine::plan::{Active, Decision, Planner};
-use crate::model::{DagId, Timestamp};
+use crate::model::{DagId, RunId, Timestamp};
 use crate::spec::Pipeline;
 use crate::store::{RunStore, ScheduleRow, StoreError};
 
@@ -33,10 +33,14 @@ pub async fn look(
     for row in store.schedules().await? {
         rows.insert(row.dag.clone(), row);
     }
-    for (_, run, dag) in store.owners().await? {
-        if let Some(stored) = store.load(&run).await? {
-            let active = known::active(&stored.spec);
-            running.entry(dag).or_default().extend(active);
+    let unfinished = store.owners().await?.into_iter();
+    let unfinished: Vec<RunId> = unfinished
+        .filter_map(|(_, run, dag)| pipelines.contains_key(&dag).then_some(run))
+        .collect();
+    if !unfinished.is_empty() {
+        for spec in store.specs(&unfinished).await? {
+            let active = known::active(&spec);
+            running.entry(spec.dag).or_default().extend(active);
         }
     }
     let mut asked = Vec::with_capacity(pipelines.len());

@@ -67,6 +67,9 @@ impl Clock {
             if self.end.is_some_and(|end| tick > end) {
                 return None;
             }
+            if self.calendar.has_all() {
+                return Some(tick);
+            }
             let date = zone::local(self.timezone, tick).date();
             let Some(allowed) = self.calendar.allowed_from(date)? else {
                 return Some(tick);
@@ -85,6 +88,11 @@ impl Clock {
 }
 
 impl Calendar {
+    /// Whether every date counts.
+    fn has_all(&self) -> bool {
+        self.only.is_empty() && self.exclude.is_empty()
+    }
+
     /// `Some(None)` when the date counts, otherwise the next date that does; `None` when none does.
     #[expect(
         clippy::option_option,
@@ -150,7 +158,8 @@ impl Every {
 }
 
 /// The last tick before a moment, found with `next` alone so that looking back can't disagree
-/// with looking forward: first a stretch that has a tick, doubled until there is one, then halves.
+/// with looking forward: first a stretch that has a tick, doubled until there is one, then halves. The
+/// first stretch is as long as the one up to the next tick: a steady rule has its tick there.
 fn last_before(
     before: Timestamp,
     start: Option<Timestamp>,
@@ -161,7 +170,8 @@ fn last_before(
         .max(DateTime::UNIX_EPOCH);
     let lowest = lowest - TimeDelta::microseconds(i64::from(start.is_none()));
     let tick_after = |at: Timestamp| next(at).filter(|tick| *tick < before);
-    let mut stretch = TimeDelta::seconds(1);
+    let ahead = next(before).map_or(TimeDelta::zero(), |tick| tick - before);
+    let mut stretch = (ahead + TimeDelta::microseconds(1)).max(TimeDelta::seconds(1));
     let mut found = loop {
         let from = before
             .checked_sub_signed(stretch)

@@ -1,5 +1,7 @@
 //! The fields of a cron line as sets.
 
+use chrono::{Datelike, NaiveDateTime, Timelike};
+
 /// The values a field allows: bit `n` for value `n`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Set(pub u64);
@@ -15,6 +17,12 @@ impl Set {
 
     pub fn values(self) -> impl Iterator<Item = u32> {
         (0..64).filter(move |value| self.contains(*value))
+    }
+
+    /// The first value that is at least so large.
+    pub fn at_least(self, least: u32) -> Option<u32> {
+        let rest = self.0.checked_shr(least)?;
+        (rest != 0).then(|| rest.trailing_zeros() + least)
     }
 
     pub fn len(self) -> u32 {
@@ -101,6 +109,44 @@ pub(super) struct Fields {
 }
 
 impl Fields {
+    /// The first time that matches after another one of the same day; `None`: there is none that day.
+    pub fn later_that_day(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
+        let date = after.date();
+        let day = self.day.set.contains(date.day());
+        let weekday = self
+            .weekday
+            .set
+            .contains(date.weekday().num_days_from_sunday());
+        let matches = if self.either_day() {
+            day || weekday
+        } else {
+            day && weekday
+        };
+        if !matches || !self.month.set.contains(date.month()) {
+            return None;
+        }
+        let (hours, minutes, seconds) = (self.hour.set, self.minute.set, self.second.set);
+        let (hour, minute) = (after.hour(), after.minute());
+        let first = || Some((minutes.at_least(0)?, seconds.at_least(0)?));
+        let this_minute = || {
+            let same = hours.contains(hour) && minutes.contains(minute);
+            let second = same
+                .then(|| seconds.at_least(after.second() + 1))
+                .flatten()?;
+            Some((hour, minute, second))
+        };
+        let this_hour = || {
+            let minute = hours.contains(hour).then(|| minutes.at_least(minute + 1));
+            Some((hour, minute.flatten()?, seconds.at_least(0)?))
+        };
+        let later = || {
+            let (minute, second) = first()?;
+            Some((hours.at_least(hour + 1)?, minute, second))
+        };
+        let (hour, minute, second) = this_minute().or_else(this_hour).or_else(later)?;
+        date.and_hms_opt(hour, minute, second)
+    }
+
     /// Both day fields are restricted: a day matches when either does.
     pub fn either_day(&self) -> bool {
         !self.day.star && !self.weekday.star

@@ -77,6 +77,10 @@ impl CronRule {
 
     /// The next local time that matches, as if every day had 24 hours.
     fn next_local(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
+        // Most ticks come on the day of the one before, and the crate begins with the year.
+        if let Some(found) = self.fields.later_that_day(after) {
+            return Some(found);
+        }
         let after = Utc.from_utc_datetime(&after);
         self.parts
             .iter()

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{DagId, RunId, RunState, Timestamp};
-use crate::store::{Past, RunRow, SkippedTicks, precision};
+use crate::model::{AttemptOutcome, DagId, RunId, RunState, Timestamp};
+use crate::store::{Past, RunRow, SkippedTicks, TaskTimes, precision};
 
 use super::run::Run;
 
@@ -59,6 +59,33 @@ pub(super) fn latest_runs(
             *left -= 1;
             found.push(run.row());
         }
+    }
+    found
+}
+
+pub(super) fn task_times(runs: &BTreeMap<RunId, Run>, dags: &[DagId], most: u32) -> Vec<TaskTimes> {
+    let mut left: BTreeMap<&DagId, u32> = dags.iter().map(|dag| (dag, most)).collect();
+    let mut found = Vec::new();
+    for run in runs.values().rev() {
+        let Some(left) = left.get_mut(&run.spec.dag) else {
+            continue;
+        };
+        if *left == 0 || run.state != RunState::Success {
+            continue;
+        }
+        *left -= 1;
+        let attempts = run.attempts.values();
+        let succeeded = attempts.filter(|row| row.result.outcome == AttemptOutcome::Success);
+        found.push(TaskTimes {
+            dag: run.spec.dag.clone(),
+            version: run.spec.version.clone(),
+            attempts: succeeded
+                .map(|row| {
+                    let took = (row.finished - row.started).to_std();
+                    (row.id.task, took.unwrap_or_default())
+                })
+                .collect(),
+        });
     }
     found
 }

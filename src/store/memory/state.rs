@@ -6,17 +6,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::model::{
-    AttemptResult, DagId, Json, RunId, RunState, TaskIndex, TaskRunId, Timestamp, Transition,
+    AttemptResult, DagId, Json, RunId, RunSpec, RunState, TaskIndex, TaskRunId, Timestamp,
+    Transition,
 };
 
 use crate::store::{
     Admission, AtWork, AttemptRow, Call, Command, CommandKind, DagVersion, Decided, Failing,
     NewRun, Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow,
-    SkippedTicks, StoreError, StoredRun, Tally, TaskRunRow, Thing, precision,
+    SkippedTicks, StoreError, StoredRun, Tally, TaskRunRow, TaskTimes, Thing, precision,
 };
 
 use super::account::Accounts;
-use super::past::{ended_since, last_ends, latest_runs, past_runs, past_skips};
+use super::past::{ended_since, last_ends, latest_runs, past_runs, past_skips, task_times};
 use super::rules::State;
 use super::run::{Run, TaskRun};
 use super::tally::at_work;
@@ -158,6 +159,12 @@ impl RunStore for MemoryStore {
         Ok(self.state().runs.get(run).map(Run::stored))
     }
 
+    async fn specs(&self, runs: &[RunId]) -> Result<Vec<RunSpec>, StoreError> {
+        let state = self.state();
+        let found = runs.iter().filter_map(|run| state.runs.get(run));
+        Ok(found.map(|run| run.spec.clone()).collect())
+    }
+
     async fn put_command(
         &self,
         run: &RunId,
@@ -190,6 +197,7 @@ impl RunStore for MemoryStore {
             filter.dag.as_ref().is_none_or(|dag| *dag == run.spec.dag)
                 && (filter.states.is_empty() || filter.states.contains(&run.state))
                 && filter.before.as_ref().is_none_or(|id| run.spec.id < *id)
+                && run.spec.id.as_str().starts_with(&filter.prefix)
         });
         Ok(wanted.take(at_most(filter.limit)).map(Run::row).collect())
     }
@@ -345,6 +353,10 @@ impl RunStore for MemoryStore {
         ended: bool,
     ) -> Result<Vec<RunRow>, StoreError> {
         Ok(latest_runs(&self.state().runs, dags, most, ended))
+    }
+
+    async fn task_times(&self, dags: &[DagId], most: u32) -> Result<Vec<TaskTimes>, StoreError> {
+        Ok(task_times(&self.state().runs, dags, most))
     }
 
     async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 use sqlx::Row;
@@ -14,7 +15,7 @@ use crate::model::{
 use crate::store::words::{attempt_outcome, moment, run_state, skip_reason, task_state, trigger};
 use crate::store::{
     AttemptRow, Command, DagVersion, Owner, RunRow, ScheduleRow, SkippedTicks, StoreError,
-    StoredRun, TaskRunRow,
+    StoredRun, TaskRunRow, TaskTimes,
 };
 
 /// The number of columns of `run_columns!`.
@@ -84,6 +85,24 @@ pub(super) fn last_end(row: &SqliteRow) -> Result<Option<(DagId, RunState)>, Sto
     let state = run_state(word)
         .ok_or_else(|| StoreError::Corrupt(format!("a run of `{dag}` is `{word}`")))?;
     Ok(Some((dag, state)))
+}
+
+pub(super) fn task_times(row: &SqliteRow) -> Result<TaskTimes, StoreError> {
+    let dag = dag_id(get(row, 0)?)?;
+    let times = get::<Option<&str>>(row, 2)?.unwrap_or_default();
+    let parts = times.split(',').filter(|part| !part.is_empty());
+    let attempts = parts.map(|part| {
+        let (task, micros) = part.split_once(' ')?;
+        let took = Duration::from_micros(micros.parse().ok()?);
+        Some((TaskIndex(task.parse().ok()?), took))
+    });
+    let attempts = attempts.collect::<Option<Vec<_>>>();
+    let wrong = || StoreError::Corrupt(format!("the tasks of a run of `{dag}` took `{times}`"));
+    Ok(TaskTimes {
+        attempts: attempts.ok_or_else(wrong)?,
+        version: get(row, 1)?,
+        dag,
+    })
 }
 
 fn time_or_null(row: &SqliteRow, column: usize) -> Result<Option<Timestamp>, StoreError> {
@@ -164,6 +183,11 @@ pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         finished: run.finished,
         owner: run.owner,
     })
+}
+
+/// What a run was accepted with.
+pub(super) fn spec(row: &SqliteRow) -> Result<RunSpec, StoreError> {
+    Ok(run(row)?.spec)
 }
 
 /// A run without its task runs.

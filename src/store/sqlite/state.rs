@@ -4,13 +4,14 @@ use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use crate::model::{
-    AttemptResult, DagId, Json, RunId, RunState, TaskIndex, TaskRunId, Timestamp, Transition,
+    AttemptResult, DagId, Json, RunId, RunSpec, RunState, TaskIndex, TaskRunId, Timestamp,
+    Transition,
 };
 use crate::store::words::micros;
 use crate::store::{
     Admission, AtWork, AttemptRow, Call, Command, CommandKind, CommitTimes, DagVersion, Decided,
     Failing, NewRun, Notice, NoticeLimit, Owner, Past, RunFilter, RunRow, RunStore, ScheduleRow,
-    SkippedTicks, StoreError, StoredRun, Tally, TaskRunRow, Thing,
+    SkippedTicks, StoreError, StoredRun, Tally, TaskRunRow, TaskTimes, Thing,
 };
 
 use super::connections::SqliteStore;
@@ -149,6 +150,11 @@ impl RunStore for SqliteStore {
         found.as_ref().map(row::stored_run).transpose()
     }
 
+    async fn specs(&self, runs: &[RunId]) -> Result<Vec<RunSpec>, StoreError> {
+        let query = sqlx::query(statement::RUNS_BY_ID).bind(json(&runs)?);
+        self.rows(query).await?.iter().map(row::spec).collect()
+    }
+
     async fn put_command(
         &self,
         run: &RunId,
@@ -172,8 +178,13 @@ impl RunStore for SqliteStore {
         let mut states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
         states.sort_unstable();
         states.dedup();
-        let (dag, before) = (filter.dag.as_ref(), filter.before.as_ref());
-        let text = statement::list_runs(dag.is_some(), before.is_some(), &states);
+        let dag = filter.dag.as_ref();
+        let before = filter.before.as_ref().map(|id| id.as_str().to_owned());
+        // What begins so lies between its beginning and that with the last letter of all.
+        let prefix = Some(filter.prefix.as_str()).filter(|prefix| !prefix.is_empty());
+        let above = prefix.map(|prefix| format!("{prefix}{}", char::MAX));
+        let below = before.into_iter().chain(above).min();
+        let text = statement::list_runs(dag.is_some(), below.is_some(), prefix.is_some(), &states);
         let limit = if filter.limit == 0 {
             -1
         } else {
@@ -181,8 +192,9 @@ impl RunStore for SqliteStore {
         };
         let query = sqlx::query(AssertSqlSafe(text))
             .bind(dag.map(DagId::as_str))
-            .bind(before.map(RunId::as_str))
-            .bind(limit);
+            .bind(below)
+            .bind(limit)
+            .bind(prefix);
         self.rows(query).await?.iter().map(row::run_row).collect()
     }
 
@@ -338,6 +350,20 @@ impl RunStore for SqliteStore {
             .bind(most)
             .bind(ended);
         self.rows(query).await?.iter().map(row::run_row).collect()
+    }
+
+    async fn task_times(&self, dags: &[DagId], most: u32) -> Result<Vec<TaskTimes>, StoreError> {
+        if dags.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = sqlx::query(statement::TASK_TIMES)
+            .bind(json(&dags)?)
+            .bind(most);
+        self.rows(query)
+            .await?
+            .iter()
+            .map(row::task_times)
+            .collect()
     }
 
     async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {

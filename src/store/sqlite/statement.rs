@@ -240,6 +240,17 @@ pub(super) const LATEST_RUNS: &str = concat!(
 ORDER BY id DESC"
 );
 
+/// `$1`: `[dag]`, `$2`: most of each. Of each run its attempts that succeeded: `task micros,…`.
+pub(super) const TASK_TIMES: &str = "
+SELECT run.dag, run.version, (
+  SELECT group_concat(task || ' ' || max(finished - started, 0))
+  FROM attempt WHERE attempt.run = run.id AND outcome = 'success')
+FROM json_each($1) AS asked CROSS JOIN run ON run.id IN (
+  SELECT id FROM run
+  WHERE dag = asked.value AND state = 'success'
+  ORDER BY id DESC LIMIT $2)
+ORDER BY run.id DESC";
+
 /// A run, its task runs and its items in one row: one moment, one round trip.
 pub(super) const LOAD: &str = concat!(
     "SELECT ",
@@ -264,8 +275,8 @@ pub(super) const FIND_RUNS: &str = concat!(
 ORDER BY id DESC"
 );
 
-/// `$1`: DAG, `$2`: only ids below, `$3`: most rows (negative: all).
-pub(super) fn list_runs(dag: bool, before: bool, states: &[&str]) -> String {
+/// `$1`: DAG, `$2`: only ids below, `$3`: most rows (negative: all), `$4`: only ids from this one on.
+pub(super) fn list_runs(dag: bool, below: bool, from: bool, states: &[&str]) -> String {
     let arm = |state: Option<&&str>| {
         let mut conditions = Vec::new();
         if dag {
@@ -274,8 +285,11 @@ pub(super) fn list_runs(dag: bool, before: bool, states: &[&str]) -> String {
         if let Some(state) = state {
             conditions.push(format!("state = '{state}'"));
         }
-        if before {
+        if below {
             conditions.push("id < $2".to_owned());
+        }
+        if from {
+            conditions.push("id >= $4".to_owned());
         }
         let filter = if conditions.is_empty() {
             String::new()

@@ -142,6 +142,7 @@ async fn chosen(app: &App, dag: Option<DagId>, listed: Listed) -> Result<Json<Ru
         states: words.map(state).collect::<Result<_, _>>()?,
         before: before.map_err(|error| Problem::bad(format!("`cursor`: {error}")))?,
         limit: u32::try_from(limit + 1).unwrap_or(u32::MAX),
+        ..RunFilter::default()
     };
     let mut rows = app.store.runs(&filter).await?;
     let more = rows.len() > limit;

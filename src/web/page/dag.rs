@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::editor;
 use super::frame::{Page, Place, Sure, Trouble, Visitor};
 use super::home::Choice;
+use super::tasks_of::tasks_of;
 use super::template::{Markup, markup, render};
 use super::view::{self, When};
 use crate::daemon::schedule::look;
@@ -246,7 +247,7 @@ async fn dag(
         tasks: pipeline.map_or(0, |one| one.tasks.len()),
         next,
         waits,
-        runs: super::runs::table(&app, runs, asked.now, false).await?,
+        runs: super::runs::table(&app, runs, asked.now, false, "It hasn't run yet.").await?,
         facts: pipeline.map(facts).unwrap_or_default(),
         params: pipeline
             .map(|one| one.params.iter().map(param).collect())
@@ -272,17 +273,16 @@ async fn dag(
 async fn tones(app: &App, run: &RunRow) -> Result<BTreeMap<String, Tone>, Trouble> {
     let store = app.store.as_ref();
     let (run, interrupted) = look_at(&app.places.state, store, run.clone()).await?;
-    let Some(version) = store.version(&run.version).await? else {
+    let Some(names) = tasks_of(app, &run).await? else {
         return Ok(BTreeMap::new());
     };
-    let mut tones: BTreeMap<String, Tone> = version
-        .tasks
+    let mut tones: BTreeMap<String, Tone> = names
         .iter()
         .map(|name| (name.clone(), Tone::Waiting))
         .collect();
     for row in store.task_runs(&run.id).await? {
         if row.id.item.is_none()
-            && let Some(name) = version.tasks.get(row.id.task.get())
+            && let Some(name) = names.get(row.id.task.get())
         {
             tones.insert(name.clone(), Tone::of_task(&row.state, interrupted));
         }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::dag::{Asked, Tab, head, latest};
 use super::frame::{Page, Place, Trouble, Visitor};
 use super::home::bar;
+use super::tasks_of::tasks_of;
 use super::template::{Markup, markup, render};
 use super::view::State as Shown;
 use crate::operate::find::look_at;
@@ -71,8 +72,7 @@ async fn grid(
     let mut columns: Vec<HashMap<String, Tone>> = Vec::with_capacity(runs.len());
     for (run, interrupted) in &runs {
         if !versions.contains_key(&run.version) {
-            let version = store.version(&run.version).await?;
-            let tasks = version.map(|version| version.tasks).unwrap_or_default();
+            let tasks = tasks_of(&app, run).await?.unwrap_or_default();
             for task in &tasks {
                 if !names.contains(task) {
                     names.push(task.clone());

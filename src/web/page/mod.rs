@@ -21,6 +21,7 @@ mod runs;
 mod schedule;
 mod source;
 mod task;
+mod tasks_of;
 mod template;
 mod trigger;
 mod view;

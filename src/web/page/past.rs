@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::dag::{Asked, Tab, has_ended, head, latest};
 use super::frame::{Page, Place, Trouble, Visitor};
 use super::home::bar;
+use super::tasks_of::tasks_of;
 use super::template::{Markup, markup, render};
 use crate::document::units::format_duration;
 use crate::model::{DagId, RunState, TaskState};
@@ -172,8 +173,7 @@ async fn tasks(
     let mut versions: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for run in &ended {
         if !versions.contains_key(run.version.as_str()) {
-            let version = app.store.version(&run.version).await?;
-            let names = version.map(|version| version.tasks).unwrap_or_default();
+            let names = tasks_of(app, run).await?.unwrap_or_default();
             versions.insert(&run.version, names);
         }
         let names = &versions[run.version.as_str()];

@@ -1,5 +1,6 @@
 //! Runs, newest first, page by page.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
@@ -23,10 +24,12 @@ pub(super) const RUNS: Route = Route::get("/runs", Needs::Read, || get(runs));
 
 /// Runs of a page.
 const PAGE: u32 = 50;
+/// DAGs that are named when a part of a name was asked for.
+const NEAR: usize = 12;
 
 #[derive(Deserialize)]
 struct Asked {
-    /// A DAG, or a part of a run's id.
+    /// A DAG, or how a run's id begins.
     #[serde(default)]
     q: String,
     #[serde(default)]
@@ -43,12 +46,15 @@ struct View<'a> {
     older: Option<String>,
     newest: Option<String>,
     dag: Option<String>,
+    /// DAGs that are called so in part, when none is as a whole.
+    near: Vec<Choice>,
 }
 
 #[derive(Serialize)]
-struct Table {
+struct Table<'a> {
     runs: Vec<Row>,
     with_dag: bool,
+    empty: &'a str,
 }
 
 #[derive(Serialize)]
@@ -81,35 +87,33 @@ async fn runs(
 ) -> Result<Response, Trouble> {
     let now = app.now();
     let query = asked.q.trim();
-    let snapshot = app.snapshot();
-    let is_dag = |dag: &DagId| {
-        let project = snapshot.project.as_ref();
-        project.is_some_and(|project| project.pipelines.contains_key(dag))
+    let dags = match query {
+        "" => BTreeSet::new(),
+        _ => dags(&app).await?,
     };
-    let dag = DagId::new(query).ok();
-    let known = match &dag {
-        Some(dag) => is_dag(dag) || app.store.dags().await?.contains(dag),
-        None => false,
-    };
+    let dag = dags.iter().find(|dag| dag.as_str() == query);
+    let prefix = if dag.is_some() { "" } else { query };
     let states = FILTERS.iter().find(|(name, _)| *name == asked.state);
     let filter = RunFilter {
-        dag: dag.filter(|_| known),
+        dag: dag.cloned(),
         states: states
             .map(|(_, states)| states.to_vec())
             .unwrap_or_default(),
+        prefix: prefix.to_lowercase(),
         before: RunId::new(&asked.before).ok(),
         limit: PAGE + 1,
     };
-    let mut rows = if query.is_empty() || known {
-        app.store.runs(&filter).await?
-    } else {
-        app.store.find_runs(&query.to_lowercase(), PAGE).await?
-    };
+    let mut rows = app.store.runs(&filter).await?;
     let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
     let more = rows.len() > page;
     rows.truncate(page);
     let last = rows.last().map(|row| row.id.to_string());
-    let table = table(&app, rows, now, filter.dag.is_none()).await?;
+    let empty = match (&filter.dag, filter.prefix.as_str()) {
+        (None, "") => "No run is like that.".to_owned(),
+        (None, prefix) => format!("No run is like that whose id begins with {prefix}."),
+        (Some(dag), _) => format!("No run of {dag} is like that."),
+    };
+    let table = table(&app, rows, now, filter.dag.is_none(), &empty).await?;
     let view = View {
         query,
         filters: filters(&asked),
@@ -119,6 +123,7 @@ async fn runs(
             .map(|last| link(query, &asked.state, &last)),
         newest: (!asked.before.is_empty()).then(|| link(query, &asked.state, "")),
         dag: filter.dag.as_ref().map(ToString::to_string),
+        near: near(&dags, &filter.prefix, &asked.state),
     };
     let page = Page {
         title: "Runs",
@@ -135,6 +140,7 @@ pub(super) async fn table(
     rows: Vec<crate::store::RunRow>,
     now: Timestamp,
     with_dag: bool,
+    empty: &str,
 ) -> Result<Markup, Trouble> {
     let mut runs = Vec::with_capacity(rows.len());
     for row in rows {
@@ -149,7 +155,36 @@ pub(super) async fn table(
             took: view::took(&run, interrupted, now),
         });
     }
-    Ok(render("runs_table.html", &Table { runs, with_dag }))
+    let table = Table {
+        runs,
+        with_dag,
+        empty,
+    };
+    Ok(render("runs_table.html", &table))
+}
+
+/// The DAGs that there are, and those that have runs.
+async fn dags(app: &App) -> Result<BTreeSet<DagId>, Trouble> {
+    let mut dags: BTreeSet<DagId> = app.store.dags().await?.into_iter().collect();
+    let snapshot = app.snapshot();
+    let project = snapshot.project.iter();
+    dags.extend(project.flat_map(|one| one.pipelines.keys().cloned()));
+    Ok(dags)
+}
+
+/// DAGs that somebody may mean who has typed a part of their names.
+fn near(dags: &BTreeSet<DagId>, part: &str, state: &str) -> Vec<Choice> {
+    let found = dags
+        .iter()
+        .filter(|dag| !part.is_empty() && dag.as_str().to_lowercase().contains(part));
+    found
+        .take(NEAR)
+        .map(|dag| Choice {
+            name: dag.to_string(),
+            link: link(dag.as_str(), state, ""),
+            on: false,
+        })
+        .collect()
 }
 
 fn filters(asked: &Asked) -> Vec<Choice> {

@@ -13,7 +13,7 @@ use super::frame::{Page, Place, Trouble, Visitor};
 use super::template::{Markup, markup, render};
 use super::view::{self, When};
 use crate::daemon::schedule::{look, plan_of};
-use crate::engine::simulation::{Actor, Foreseen, simulate};
+use crate::engine::simulation::{Actor, Foreseen, ForeseenRun, simulate_runs};
 use crate::model::{DagId, Schedule, Timestamp};
 use crate::operate::durations::Durations;
 use crate::operate::moment;
@@ -30,6 +30,11 @@ pub(super) const SCHEDULE: Route = Route::get("/schedule", Needs::Read, || get(s
 /// DAGs that take part, and ticks that are listed.
 const DAGS: usize = 100;
 const NEXT: usize = 25;
+/// Runs after which it ends, so that a page stays one.
+const RUNS: usize = 10_000;
+/// Runs of a DAG that are drawn one by one; of more those that are close together are one bar.
+const APART: usize = 100;
+const CLOSE: TimeDelta = TimeDelta::minutes(10);
 
 #[derive(Serialize)]
 struct View {
@@ -103,11 +108,13 @@ async fn schedule(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Respo
             .collect();
         let limits = project.settings.limits.clone();
         let foreseen =
-            tokio::task::spawn_blocking(move || simulate(actors, &limits, now, until)).await;
+            tokio::task::spawn_blocking(move || simulate_runs(actors, &limits, (now, until), RUNS))
+                .await;
         let foreseen = foreseen.map_err(|error| Trouble::Broken(error.to_string()))?;
+        let mut fates = fates(&foreseen);
         view.lanes = playing
             .iter()
-            .filter_map(|one| lane_of(&one.id, &foreseen, (now, until)))
+            .filter_map(|one| Some(row(&one.id, &fates.remove(&one.id)?, (now, until))))
             .collect();
         view.notes = notes(&pipelines, &playing, &durations, &foreseen);
     }
@@ -138,44 +145,88 @@ fn hours(from: Timestamp, until: Timestamp) -> Vec<(Timestamp, String)> {
     ticks
 }
 
-fn lane_of(dag: &DagId, foreseen: &Foreseen, span: (Timestamp, Timestamp)) -> Option<Row> {
-    let runs: Vec<_> = foreseen.runs.iter().filter(|run| run.dag == *dag).collect();
-    let skips = foreseen.skipped.iter().filter(|one| one.dag == *dag);
-    let skipped: u64 = skips.map(|one| one.count).sum();
-    if runs.is_empty() && skipped == 0 {
-        return None;
+/// What is foreseen of one DAG.
+#[derive(Default)]
+struct Fate<'a> {
+    runs: Vec<&'a ForeseenRun>,
+    skipped: u64,
+    late: usize,
+}
+
+fn fates(foreseen: &Foreseen) -> BTreeMap<&DagId, Fate<'_>> {
+    let mut fates: BTreeMap<&DagId, Fate<'_>> = BTreeMap::new();
+    for run in &foreseen.runs {
+        fates.entry(&run.dag).or_default().runs.push(run);
     }
-    let late = foreseen.late.iter().filter(|one| one.dag == *dag).count();
-    let stretches: Vec<Stretch> = runs
-        .iter()
-        .flat_map(|run| {
-            let until = run.ended.map_or(span.1, |(_, at)| at);
-            let starts = moment::exact(run.begun, span.0);
-            let waited = (run.begun > run.occurrence.tick).then(|| Stretch {
-                from: run.occurrence.tick,
-                until: run.begun,
-                tone: None,
-                title: format!("waits {}", moment::took(run.occurrence.tick, run.begun)),
-            });
-            let runs = Stretch {
-                from: run.begun,
-                until,
-                tone: Some(Tone::Success),
-                title: format!("{starts} for {}", moment::took(run.begun, until)),
-            };
-            waited.into_iter().chain([runs])
-        })
-        .collect();
+    for skip in &foreseen.skipped {
+        fates.entry(&skip.dag).or_default().skipped += skip.count;
+    }
+    for late in &foreseen.late {
+        fates.entry(&late.dag).or_default().late += 1;
+    }
+    fates
+}
+
+fn row(dag: &DagId, fate: &Fate<'_>, span: (Timestamp, Timestamp)) -> Row {
+    let runs = &fate.runs;
+    let stretches: Vec<Stretch> = if runs.len() > APART {
+        let end = |run: &ForeseenRun| run.ended.map_or(span.1, |(_, at)| at);
+        let close = |one: &&ForeseenRun, next: &&ForeseenRun| next.begun - end(one) < CLOSE;
+        let bars = runs.chunk_by(close);
+        bars.map(|bar| together(bar, span)).collect()
+    } else {
+        runs.iter().flat_map(|run| alone(run, span)).collect()
+    };
     let mut about = vec![plural(runs.len(), "run", "runs")];
-    if skipped > 0 {
-        about.push(format!("{skipped} skipped"));
+    if fate.skipped > 0 {
+        about.push(format!("{} skipped", fate.skipped));
     }
-    Some(Row {
+    Row {
         dag: dag.to_string(),
         lane: markup(lane(&stretches, span)),
         about: about.join(", "),
-        late,
-    })
+        late: fate.late,
+    }
+}
+
+/// A run, and before it how long it waits.
+fn alone(run: &ForeseenRun, span: (Timestamp, Timestamp)) -> Vec<Stretch> {
+    let until = run.ended.map_or(span.1, |(_, at)| at);
+    let starts = moment::exact(run.begun, span.0);
+    let waits = run.begun > run.occurrence.tick;
+    let waited = waits.then(|| Stretch {
+        from: run.occurrence.tick,
+        until: run.begun,
+        tone: None,
+        title: format!("waits {}", moment::took(run.occurrence.tick, run.begun)),
+    });
+    let runs = Stretch {
+        from: run.begun,
+        until,
+        tone: Some(Tone::Success),
+        title: format!("{starts} for {}", moment::took(run.begun, until)),
+    };
+    waited.into_iter().chain([runs]).collect()
+}
+
+/// Runs that are too close together to be told apart.
+fn together(runs: &[&ForeseenRun], span: (Timestamp, Timestamp)) -> Stretch {
+    let from = runs.first().map_or(span.0, |run| run.begun);
+    let ends = runs
+        .iter()
+        .map(|run| run.ended.map_or(span.1, |(_, at)| at));
+    let until = ends.max().unwrap_or(from);
+    let starts = moment::exact(from, span.0);
+    Stretch {
+        from,
+        until,
+        tone: Some(Tone::Success),
+        title: format!(
+            "{starts} for {}: {}",
+            moment::took(from, until),
+            plural(runs.len(), "run", "runs")
+        ),
+    }
 }
 
 fn notes(

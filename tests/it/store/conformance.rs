@@ -73,6 +73,8 @@ scenarios! {
     lists_runs_page_by_page
     knows_what_ended_since_and_last
     knows_the_latest_runs_of_each_dag
+    knows_how_long_tasks_took
+    lists_runs_by_the_beginning_of_the_id
     counts_what_happens
     knows_the_bounds_of_what_it_counts
     knows_what_is_at_work

@@ -6,6 +6,7 @@ use crate::model::{DagId, RunState, Timestamp};
 use crate::operate::shape::cause_of;
 use crate::store::{RunFilter, StoreError};
 use crate::web::App;
+use crate::web::page::tasks_of::tasks_of;
 use crate::web::page::template::{Markup, render};
 use crate::web::page::view::{self, When};
 
@@ -40,8 +41,7 @@ pub(in crate::web::page) async fn failures(
     for run in app.store.runs(&failed).await? {
         let tasks = app.store.task_runs(&run.id).await?;
         let first = tasks.iter().find_map(|row| Some((row, cause_of(row)?)));
-        let version = app.store.version(&run.version).await?;
-        let names = version.map(|version| version.tasks).unwrap_or_default();
+        let names = tasks_of(app, &run).await?.unwrap_or_default();
         let task = first.and_then(|(row, _)| names.get(row.id.task.get()).cloned());
         failures.push(Failure {
             run: run.id.to_string(),

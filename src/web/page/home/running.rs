@@ -9,6 +9,7 @@ use crate::operate::words::count;
 use crate::store::{RunFilter, RunRow, StoreError};
 use crate::web::App;
 use crate::web::page::frame::Trouble;
+use crate::web::page::tasks_of::tasks_of;
 use crate::web::page::view;
 
 /// A run that runs now.
@@ -47,8 +48,8 @@ pub(super) async fn running_of(
     let tasks = app.store.task_runs(&run.id).await?;
     let plain = || tasks.iter().filter(|row| row.id.item.is_none());
     let ended = plain().filter(|row| row.state.is_finished()).count();
-    let all = match app.store.version(&run.version).await? {
-        Some(version) => version.tasks.len(),
+    let all = match tasks_of(app, run).await? {
+        Some(tasks) => tasks.len(),
         None => plain().count(),
     };
     let failed = plain()

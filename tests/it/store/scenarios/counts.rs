@@ -1,7 +1,7 @@
 //! Promises about what is counted, and about many DAGs at once.
 
 use runner::model::{DagId, Outcome, RunState, TaskState, TriggerKind};
-use runner::store::{BOUNDS, Counted, Stage};
+use runner::store::{BOUNDS, Counted, Stage, TaskTimes};
 
 use super::super::values::{
     HASH, Stand, at, expanded, failure, id, item, new_run, owner, run_is, success, task,
@@ -33,6 +33,89 @@ pub async fn knows_the_latest_runs_of_each_dag(store: Store) {
     let both = ["daily", "nothing", "hourly"];
     assert_eq!(latest(&both, 1, false).await, ["r9", "r8"]);
     assert_eq!(latest(&both, 2, true).await, ["r5", "r4", "r3", "r2"]);
+}
+
+pub async fn knows_how_long_tasks_took(store: Store) {
+    let dag = |name: &str| DagId::new(name).unwrap();
+    // The third fails, the fifth goes on, and every second is of another DAG.
+    for number in 0..6_u32 {
+        let name = format!("r{number}");
+        let mut new = new_run(&name);
+        if number % 2 == 0 {
+            new.spec.dag = dag("hourly");
+        }
+        store.begin(&[], &[new]).await.unwrap();
+        let took = i64::from(number) + 1;
+        let done = |id, from| {
+            Stand::finished(id, Outcome::Success, 1, from + took).ending(
+                &name,
+                from,
+                from + took,
+                success("{}"),
+            )
+        };
+        let again = TaskState::RetryWait { until: at(9) };
+        let again = Stand::new(task(0), again).attempts(1);
+        let batch = [
+            run_is(&name, RunState::Running, 1),
+            // A try that failed isn't how long it takes.
+            again.ending(&name, 1, 8, failure()),
+            Stand::finished(task(0), Outcome::Success, 2, 10 + took).ending(
+                &name,
+                10,
+                10 + took,
+                success("{}"),
+            ),
+            expanded(&name, 1, 0, &["1", "2"]),
+            done(item(1, 1), 20),
+            done(item(1, 0), 30),
+        ];
+        store.commit(&owner("a"), &batch).await.unwrap();
+        let state = match number {
+            2 => RunState::Failed,
+            4 => continue,
+            _ => RunState::Success,
+        };
+        let end = [run_is(&name, state, 60)];
+        store.commit(&owner("a"), &end).await.unwrap();
+    }
+    // A clock that went back, and a run in which nothing was done.
+    store
+        .begin(&[], &[new_run("r7"), new_run("r8")])
+        .await
+        .unwrap();
+    let back = Stand::finished(task(0), Outcome::Success, 1, 50);
+    let batch = [
+        back.ending("r7", 60, 50, success("{}")),
+        run_is("r7", RunState::Success, 50),
+        run_is("r8", RunState::Success, 50),
+    ];
+    store.commit(&owner("a"), &batch).await.unwrap();
+    let times = async |dags: &[&str], most| -> Vec<String> {
+        let dags: Vec<DagId> = dags.iter().map(|name| dag(name)).collect();
+        let runs = store.task_times(&dags, most).await.unwrap();
+        let run = |run: &TaskTimes| {
+            assert_eq!(run.version, HASH);
+            let attempts = run.attempts.iter();
+            let text = attempts.map(|(task, took)| format!(" {}:{}", task.0, took.as_secs()));
+            format!("{}{}", run.dag, text.collect::<String>())
+        };
+        runs.iter().map(run).collect()
+    };
+    assert!(times(&[], 9).await.is_empty());
+    assert!(times(&["nothing"], 9).await.is_empty());
+    assert!(times(&["daily"], 0).await.is_empty());
+    assert_eq!(times(&["hourly"], 9).await, ["hourly 0:1 1:1 1:1"]);
+    assert_eq!(
+        times(&["hourly", "daily"], 4).await,
+        [
+            "daily",
+            "daily 0:0",
+            "daily 0:6 1:6 1:6",
+            "daily 0:4 1:4 1:4",
+            "hourly 0:1 1:1 1:1"
+        ]
+    );
 }
 
 pub async fn counts_what_happens(store: Store) {

@@ -82,6 +82,8 @@ pub async fn keeps_what_a_run_was_accepted_with(store: Store) {
             items: [].into(),
         };
         assert_eq!(stored, fresh);
+        let specs = store.specs(&[id("r9"), stored.spec.id.clone()]).await;
+        assert_eq!(specs.unwrap(), [stored.spec]);
     }
 }
 
@@ -183,8 +185,8 @@ pub async fn lists_runs_page_by_page(store: Store) {
             let mut filter = RunFilter {
                 dag: dag.clone(),
                 states: states.clone(),
-                before: None,
                 limit,
+                ..RunFilter::default()
             };
             let mut seen = Vec::new();
             loop {
@@ -216,6 +218,38 @@ pub async fn finds_runs_by_a_part_of_the_id(store: Store) {
         let found = store.find_runs(part, limit).await.unwrap();
         let found: Vec<_> = found.iter().map(|row| row.id.as_str()).collect();
         assert_eq!(found, expected, "{part}");
+    }
+}
+
+pub async fn lists_runs_by_the_beginning_of_the_id(store: Store) {
+    let ids = ["ab12", "ab13", "ab1z", "ac", "xb12", "z-_z", "z-_z-2"];
+    create(&store, &ids).await;
+    let batch = [run_is("ab13", RunState::Failed, 5)];
+    store.commit(&owner("a"), &batch).await.unwrap();
+    let cases: [(&str, &[RunState], Option<&str>, &[&str]); 9] = [
+        ("ab1", &[], None, &["ab1z", "ab13", "ab12"]),
+        ("ab12", &[], None, &["ab12"]),
+        ("ab1", &[], Some("ab1z"), &["ab13", "ab12"]),
+        ("ab1", &[], Some("xb12"), &["ab1z", "ab13", "ab12"]),
+        ("ab1", &[RunState::Failed], None, &["ab13"]),
+        ("z-_z", &[], None, &["z-_z-2", "z-_z"]),
+        ("12", &[], None, &[]),
+        ("_", &[], None, &[]),
+        ("%", &[], None, &[]),
+    ];
+    for (prefix, states, before, expected) in cases {
+        for dag in [None, Some(DagId::new("daily").unwrap())] {
+            let filter = RunFilter {
+                dag,
+                states: states.to_vec(),
+                prefix: prefix.to_owned(),
+                before: before.map(id),
+                limit: 0,
+            };
+            let found = store.runs(&filter).await.unwrap();
+            let found: Vec<_> = found.iter().map(|row| row.id.as_str()).collect();
+            assert_eq!(found, expected, "{filter:?}");
+        }
     }
 }
 

@@ -1,7 +1,4 @@
-//! The time machine: the planner and the engine themselves, run forward in virtual time.
-//!
-//! Tasks take as long as they are told to, and succeed. What comes out is what would happen: runs,
-//! skipped ticks, missed deadlines, and waits for slots.
+//! Planner and engine, and a clock that jumps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,9 +6,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::plan::SkipReason;
-use super::plan::{Active, Cause, DagPlan, Decision, Memory, Occurrence, PlanEvent, Planner};
-use super::{Action, Engine, Event, Limits, Prepared, Why};
+use super::alone::shortened;
+use crate::engine::plan::{
+    Active, Cause, DagPlan, Decision, Memory, Occurrence, PlanEvent, Planner, SkipReason,
+};
+use crate::engine::{Action, Engine, Event, Limits, Prepared, Why};
 use crate::model::{
     AttemptId, AttemptOutcome, AttemptResult, Dag, DagId, DatasetId, Json, Outcome, RunId, RunSpec,
     RunState, TaskRunId, TaskState, Timestamp, Transition, TriggerKind,
@@ -105,7 +104,19 @@ pub struct ForeseenWait {
 /// Runs all DAGs forward from one moment to just before another, as if nothing had been before.
 #[must_use]
 pub fn simulate(actors: Vec<Actor>, limits: &Limits, from: Timestamp, to: Timestamp) -> Foreseen {
-    let known = actors.iter().map(|actor| PlanEvent::Known {
+    simulate_runs(actors, limits, (from, to), usize::MAX)
+}
+
+/// [`simulate`], and it ends early when so many runs have begun.
+#[must_use]
+pub fn simulate_runs(
+    actors: Vec<Actor>,
+    limits: &Limits,
+    (from, to): (Timestamp, Timestamp),
+    most: usize,
+) -> Foreseen {
+    let mut machine = Machine::new(shortened(actors, limits), limits);
+    let known = machine.actors.values().map(|actor| PlanEvent::Known {
         plan: actor.plan.clone(),
         memory: Memory {
             // What was before isn't caught up on; a tick at the beginning is the first.
@@ -118,39 +129,29 @@ pub fn simulate(actors: Vec<Actor>, limits: &Limits, from: Timestamp, to: Timest
         heard: Vec::new(),
         things: BTreeMap::new(),
     });
-    let mut machine = Machine {
-        planner: Planner::new(),
-        engine: Engine::new(limits),
-        plan_events: known.collect(),
-        events: Vec::new(),
-        ends: BTreeMap::new(),
-        number: 0,
-        specs: BTreeMap::new(),
-        waiting: BTreeMap::new(),
-        foreseen: Foreseen::default(),
-        actors: actors
-            .into_iter()
-            .map(|actor| (actor.plan.dag.clone(), actor))
-            .collect(),
-    };
-    let mut now = from;
-    for step in 0.. {
-        if step >= MOST_STEPS {
-            machine.foreseen.cut = Some(now);
-            break;
-        }
-        machine.step(now);
-        if !machine.plan_events.is_empty() || !machine.events.is_empty() {
-            continue;
-        }
-        let Some(next) = machine.next().filter(|next| *next < to) else {
-            break;
-        };
-        now = next.max(now);
-    }
+    machine.plan_events = known.collect();
+    machine.run((from, to), most);
     let waiting = std::mem::take(&mut machine.waiting);
     machine.foreseen.waits.extend(waiting.into_values());
     machine.foreseen
+}
+
+/// How long a run takes with nothing beside it; `None`: it doesn't succeed.
+pub(super) fn length(actor: &Actor, limits: &Limits) -> Option<Duration> {
+    let from = Timestamp::UNIX_EPOCH;
+    let mut machine = Machine::new(vec![actor.clone()], limits);
+    let occurrence = Occurrence {
+        tick: from,
+        interval_start: from,
+        interval_end: from,
+        cause: Cause::After,
+    };
+    machine.begin(from, &actor.plan.dag, occurrence);
+    machine.run((from, Timestamp::MAX_UTC), usize::MAX);
+    match machine.foreseen.runs.first()?.ended? {
+        (RunState::Success, at) => (at - from).to_std().ok(),
+        _ => None,
+    }
 }
 
 struct Machine {
@@ -169,6 +170,42 @@ struct Machine {
 }
 
 impl Machine {
+    fn new(actors: Vec<Actor>, limits: &Limits) -> Self {
+        Self {
+            planner: Planner::new(),
+            engine: Engine::new(limits),
+            plan_events: Vec::new(),
+            events: Vec::new(),
+            ends: BTreeMap::new(),
+            number: 0,
+            specs: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            foreseen: Foreseen::default(),
+            actors: actors
+                .into_iter()
+                .map(|actor| (actor.plan.dag.clone(), actor))
+                .collect(),
+        }
+    }
+
+    fn run(&mut self, (from, to): (Timestamp, Timestamp), most: usize) {
+        let mut now = from;
+        for step in 0.. {
+            if step >= MOST_STEPS || self.foreseen.runs.len() >= most {
+                self.foreseen.cut = Some(now);
+                return;
+            }
+            self.step(now);
+            if !self.plan_events.is_empty() || !self.events.is_empty() {
+                continue;
+            }
+            let Some(next) = self.next().filter(|next| *next < to) else {
+                return;
+            };
+            now = next.max(now);
+        }
+    }
+
     fn next(&self) -> Option<Timestamp> {
         let end = self.ends.first_key_value().map(|((at, _), _)| *at);
         [end, self.engine.next_wakeup(), self.planner.next_wakeup()]
