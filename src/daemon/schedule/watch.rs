@@ -142,20 +142,20 @@ mod tests {
         let (control, mut heard) = tokio::sync::mpsc::unbounded_channel();
         let watch = Watch::begin(folder.path().to_owned()).unwrap();
         watch.tell(control).unwrap();
-        let writes = Arc::new(AtomicBool::new(true));
+        let goes_on = Arc::new(AtomicBool::new(true));
         let writer = std::thread::spawn({
-            let (writes, folder) = (writes.clone(), folder.path().to_owned());
+            let (goes_on, folder) = (goes_on.clone(), folder.path().to_owned());
             move || {
                 let until = Instant::now() + 30 * RESTLESS;
-                while writes.load(Ordering::Relaxed) && Instant::now() < until {
+                while goes_on.load(Ordering::Relaxed) && Instant::now() < until {
                     std::fs::write(folder.join("drop.csv"), "1").unwrap();
                 }
                 // Whether it was told to stop.
-                !writes.load(Ordering::Relaxed)
+                !goes_on.load(Ordering::Relaxed)
             }
         });
         assert!(matches!(heard.blocking_recv(), Some(Control::Reload)));
-        writes.store(false, Ordering::Relaxed);
+        goes_on.store(false, Ordering::Relaxed);
         assert!(writer.join().unwrap(), "heard only when it was calm again");
     }
 }

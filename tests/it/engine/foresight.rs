@@ -77,7 +77,7 @@ fn tasks(actor: &mut Actor, change: impl Fn(&mut Task)) {
 
 /// A limit that nobody comes near changes nothing, and keeps the machine from taking a run for one
 /// task.
-fn check(actors: Vec<Actor>, pools: &[(&str, u32)], to: i64, expected: &[&str]) {
+fn check(actors: &[Actor], pools: &[(&str, u32)], to: i64, expected: &[&str]) {
     for most in [None, Some(1_000_000)] {
         let limits = Limits {
             max_active_tasks: most,
@@ -86,7 +86,7 @@ fn check(actors: Vec<Actor>, pools: &[(&str, u32)], to: i64, expected: &[&str]) 
                 .map(|(name, slots)| (PoolId::new(name).unwrap(), *slots))
                 .collect::<BTreeMap<_, _>>(),
         };
-        check_with(actors.clone(), &limits, to, expected);
+        check_with(actors.to_vec(), &limits, to, expected);
     }
 }
 
@@ -148,7 +148,7 @@ use OverlapPolicy::{CancelRunning, Queue, Skip};
 #[test]
 fn runs_begin_and_end() {
     check(
-        vec![dag("d", 60, Skip, &[10, 5])],
+        &[dag("d", 60, Skip, &[10, 5])],
         &[],
         130,
         &["d of 60: 60 to success at 75", "d of 120: 120 to goes on"],
@@ -179,7 +179,7 @@ fn overlaps_are_seen() {
             ],
         ),
     ] {
-        check(vec![dag("d", 60, overlap, &[90])], &[], 200, expected);
+        check(&[dag("d", 60, overlap, &[90])], &[], 200, expected);
     }
 }
 
@@ -193,7 +193,7 @@ fn waits_for_a_pool_are_seen() {
         actor
     };
     check(
-        vec![pooled("a"), pooled("b"), pooled("c")],
+        &[pooled("a"), pooled("b"), pooled("c")],
         &[("db", 1)],
         85,
         &[
@@ -215,7 +215,7 @@ fn items_share_a_pool_too() {
         task.pool = Some((PoolId::new("db").unwrap(), 1));
     });
     check(
-        vec![actor],
+        &[actor],
         &[("db", 2)],
         100,
         &["d of 60: 60 to success at 80", "d.t0[2] waits 60 to 70"],
@@ -227,7 +227,7 @@ fn missed_deadlines_are_seen() {
     let mut actor = dag("d", 60, Queue, &[100]);
     actor.plan.deadline = Some(Duration::from_secs(90));
     check(
-        vec![actor],
+        &[actor],
         &[],
         215,
         &[
@@ -245,7 +245,7 @@ fn a_timeout_ends_an_attempt_and_fails_the_run() {
     tasks(&mut actor, |task| {
         task.timeout = Some(Duration::from_secs(20));
     });
-    check(vec![actor], &[], 100, &["d of 60: 60 to failed at 80"]);
+    check(&[actor], &[], 100, &["d of 60: 60 to failed at 80"]);
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn what_comes_after_follows() {
         ..After::default()
     };
     check(
-        vec![
+        &[
             source,
             after(dag("b", 1, Skip, &[1]), by_dag),
             after(dag("c", 1, Skip, &[1]), by_dataset),

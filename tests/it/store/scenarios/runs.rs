@@ -226,7 +226,13 @@ pub async fn lists_runs_by_the_beginning_of_the_id(store: Store) {
     create(&store, &ids).await;
     let batch = [run_is("ab13", RunState::Failed, 5)];
     store.commit(&owner("a"), &batch).await.unwrap();
-    let cases: [(&str, &[RunState], Option<&str>, &[&str]); 9] = [
+    type Case = (
+        &'static str,
+        &'static [RunState],
+        Option<&'static str>,
+        &'static [&'static str],
+    );
+    let cases: [Case; 9] = [
         ("ab1", &[], None, &["ab1z", "ab13", "ab12"]),
         ("ab12", &[], None, &["ab12"]),
         ("ab1", &[], Some("ab1z"), &["ab13", "ab12"]),
