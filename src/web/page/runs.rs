@@ -110,7 +110,7 @@ async fn runs(
     let last = rows.last().map(|row| row.id.to_string());
     let empty = match (&filter.dag, filter.prefix.as_str()) {
         (None, "") => "No run is like that.".to_owned(),
-        (None, prefix) => format!("No run is like that whose id begins with {prefix}."),
+        (None, prefix) => format!("No id of such a run begins with {prefix}."),
         (Some(dag), _) => format!("No run of {dag} is like that."),
     };
     let table = table(&app, rows, now, filter.dag.is_none(), &empty).await?;
