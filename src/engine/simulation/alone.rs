@@ -19,9 +19,12 @@ pub(super) fn shortened(actors: Vec<Actor>, limits: &Limits) -> Vec<Actor> {
         .iter()
         .flat_map(|actor| actor.plan.after.datasets.iter().cloned())
         .collect();
-    let shorter = |actor: Actor| match is_alone(&actor, limits, &read) {
-        true => short(&actor, limits).unwrap_or(actor),
-        false => actor,
+    let shorter = |actor: Actor| {
+        if is_alone(&actor, limits, &read) {
+            short(&actor, limits).unwrap_or(actor)
+        } else {
+            actor
+        }
     };
     actors.into_iter().map(shorter).collect()
 }

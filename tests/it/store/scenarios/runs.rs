@@ -428,12 +428,20 @@ pub async fn finds_runs_by_a_part_of_the_id(store: Store) {
     }
 }
 
+/// What the id begins with, the states, the page before, and the ids that are found.
+type Case = (
+    &'static str,
+    &'static [RunState],
+    Option<&'static str>,
+    &'static [&'static str],
+);
+
 pub async fn lists_runs_by_the_beginning_of_the_id(store: Store) {
     let ids = ["ab12", "ab13", "ab1z", "ac", "xb12", "z-_z", "z-_z-2"];
     create(&store, &ids).await;
     let batch = [run_is("ab13", RunState::Failed, 5)];
     store.commit(&owner("a"), &batch).await.unwrap();
-    let cases: [(&str, &[RunState], Option<&str>, &[&str]); 9] = [
+    let cases: [Case; 9] = [
         ("ab1", &[], None, &["ab1z", "ab13", "ab12"]),
         ("ab12", &[], None, &["ab12"]),
         ("ab1", &[], Some("ab1z"), &["ab13", "ab12"]),
