@@ -32,9 +32,10 @@ const DAGS: usize = 100;
 const NEXT: usize = 25;
 /// Runs after which it ends, so that a page stays one.
 const RUNS: usize = 10_000;
-/// Runs of a DAG that are drawn one by one; of more those that are close together are one bar.
+/// Runs of a DAG that are drawn one by one; of more those are one bar that no eye could tell apart:
+/// a day's lane has about a pixel for two minutes.
 const APART: usize = 100;
-const CLOSE: TimeDelta = TimeDelta::minutes(10);
+const CLOSE: TimeDelta = TimeDelta::minutes(3);
 
 #[derive(Serialize)]
 struct View {
