@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use super::arguments::Reach;
 use super::{Arguments, Mistake};
@@ -15,7 +17,7 @@ pub use crate::operate::unknown;
 use crate::remote::Server;
 use crate::secret::Environment;
 use crate::spec::{self, Loaded, PIPELINES_FOLDER, Pipeline, Project, SETTINGS_FILE};
-use crate::store::{RunStore, SqliteStore};
+use crate::store::{RunStore, SqliteStore, StoreError};
 
 /// The folder of everything that is made, in the project's folder.
 const STATE_FOLDER: &str = ".runner";
@@ -152,6 +154,16 @@ impl Context {
         Ok(Arc::new(store))
     }
 
+    /// Begins to open the run state where there is one, so that it is open when the project has
+    /// been read.
+    pub fn begin_opening(&self, runtime: &Runtime) -> Opening {
+        let path = self.places.state.join(STATE_FILE);
+        Opening(path.is_file().then(|| {
+            let open = async move { SqliteStore::open(&path).await };
+            runtime.spawn(open)
+        }))
+    }
+
     /// Opens the run state if there is any: for commands that only read.
     pub async fn store_if_any(&self) -> anyhow::Result<Option<Arc<dyn RunStore>>> {
         if self.places.state.join(STATE_FILE).is_file() {
@@ -163,6 +175,19 @@ impl Context {
     /// Whether standard output is a terminal.
     pub fn is_terminal() -> bool {
         std::io::stdout().is_terminal()
+    }
+}
+
+/// A run state that is being opened.
+pub struct Opening(Option<JoinHandle<Result<SqliteStore, StoreError>>>);
+
+impl Opening {
+    /// Waits for it; makes the run state when there was none.
+    pub async fn end(self, context: &Context) -> anyhow::Result<Arc<SqliteStore>> {
+        match self.0 {
+            Some(opening) => Ok(Arc::new(opening.await??)),
+            None => context.sqlite().await,
+        }
     }
 }
 
@@ -238,7 +263,7 @@ fn invalid(loaded: &Loaded, of: impl Fn(&Path) -> bool) -> anyhow::Error {
 }
 
 /// The runtime of commands that wait for something.
-pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

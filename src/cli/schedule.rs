@@ -28,9 +28,11 @@ pub fn run(context: &Context, command: &Schedule) -> anyhow::Result<u8> {
     }
     // Before the first look at the files: nothing changes unheard.
     let watch = Watch::begin(context.places.root.clone());
+    let runtime = runtime()?;
+    let opening = context.begin_opening(&runtime);
     let (project, loaded) = context.project()?;
-    runtime()?.block_on(async {
-        let sqlite = context.sqlite().await?;
+    runtime.block_on(async {
+        let sqlite = opening.end(context).await?;
         let store: Arc<dyn RunStore> = sqlite.clone();
         let (mut host, heard) = engage::host(&context.places.state, &project, &store)?;
         let lock = DaemonLock::acquire(&context.places.state, host.owner()).map_err(taken)?;

@@ -23,13 +23,15 @@ pub fn run(context: &Context, command: &Trigger) -> anyhow::Result<u8> {
     if let Some(server) = &context.server {
         return super::context::runtime()?.block_on(there(server, command));
     }
-    let (project, pipeline) = context.pipeline(&command.dag)?;
-    let spec = run_spec(&project, &pipeline, command, now())?;
     if command.dry_run {
+        let (_, pipeline, spec) = wanted(context, command)?;
         return dry_run(&pipeline, &spec);
     }
-    super::context::runtime()?.block_on(async {
-        let store = context.store().await?;
+    let runtime = super::context::runtime()?;
+    let opening = context.begin_opening(&runtime);
+    let (project, pipeline, spec) = wanted(context, command)?;
+    runtime.block_on(async {
+        let store: Arc<dyn RunStore> = opening.end(context).await?;
         if let Some(daemon) = DaemonLock::holder(&context.places.state) {
             let code = hand_over(context, command, &project, &store, &pipeline, &spec, daemon);
             return code.await;
@@ -130,6 +132,16 @@ async fn hand_over(
     let state = follow::follow(context, project, store, &spec.id, view).await?;
     store.close().await;
     Ok(exit_code(state))
+}
+
+/// The run that is to be.
+fn wanted(
+    context: &Context,
+    command: &Trigger,
+) -> anyhow::Result<(Arc<Project>, Arc<Pipeline>, RunSpec)> {
+    let (project, pipeline) = context.pipeline(&command.dag)?;
+    let spec = run_spec(&project, &pipeline, command, now())?;
+    Ok((project, pipeline, spec))
 }
 
 fn run_spec(

@@ -112,22 +112,23 @@ async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> 
     get(&row, 0).map_err(|error| sqlx::Error::Protocol(error.to_string()))
 }
 
-/// Brings the schema forward, each step in a transaction of its own, and gives the version that is
-/// there then. Another process may be doing the same.
+/// Brings the schema forward, all steps with one commit, and gives the version that is there then.
+/// Another process may be doing the same.
 async fn migrate(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    loop {
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let found = version(&mut transaction).await?;
-        let next = usize::try_from(found)
-            .ok()
-            .and_then(|at| MIGRATIONS.get(at));
-        let Some(text) = next else {
-            transaction.rollback().await?;
-            return Ok(found);
-        };
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let found = version(&mut transaction).await?;
+    let missing = usize::try_from(found)
+        .ok()
+        .and_then(|at| MIGRATIONS.get(at..));
+    let Some(missing @ [_, ..]) = missing else {
+        transaction.rollback().await?;
+        return Ok(found);
+    };
+    for text in missing {
         transaction.execute(*text).await?;
-        let raise = format!("PRAGMA user_version = {}", found + 1);
-        transaction.execute(AssertSqlSafe(raise)).await?;
-        transaction.commit().await?;
     }
+    let raise = format!("PRAGMA user_version = {}", MIGRATIONS.len());
+    transaction.execute(AssertSqlSafe(raise)).await?;
+    transaction.commit().await?;
+    version(connection).await
 }
