@@ -1,6 +1,7 @@
 //! What DAGs come after: names become DAGs and datasets.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::circles::{circles, path_text};
 use super::pipeline::Pipeline;
@@ -19,7 +20,7 @@ pub struct Links {
 pub fn resolve(
     links: &[Links],
     all_there: bool,
-    pipelines: &mut BTreeMap<DagId, Pipeline>,
+    pipelines: &mut BTreeMap<DagId, Arc<Pipeline>>,
     report: &mut Report,
 ) -> BTreeSet<String> {
     let dags: BTreeMap<&str, usize> = links
@@ -80,7 +81,9 @@ pub fn resolve(
             }
         }
         needs.push(own);
-        if let Some(pipeline) = pipelines.get_mut(link.dag.value.as_str()) {
+        let pipeline = pipelines.get_mut(link.dag.value.as_str());
+        // Nobody else has it yet.
+        if let Some(pipeline) = pipeline.and_then(Arc::get_mut) {
             pipeline.after = after;
         }
     }
@@ -170,7 +173,7 @@ fn report_circle(links: &[Links], path: &[usize], report: &mut Report) {
 }
 
 /// Warns of DAGs that come after DAGs of different schedules: their data intervals never meet.
-fn warn_of_paces(links: &[Links], pipelines: &BTreeMap<DagId, Pipeline>, report: &mut Report) {
+fn warn_of_paces(links: &[Links], pipelines: &BTreeMap<DagId, Arc<Pipeline>>, report: &mut Report) {
     for link in links {
         let Some(pipeline) = pipelines.get(link.dag.value.as_str()) else {
             continue;
@@ -201,7 +204,7 @@ fn warn_of_paces(links: &[Links], pipelines: &BTreeMap<DagId, Pipeline>, report:
 }
 
 /// The clocks that make the data intervals of a DAG.
-fn pace<'a>(pipelines: &'a BTreeMap<DagId, Pipeline>, dag: &DagId) -> Option<&'a [Clock]> {
+fn pace<'a>(pipelines: &'a BTreeMap<DagId, Arc<Pipeline>>, dag: &DagId) -> Option<&'a [Clock]> {
     let pipeline = pipelines.get(dag)?;
     match &pipeline.schedule {
         Some(schedule) => Some(schedule.clocks()),

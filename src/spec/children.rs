@@ -1,6 +1,7 @@
 //! DAGs that run others: names, parameters, and those that would run each other without end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::after::Links;
 use super::circles::{circles, path_text};
@@ -14,7 +15,7 @@ use crate::task::Child;
 pub fn check(
     links: &[Links],
     all_there: bool,
-    pipelines: &BTreeMap<DagId, Pipeline>,
+    pipelines: &BTreeMap<DagId, Arc<Pipeline>>,
     report: &mut Report,
 ) -> BTreeSet<String> {
     let mut broken = BTreeSet::new();
@@ -106,7 +107,7 @@ fn wrong_params(child: &Child, other: &Pipeline) -> Vec<Diagnostic> {
 /// DAGs that run each other, or of which one runs what it comes after.
 fn report_circles(
     links: &[Links],
-    pipelines: &BTreeMap<DagId, Pipeline>,
+    pipelines: &BTreeMap<DagId, Arc<Pipeline>>,
     report: &mut Report,
 ) -> BTreeSet<String> {
     let places: BTreeMap<&str, usize> = links

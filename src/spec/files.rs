@@ -1,6 +1,8 @@
 //! The files a project is read from: on disk, or as a version kept them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,15 +83,7 @@ impl<'a> Files<'a> {
             }
             Origin::Disk(root) => root,
         };
-        let full = root.join(path);
-        let metadata = std::fs::metadata(&full).map_err(|error| reason(&error))?;
-        if metadata.is_dir() {
-            return Err("it is a folder".to_owned());
-        }
-        if metadata.len() > MAX_FILE {
-            return Err(format!("it is larger than {} MiB", MAX_FILE >> 20));
-        }
-        std::fs::read(&full).map_err(|error| reason(&error))
+        read_file(&root.join(path))
     }
 
     /// The files beside a file, for "did you mean".
@@ -151,6 +145,26 @@ impl<'a> Files<'a> {
             None => diagnostic,
         }
     }
+}
+
+/// The bytes of a file, looked at once: a project may have thousands.
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| reason(&error);
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err("it is a folder".to_owned());
+    }
+    if metadata.len() > MAX_FILE {
+        return Err(format!("it is larger than {} MiB", MAX_FILE >> 20));
+    }
+    let size = usize::try_from(metadata.len()).unwrap_or(0);
+    // One byte more than there should be: the end is found by the same look.
+    let mut bytes = Vec::with_capacity(size + 1);
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    Ok(bytes)
 }
 
 fn reason(error: &std::io::Error) -> String {

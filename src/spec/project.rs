@@ -97,7 +97,7 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
     let environment = Arc::new(with_dotenv(environment, &mut files, &mut report));
     let settings = load_settings(places, profile, &environment, &mut files, &mut report);
     let mut broken = Vec::new();
-    let mut read_pipelines: BTreeMap<DagId, Pipeline> = BTreeMap::new();
+    let mut pipelines: BTreeMap<DagId, Arc<Pipeline>> = BTreeMap::new();
     let mut links: Vec<Links> = Vec::new();
     let mut all_there = true;
     let paths = pipeline_paths(&places.root);
@@ -143,22 +143,19 @@ pub fn load(places: &Arc<Places>, profile: Option<&str>, environment: Environmen
             .is_none_or(|name| is_new(name, &mut names, &mut report));
         match read.pipeline {
             Some(pipeline) if unique => {
-                read_pipelines.insert(pipeline.id.clone(), pipeline);
+                pipelines.insert(pipeline.id.clone(), pipeline);
             }
             _ => broken.push((path.clone(), name)),
         }
     }
-    let mut wrong = resolve(&links, all_there, &mut read_pipelines, &mut report);
-    let found = children::check(&links, all_there, &read_pipelines, &mut report);
+    let mut wrong = resolve(&links, all_there, &mut pipelines, &mut report);
+    let found = children::check(&links, all_there, &pipelines, &mut report);
     wrong.extend(found);
     for dag in wrong {
-        if let Some(pipeline) = read_pipelines.remove(dag.as_str()) {
-            broken.push((pipeline.path, Some(dag)));
+        if let Some(pipeline) = pipelines.remove(dag.as_str()) {
+            broken.push((pipeline.path.clone(), Some(dag)));
         }
     }
-    let shared = |(dag, pipeline)| (dag, Arc::new(pipeline));
-    let mut pipelines: BTreeMap<DagId, Arc<Pipeline>> =
-        read_pipelines.into_iter().map(shared).collect();
     for (dag, misfit) in tables::misfits(&pipelines) {
         report.push(misfit);
         if let Some(pipeline) = pipelines.remove(&dag) {
@@ -258,7 +255,7 @@ impl Project {
                 .find(|path| path.starts_with(PIPELINES_FOLDER) && is_yaml(path))?;
             read_pipeline(path, &mut files, &context, &mut report).pipeline
         });
-        pipeline.map(Arc::new).ok_or_else(|| {
+        pipeline.ok_or_else(|| {
             let first = report
                 .into_diagnostics()
                 .into_iter()

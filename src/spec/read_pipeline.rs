@@ -46,7 +46,7 @@ pub struct ReadPipeline {
     pub after: Vec<Spanned<String>>,
     pub writes: Vec<Spanned<String>>,
     /// `None` when the file has errors. What it comes after isn't resolved yet.
-    pub pipeline: Option<Pipeline>,
+    pub pipeline: Option<Arc<Pipeline>>,
 }
 
 /// Reads a pipeline's file. Everything that is wrong with it is reported.
@@ -133,7 +133,7 @@ fn read_dag(
     context: &Context<'_>,
     writes: &mut Vec<Spanned<String>>,
     report: &mut Report,
-) -> Option<Pipeline> {
+) -> Option<Arc<Pipeline>> {
     let record = own.record;
     let id = record.dag.0.as_ref().and_then(|name| dag_id(name, report));
     let (tasks, params) = with_includes(own.tasks, record, files, report);
@@ -242,7 +242,7 @@ fn read_dag(
         used.insert(super::version::PROFILE.to_owned(), profile.as_str().into());
     }
     let version = version_of(&id, &dag, used);
-    Some(Pipeline {
+    Some(Arc::new(Pipeline {
         id,
         path: own.path.to_owned(),
         description: record.description.clone(),
@@ -264,7 +264,7 @@ fn read_dag(
         has_hooks: !hooks.is_empty(),
         tasks: task_specs,
         version,
-    })
+    }))
 }
 
 /// What starts it, and what holds for these starts, fit together.

@@ -1,6 +1,7 @@
 //! The version of a DAG: a hash of everything that defines it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -21,15 +22,12 @@ pub fn version_of(id: &DagId, dag: &Dag, files: BTreeMap<String, Arc<str>>) -> D
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(&**text);
     }
-    let hash = hash
-        .finalize()
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            text.push_str(&format!("{byte:02x}"));
-            text
-        });
+    let mut text = String::with_capacity(64);
+    for byte in hash.finalize() {
+        let _ = write!(text, "{byte:02x}");
+    }
     DagVersion {
-        hash,
+        hash: text,
         dag: id.clone(),
         tasks: dag.tasks.iter().map(|task| task.id.to_string()).collect(),
         files,

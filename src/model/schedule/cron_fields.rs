@@ -1,6 +1,6 @@
 //! The fields of a cron line as sets.
 
-use chrono::{Datelike, NaiveDateTime, Timelike};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
 
 /// The values a field allows: bit `n` for value `n`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -112,17 +112,7 @@ impl Fields {
     /// The first time that matches after another one of the same day; `None`: there is none that day.
     pub fn later_that_day(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
         let date = after.date();
-        let day = self.day.set.contains(date.day());
-        let weekday = self
-            .weekday
-            .set
-            .contains(date.weekday().num_days_from_sunday());
-        let matches = if self.either_day() {
-            day || weekday
-        } else {
-            day && weekday
-        };
-        if !matches || !self.month.set.contains(date.month()) {
+        if !self.is_on(date) {
             return None;
         }
         let (hours, minutes, seconds) = (self.hour.set, self.minute.set, self.second.set);
@@ -145,6 +135,30 @@ impl Fields {
         };
         let (hour, minute, second) = this_minute().or_else(this_hour).or_else(later)?;
         date.and_hms_opt(hour, minute, second)
+    }
+
+    /// The first time of a day that matches; `None`: the day doesn't.
+    pub fn first_on(&self, date: NaiveDate) -> Option<NaiveDateTime> {
+        if !self.is_on(date) {
+            return None;
+        }
+        let first = |field: Field| field.set.at_least(0);
+        date.and_hms_opt(first(self.hour)?, first(self.minute)?, first(self.second)?)
+    }
+
+    /// Whether a day matches, by its month and by its day of the month or of the week.
+    fn is_on(&self, date: NaiveDate) -> bool {
+        let day = self.day.set.contains(date.day());
+        let weekday = self
+            .weekday
+            .set
+            .contains(date.weekday().num_days_from_sunday());
+        let matches = if self.either_day() {
+            day || weekday
+        } else {
+            day && weekday
+        };
+        matches && self.month.set.contains(date.month())
     }
 
     /// Both day fields are restricted: a day matches when either does.

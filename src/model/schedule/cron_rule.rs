@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use chrono::{NaiveDateTime, TimeZone, Utc};
+use chrono::{Datelike, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::cron_fields::{Fields, Set};
@@ -77,8 +77,11 @@ impl CronRule {
 
     /// The next local time that matches, as if every day had 24 hours.
     fn next_local(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
-        // Most ticks come on the day of the one before, and the crate begins with the year.
-        if let Some(found) = self.fields.later_that_day(after) {
+        // Most ticks come within a week of the one before, and the crate begins with the year.
+        let days = after.date().iter_days().skip(1).take(WEEK);
+        let mut days = days.take_while(|day| day.year() <= LAST_YEAR);
+        let near = self.fields.later_that_day(after);
+        if let Some(found) = near.or_else(|| days.find_map(|day| self.fields.first_on(day))) {
             return Some(found);
         }
         let after = Utc.from_utc_datetime(&after);
@@ -91,6 +94,9 @@ impl CronRule {
 }
 
 const ALL_DAYS: Set = Set(0xffff_fffe);
+const WEEK: usize = 7;
+/// The last that the crate knows.
+const LAST_YEAR: i32 = 2100;
 
 /// The line as the crate wants it: seconds first, numbers only, Sunday as 1. A field that has all its
 /// values is `*`: the crate reads and keeps that at no cost, and every number at some.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::query::Query;
-use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqlitePoolOptions, SqliteRow};
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -15,6 +15,7 @@ use super::error::Place;
 use super::notice::Deed;
 use super::open::Settings;
 use super::order::{Order, Reply};
+use super::readers::Readers;
 use super::writer::{Request, Writer};
 
 /// How long a lock of another process is waited for.
@@ -23,9 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Requests that may wait for the writer; whoever has more waits itself.
 const QUEUE: usize = 1024;
 
-/// Connections that read at the same time.
-const READERS: u32 = 4;
-
 /// Run state in an SQLite file that several processes may have open.
 pub struct SqliteStore {
     pub(super) settings: Settings,
@@ -33,8 +31,7 @@ pub struct SqliteStore {
     writer: Mutex<Option<JoinHandle<()>>>,
     requests: std::sync::RwLock<Option<mpsc::Sender<Request>>>,
     pub(super) times: Arc<CommitTimes>,
-    /// Opens its first connection with the first read.
-    readers: SqlitePool,
+    readers: Readers,
 }
 
 impl SqliteStore {
@@ -54,16 +51,12 @@ impl SqliteStore {
             place: Place::new(path, patience),
         };
         let connection = settings.open().await?;
+        let readers = Readers::open(settings.clone());
+        let failed = |error| settings.place.explain("opened", &error);
+        let readers = readers.await.map_err(failed)?;
         let (sender, receiver) = mpsc::channel(QUEUE);
         let times = Arc::new(CommitTimes::default());
         let writer = Writer::new(settings.clone(), connection, times.clone());
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(patience)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_lazy_with(settings.for_reading());
         Ok(Self {
             settings,
             times,
@@ -103,20 +96,15 @@ impl SqliteStore {
         &self,
         query: Query<'_, Sqlite, SqliteArguments>,
     ) -> Result<Vec<SqliteRow>, StoreError> {
-        query
-            .fetch_all(&self.readers)
-            .await
-            .map_err(|error| self.settings.place.explain("read", &error))
+        let rows = self.readers.rows(query).await;
+        rows.map_err(|error| self.settings.place.explain("read", &error))
     }
 
     pub(super) async fn row(
         &self,
         query: Query<'_, Sqlite, SqliteArguments>,
     ) -> Result<Option<SqliteRow>, StoreError> {
-        query
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(|error| self.settings.place.explain("read", &error))
+        Ok(self.rows(query).await?.into_iter().next())
     }
 
     /// Ends the connections in good order.

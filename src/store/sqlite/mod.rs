@@ -10,6 +10,7 @@ mod open;
 mod order;
 mod outside;
 mod past;
+mod readers;
 mod row;
 mod state;
 mod statement;
