@@ -29,7 +29,7 @@ pub use context::{AttemptContext, Clock, Progress};
 pub use exactly_once::{Settled, Work, exactly_once};
 pub use kind::{Guarantee, Metrics, Task, TaskFailure, TaskKind, TaskOutput, TaskResult};
 pub use log::{Level, Log, log_path, picture_path};
-pub use rendered::{Rendered, RenderedValue, read_rendered, rendered_path};
+pub use rendered::{Rendered, RenderedValue, read_rendered};
 pub use runs::{Child, RunEnd, Runs, WantedRun};
 pub use script::SqlCode;
 pub use surroundings::{CodeFile, GraphView, ProjectView, Surroundings, unreadable};

@@ -1,5 +1,8 @@
 //! What an attempt has sent to others, as it was sent: statements with their values, requests,
 //! commands. Kept beside its log, secrets masked, for people who ask what really was executed.
+//!
+//! The attempts of a run share a file: one for each would cost more than many a task itself. Once that
+//! is long, each later attempt has its own, so that nobody reads far for a few lines.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
@@ -7,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use utoipa::ToSchema;
 
 use super::Log;
@@ -20,6 +24,8 @@ const VALUE: usize = 2 << 10;
 /// How much of it is kept of one attempt: a copy may send a million requests.
 const MOST: usize = 50;
 const BYTES: usize = 1 << 20;
+/// Bytes of a run's file from which on attempts have their own.
+const SHARED: u64 = 4 << 20;
 
 /// Something that was executed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -94,26 +100,40 @@ fn cut(mut text: String, most: usize) -> String {
     text
 }
 
-/// The file of what was executed, beside the log `path`.
-#[must_use]
-pub fn rendered_path(log: &Path) -> PathBuf {
+/// The file of what the attempts of a run have executed, beside the log of one.
+fn shared_path(log: &Path) -> PathBuf {
+    log.with_file_name("rendered.jsonl")
+}
+
+/// The file of what one attempt has executed, where the run's is long, beside its log.
+fn own_path(log: &Path) -> PathBuf {
     log.with_extension("rendered.jsonl")
 }
 
+/// How the lines of an attempt begin.
+fn beginning(log: &Path) -> Vec<u8> {
+    let attempt = log.file_stem().unwrap_or_default().to_string_lossy();
+    format!("{{\"attempt\":{},", Json::from(attempt)).into_bytes()
+}
+
 /// Reads what an attempt has executed, in its order; nothing when it has executed nothing. A line
-/// that is being written is left out.
+/// that is being written is left out. `log` is the path of the attempt's log.
 ///
 /// # Errors
 /// The file can't be read.
 pub fn read_rendered(log: &Path) -> std::io::Result<Vec<Rendered>> {
-    let text = match std::fs::read(rendered_path(log)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
-    };
-    let lines = text.split(|byte| *byte == b'\n');
-    Ok(lines
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect())
+    let begins = beginning(log);
+    let mut found = Vec::new();
+    for path in [shared_path(log), own_path(log)] {
+        let text = match std::fs::read(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        let lines = text.split(|byte| *byte == b'\n');
+        let own = lines.filter(|line| line.starts_with(&begins));
+        found.extend(own.filter_map(|line| serde_json::from_slice::<Rendered>(line).ok()));
+    }
+    Ok(found)
 }
 
 /// What has been kept so far.
@@ -140,26 +160,40 @@ impl Kept {
         if self.is_full() {
             return Ok(());
         }
-        let mut line = as_line(&rendered.fit(masker));
+        let mut line = as_line(log, &rendered.fit(masker));
         self.count += 1;
         if self.count > MOST || self.bytes + line.len() > BYTES {
             self.count = MOST + 1;
             let note = "what was executed after this isn't kept";
-            line = as_line(&Rendered::new("note", "", note));
+            line = as_line(log, &Rendered::new("note", "", note));
         }
         let file = if let Some(file) = &mut self.file {
             file
         } else {
-            self.file.insert(open_to_append(&rendered_path(log))?)
+            // Whoever wrote before may have been killed within a line.
+            line.insert(0, b'\n');
+            self.file.insert(open(log)?)
         };
         self.bytes += line.len();
+        // One write at the end of the file: lines of several attempts don't mix.
         file.write_all(&line)
     }
 }
 
-fn as_line(rendered: &Rendered) -> Vec<u8> {
-    // Texts always have a JSON.
-    let mut line = serde_json::to_vec(rendered).unwrap_or_default();
+/// The file that takes what an attempt executes.
+fn open(log: &Path) -> std::io::Result<File> {
+    let shared = open_to_append(&shared_path(log))?;
+    if shared.metadata()?.len() < SHARED {
+        return Ok(shared);
+    }
+    open_to_append(&own_path(log))
+}
+
+fn as_line(log: &Path, rendered: &Rendered) -> Vec<u8> {
+    let mut line = beginning(log);
+    // Texts always have a JSON, and it begins with a brace.
+    let all = serde_json::to_vec(rendered).unwrap_or_default();
+    line.extend(all.get(1..).unwrap_or_default());
     line.push(b'\n');
     line
 }
@@ -189,9 +223,39 @@ mod tests {
         assert_eq!(read[0], first);
         assert!(read[1].text.len() < TEXT + 40);
         assert_eq!(read[MOST].kind, "note");
-        assert_eq!(
-            rendered_path(&log),
-            folder.path().join("logs/run/load.0.1.rendered.jsonl")
-        );
+    }
+
+    #[test]
+    fn attempts_share_a_file_until_it_is_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = folder.path().join("logs/run");
+        let masker = Masker::default();
+        let says = |name: &str, text: &str| {
+            let log = logs.join(format!("{name}.log"));
+            let sent = Rendered::new("shell", "/", text);
+            Kept::default().add(&log, &masker, sent).unwrap();
+        };
+        let said = |name: &str| -> Vec<String> {
+            let read = read_rendered(&logs.join(format!("{name}.log"))).unwrap();
+            read.into_iter().map(|one| one.text).collect()
+        };
+        says("load.0.1", "first");
+        says("load.0.11", "another");
+        says("load.0.1", "second");
+        // A process was killed while it wrote.
+        let shared = logs.join("rendered.jsonl");
+        let mut file = open_to_append(&shared).unwrap();
+        file.write_all(b"{\"attempt\":\"load.0.1\",\"kind\":\"sh")
+            .unwrap();
+        says("load.0.2", "after that");
+        assert_eq!(said("load.0.1"), ["first", "second"]);
+        assert_eq!(said("load.0.2"), ["after that"]);
+        assert_eq!(said("load.0.11"), ["another"]);
+        assert_eq!(std::fs::read_dir(&logs).unwrap().count(), 1);
+
+        file.set_len(SHARED).unwrap();
+        says("load.0.1", "third");
+        assert_eq!(said("load.0.1"), ["first", "second", "third"]);
+        assert!(logs.join("load.0.1.rendered.jsonl").is_file());
     }
 }

@@ -156,7 +156,9 @@ impl Planner {
                 things,
             } => {
                 let dag = plan.dag.clone();
-                self.forget_links(&dag);
+                if self.tracks.contains_key(&dag) {
+                    self.forget_links(&dag);
+                }
                 for other in &plan.after.dags {
                     let listeners = self.listeners.entry(other.clone()).or_default();
                     listeners.insert(dag.clone());

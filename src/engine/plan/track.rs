@@ -23,6 +23,9 @@ pub(super) struct Track {
     pub(super) plan: DagPlan,
     /// When it is to be looked at next.
     pub(super) timer: Option<Timestamp>,
+    /// A moment and the first tick after it, if there is one: a DAG is looked at several times
+    /// between two ticks.
+    ahead: Option<(Timestamp, Option<Timestamp>)>,
     pub(super) paused: bool,
     pub(super) memory: Memory,
     /// As the store has it.
@@ -57,6 +60,7 @@ impl Track {
     ) -> Self {
         let mut track = Self {
             timer: None,
+            ahead: None,
             paused: false,
             remembered: memory.clone(),
             memory,
@@ -106,6 +110,7 @@ impl Track {
             self.stream = Stream::default();
         }
         self.plan = plan;
+        self.ahead = None;
         self.forget_others();
         self.forget_troubles();
     }
@@ -210,10 +215,14 @@ impl Track {
         reason: SkipReason,
         decisions: &mut Vec<Decision>,
     ) {
+        let next = self.look_ahead();
         let (Some(schedule), Some(decided)) = (&self.plan.schedule, self.memory.decided) else {
             return;
         };
         let delay = delay(schedule, &self.plan.dag);
+        if next.is_none_or(|next| next > now - delay) {
+            return;
+        }
         let Due {
             wanted,
             missed,
@@ -344,7 +353,8 @@ impl Track {
         }
     }
 
-    pub(super) fn next_wakeup(&self) -> Option<Timestamp> {
+    pub(super) fn next_wakeup(&mut self) -> Option<Timestamp> {
+        self.look_ahead();
         let start = match &self.plan.schedule {
             _ if self.paused => None,
             Some(Schedule::Always) => self.stream.again.filter(|_| self.running.is_empty()),
@@ -370,7 +380,22 @@ impl Track {
     /// The next tick, and when its run begins.
     pub(super) fn next_tick(&self) -> Option<(Timestamp, Timestamp)> {
         let schedule = self.plan.schedule.as_ref()?;
-        let tick = schedule.next_after(self.memory.decided?)?;
+        let tick = self.first_tick()?;
         Some((tick, tick + delay(schedule, &self.plan.dag)))
+    }
+
+    /// The first tick that isn't decided, which is kept in mind.
+    fn look_ahead(&mut self) -> Option<Timestamp> {
+        let tick = self.first_tick();
+        self.ahead = self.memory.decided.map(|decided| (decided, tick));
+        tick
+    }
+
+    fn first_tick(&self) -> Option<Timestamp> {
+        let decided = self.memory.decided?;
+        match self.ahead {
+            Some((since, tick)) if since == decided => tick,
+            _ => self.plan.schedule.as_ref()?.next_after(decided),
+        }
     }
 }

@@ -6,100 +6,19 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::alone::shortened;
-use crate::engine::plan::{
-    Active, Cause, DagPlan, Decision, Memory, Occurrence, PlanEvent, Planner, SkipReason,
+use super::alone::alone;
+use super::{
+    Actor, Becomes, Foreseen, ForeseenLate, ForeseenRun, ForeseenSkip, ForeseenWait, Part,
 };
-use crate::engine::{Action, Engine, Event, Limits, Prepared, Why};
+use crate::engine::plan::{Active, Cause, Decision, Memory, Occurrence, PlanEvent, Planner};
+use crate::engine::{Action, Engine, Event, Limits, Prepared};
 use crate::model::{
-    AttemptId, AttemptOutcome, AttemptResult, Dag, DagId, DatasetId, Json, Outcome, RunId, RunSpec,
-    RunState, TaskRunId, TaskState, Timestamp, Transition, TriggerKind,
+    AttemptId, AttemptOutcome, AttemptResult, DagId, Json, Outcome, RunId, RunSpec, RunState,
+    TaskRunId, TaskState, Timestamp, Transition, TriggerKind,
 };
 
 /// Steps after which a simulation ends: more than a year of a large project.
 const MOST_STEPS: u32 = 5_000_000;
-
-/// A DAG that takes part.
-#[derive(Debug, Clone)]
-pub struct Actor {
-    pub plan: DagPlan,
-    pub dag: Arc<Dag>,
-    /// What each task does, by index.
-    pub parts: Vec<Part>,
-}
-
-/// What a task does.
-#[derive(Debug, Clone)]
-pub struct Part {
-    /// How long one attempt takes.
-    pub takes: Duration,
-    pub becomes: Becomes,
-    pub writes: Vec<DatasetId>,
-}
-
-/// What a task with `if` or `foreach` becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Becomes {
-    Run,
-    Skip,
-    Items(u32),
-}
-
-/// What would happen.
-#[derive(Debug, Default)]
-pub struct Foreseen {
-    /// In the order of their beginnings.
-    pub runs: Vec<ForeseenRun>,
-    pub skipped: Vec<ForeseenSkip>,
-    pub late: Vec<ForeseenLate>,
-    pub waits: Vec<ForeseenWait>,
-    /// The simulation was ended at this moment because it had become too long.
-    pub cut: Option<Timestamp>,
-}
-
-/// A run that would begin.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ForeseenRun {
-    pub id: RunId,
-    pub dag: DagId,
-    pub occurrence: Occurrence,
-    /// When the planner let it begin.
-    pub begun: Timestamp,
-    /// `None`: it goes on at the end.
-    pub ended: Option<(RunState, Timestamp)>,
-}
-
-/// Ticks that would be skipped.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ForeseenSkip {
-    pub dag: DagId,
-    pub first: Timestamp,
-    pub last: Timestamp,
-    pub count: u64,
-    pub reason: SkipReason,
-}
-
-/// A deadline that would be missed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ForeseenLate {
-    pub dag: DagId,
-    /// `None`: it hasn't even begun.
-    pub run: Option<RunId>,
-    pub scheduled: Timestamp,
-    pub deadline: Timestamp,
-}
-
-/// A task that would be ready and have to wait.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ForeseenWait {
-    pub run: RunId,
-    pub dag: DagId,
-    pub task: TaskRunId,
-    pub why: Why,
-    pub since: Timestamp,
-    /// `None`: it waits at the end.
-    pub until: Option<Timestamp>,
-}
 
 /// Runs all DAGs forward from one moment to just before another, as if nothing had been before.
 #[must_use]
@@ -115,7 +34,9 @@ pub fn simulate_runs(
     (from, to): (Timestamp, Timestamp),
     most: usize,
 ) -> Foreseen {
-    let mut machine = Machine::new(shortened(actors, limits), limits);
+    let alone = alone(&actors, limits);
+    let mut machine = Machine::new(actors, limits);
+    machine.alone = alone;
     let known = machine.actors.values().map(|actor| PlanEvent::Known {
         plan: actor.plan.clone(),
         memory: Memory {
@@ -158,10 +79,14 @@ struct Machine {
     planner: Planner,
     engine: Engine,
     actors: BTreeMap<DagId, Actor>,
+    /// How long the runs take of DAGs that nothing can make slower: the engine needn't be asked.
+    alone: BTreeMap<DagId, Duration>,
     plan_events: Vec<PlanEvent>,
     events: Vec<Event>,
     /// When attempts end; the number keeps their order.
     ends: BTreeMap<(Timestamp, u64), AttemptId>,
+    /// When runs end that nothing can make slower, and their places among those foreseen.
+    run_ends: BTreeMap<(Timestamp, u64), usize>,
     number: u64,
     /// Runs that go on, with their places among those foreseen.
     specs: BTreeMap<RunId, (Arc<RunSpec>, usize)>,
@@ -176,7 +101,9 @@ impl Machine {
             engine: Engine::new(limits),
             plan_events: Vec::new(),
             events: Vec::new(),
+            alone: BTreeMap::new(),
             ends: BTreeMap::new(),
+            run_ends: BTreeMap::new(),
             number: 0,
             specs: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -208,10 +135,16 @@ impl Machine {
 
     fn next(&self) -> Option<Timestamp> {
         let end = self.ends.first_key_value().map(|((at, _), _)| *at);
-        [end, self.engine.next_wakeup(), self.planner.next_wakeup()]
-            .into_iter()
-            .flatten()
-            .min()
+        let run_end = self.run_ends.first_key_value().map(|((at, _), _)| *at);
+        [
+            end,
+            run_end,
+            self.engine.next_wakeup(),
+            self.planner.next_wakeup(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn step(&mut self, now: Timestamp) {
@@ -225,6 +158,14 @@ impl Machine {
         let events = std::mem::take(&mut self.plan_events);
         for decision in self.planner.handle(now, events) {
             self.decided(now, decision);
+        }
+        while let Some(entry) = self.run_ends.first_entry() {
+            let at = entry.key().0;
+            if at > now {
+                break;
+            }
+            let place = entry.remove();
+            self.run_ended(place, at);
         }
         let events = std::mem::take(&mut self.events);
         for action in self.engine.handle(now, events) {
@@ -275,6 +216,26 @@ impl Machine {
         let Ok(id) = RunId::new(&format!("{:0>13}", self.number)) else {
             return;
         };
+        self.plan_events.push(PlanEvent::Began {
+            dag: dag.clone(),
+            active: Active {
+                run: id.clone(),
+                since: Some(occurrence.tick),
+            },
+        });
+        let place = self.foreseen.runs.len();
+        self.foreseen.runs.push(ForeseenRun {
+            id: id.clone(),
+            dag: dag.clone(),
+            occurrence: occurrence.clone(),
+            begun: now,
+            ended: None,
+        });
+        if let Some(takes) = self.alone.get(dag) {
+            let at = later(now, *takes);
+            self.run_ends.insert((at, self.number), place);
+            return;
+        }
         let spec = Arc::new(RunSpec {
             id: id.clone(),
             dag: dag.clone(),
@@ -293,25 +254,25 @@ impl Machine {
             only: None,
             created: now,
         });
-        self.plan_events.push(PlanEvent::Began {
-            dag: dag.clone(),
-            active: Active {
-                run: id.clone(),
-                since: Some(occurrence.tick),
-            },
-        });
         self.events.push(Event::Triggered {
             run: spec.clone(),
             dag: actor.dag.clone(),
         });
-        self.specs
-            .insert(id.clone(), (spec, self.foreseen.runs.len()));
-        self.foreseen.runs.push(ForeseenRun {
-            id,
-            dag: dag.clone(),
-            occurrence,
-            begun: now,
-            ended: None,
+        self.specs.insert(id, (spec, place));
+    }
+
+    /// A run has ended that the engine has not heard of.
+    fn run_ended(&mut self, place: usize, at: Timestamp) {
+        let run = &mut self.foreseen.runs[place];
+        run.ended = Some((RunState::Success, at));
+        self.plan_events.push(PlanEvent::Ended {
+            dag: run.dag.clone(),
+            run: run.id.clone(),
+            state: RunState::Success,
+            at,
+            interval: run.occurrence.interval(),
+            scheduled: true,
+            whole: true,
         });
     }
 
@@ -345,10 +306,8 @@ impl Machine {
             Action::Dispatch(attempt) => {
                 let part = self.part(&attempt.run, attempt.task_run);
                 let takes = part.map(|part| part.takes).unwrap_or_default();
-                let takes = TimeDelta::from_std(takes).unwrap_or(TimeDelta::MAX);
-                let at = now.checked_add_signed(takes).unwrap_or(Timestamp::MAX_UTC);
                 self.number += 1;
-                self.ends.insert((at, self.number), attempt);
+                self.ends.insert((later(now, takes), self.number), attempt);
             }
             Action::Abort { attempt, .. } => {
                 self.ends.retain(|_, running| *running != attempt);
@@ -445,6 +404,11 @@ impl Machine {
             self.foreseen.waits.push(wait);
         }
     }
+}
+
+fn later(now: Timestamp, takes: Duration) -> Timestamp {
+    let takes = TimeDelta::from_std(takes).unwrap_or(TimeDelta::MAX);
+    now.checked_add_signed(takes).unwrap_or(Timestamp::MAX_UTC)
 }
 
 fn finished(attempt: AttemptId, outcome: AttemptOutcome) -> Event {

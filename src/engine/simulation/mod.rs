@@ -4,9 +4,10 @@
 //! skipped ticks, missed deadlines, and waits for slots.
 
 mod alone;
+mod foreseen;
 mod machine;
 
-pub use machine::{
+pub use foreseen::{
     Actor, Becomes, Foreseen, ForeseenLate, ForeseenRun, ForeseenSkip, ForeseenWait, Part,
-    simulate, simulate_runs,
 };
+pub use machine::{simulate, simulate_runs};
