@@ -2,13 +2,14 @@
 # What the engine costs: chains and fan-outs of tasks that do next to nothing, whole process and durable state
 # (SQLite, synchronous FULL), beside a bare shell loop of the same commands and a floor of bare fdatasyncs.
 #
-#   bench/overhead.sh [rounds]       5 rounds by default; the median counts
+#   bench/overhead.sh [rounds]       9 rounds by default; the median counts. What is compared is run in turns: the
+#                                    machine is never the same for long
 #
 # RUNNER      the binary to measure    target/release/runner
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-rounds=${1:-5}
+rounds=${1:-9}
 runner=${RUNNER:-$root/target/release/runner}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -34,13 +35,24 @@ fan() {
     } >"pipelines/$1.yaml"
 }
 
+# once <command…>: how long it takes, in seconds.
+once() {
+    local from=$EPOCHREALTIME
+    "$@" >/dev/null
+    awk -v a="$from" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.4f\n", b - a }'
+}
+median() { sort -n | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
 # timed <command…>: the median of the rounds, in seconds.
-timed() {
+timed() { for ((round = 0; round < rounds; round++)); do once "$@"; done | median; }
+# in_turns <command…>: each round all of them; a median for each.
+in_turns() {
+    local command
+    rm -f turns.*
     for ((round = 0; round < rounds; round++)); do
-        local from=$EPOCHREALTIME
-        "$@" >/dev/null
-        awk -v a="$from" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.4f\n", b - a }'
-    done | sort -n | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'
+        # shellcheck disable=SC2086 # a name and its arguments
+        for command in "$@"; do once $command >>"turns.${command%% *}"; done
+    done
+    for command in "$@"; do median <"turns.${command%% *}"; done
 }
 
 row() { printf '%-44s %9s s   %s\n' "$1" "$2" "${3:-}"; }
@@ -57,16 +69,14 @@ only() { project; "$@"; }
 row "runner --help" "$(timed "$runner" --help)"
 
 only chain chain40 40 '{ shell: "true" }'
-loop=$(timed shell_loop 40)
+{ read -r loop && read -r shells && read -r runs; } < <(in_turns "shell_loop 40" "shell_shells 40" "trigger chain40")
 row "40 × /bin/true, shell loop" "$loop"
-row "40 × sh -c true, shell loop" "$(timed shell_shells 40)"
-runs=$(timed trigger chain40)
+row "40 × sh -c true, shell loop" "$shells"
 row "chain of 40 × shell: true" "$runs" "$(ratio "$runs" "$loop")"
 
 only fan fan100 100 '{ shell: "true" }'
-loop=$(timed shell_loop 100)
+{ read -r loop && read -r runs; } < <(in_turns "shell_loop 100" "trigger fan100")
 row "100 × /bin/true, shell loop" "$loop"
-runs=$(timed trigger fan100)
 row "fan-out of 100 × shell: true" "$runs" "$(ratio "$runs" "$loop")"
 
 only chain chain1000 1000 '{}'

@@ -16,8 +16,8 @@ use crate::template::TemplateValue;
 
 /// What nobody knows takes so long.
 pub const GUESS: Duration = Duration::from_secs(10);
-/// So many runs make the history of a DAG.
-const RUNS: u32 = 20;
+/// So many runs make the history of a DAG: a week of what runs daily.
+const RUNS: u32 = 7;
 
 /// What is known of durations.
 #[derive(Debug, Default)]

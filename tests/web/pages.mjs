@@ -253,6 +253,24 @@ async function main() {
     await page.getByRole("button", { name: "Run again from here" }).click();
     await page.locator("#state.s-ok").waitFor({ timeout: 30000 });
   });
+  await step("rows, a picture and the rows that a check found are shown", async () => {
+    await page.goto("/dags/sales_report/trigger");
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.locator("#state.s-ok").waitFor({ timeout: 30000 });
+    const report = page.url();
+    await page.goto(`${report}/tasks/revenue/data`);
+    await page.getByText("120 rows").first().waitFor();
+    await page.getByRole("cell", { name: "2026-07-01" }).first().waitFor();
+    await accessible(page);
+    await page.goto(`${report}/tasks/audit/data`);
+    await page.getByText("range").first().waitFor();
+    await accessible(page);
+    await page.goto(`${report}/tasks/draw`);
+    const picture = page.locator("img[src*=picture]");
+    await picture.scrollIntoViewIfNeeded();
+    await until("the picture", () => picture.evaluate((one) => one.complete && one.naturalWidth > 600));
+    await accessible(page);
+  });
   await step("a DAG is paused and let go on", async () => {
     await dag("cleanup");
     await page.locator("summary", { hasText: "Pause" }).click();
@@ -323,17 +341,20 @@ async function screenshots(context, page) {
   const folder = join(root, "docs/screenshots");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const name of ["cleanup", "cleanup", "cleanup", "nightly_orders", "nightly_orders", "ticker_prices"]) command("trigger", name);
+  for (const name of ["cleanup", "cleanup", "cleanup", "nightly_orders", "nightly_orders", "sales_report", "ticker_prices"]) command("trigger", name);
   command("trigger", "model_training", "--detach");
   command("trigger", "nightly_orders", "--detach");
   await page.goto("/runs?q=nightly_orders");
   const nightly = await page.locator("a[data-open]").first().getAttribute("href");
   await page.goto("/runs?q=ticker_prices");
   const failed = await page.locator("a[data-open]").first().getAttribute("href");
+  await page.goto("/runs?q=sales_report");
+  const report = await page.locator("a[data-open]").first().getAttribute("href");
   await page.goto(nightly);
   await page.locator(".node.s-ok").nth(3).waitFor();
   const pages = [
-    ["run", nightly], ["home", "/"], ["task", `${failed}/tasks/fetch`], ["dag", "/dags/nightly_orders"],
+    ["run", nightly], ["home", "/"], ["task", `${failed}/tasks/fetch`], ["sql", `${report}/tasks/revenue`],
+    ["data", `${report}/tasks/revenue/data`], ["check", `${report}/tasks/audit`], ["picture", `${report}/tasks/draw`], ["dag", "/dags/nightly_orders"],
     ["grid", "/dags/nightly_orders/grid"], ["past", "/dags/nightly_orders/past"], ["source", "/dags/refunds/source"],
     ["trigger", "/dags/nightly_orders/trigger"], ["backfill", "/dags/nightly_orders/backfill?from=2026-08-01&to=2026-08-08"],
     ["runs", "/runs"], ["schedule", "/schedule"], ["connections", "/connections"], ["audit", "/audit"], ["about", "/about"], ["sessions", "/sessions"],
@@ -345,12 +366,21 @@ async function screenshots(context, page) {
       await page.screenshot({ path: join(folder, `${name}-${colorScheme}.png`) });
     }
   }
+  // The door, as a stranger sees it.
+  const stranger = await page.context().browser().newContext({ viewport: { width: 1280, height: 800 }, baseURL: new URL(page.url()).origin });
+  const door = await stranger.newPage();
+  for (const colorScheme of ["light", "dark"]) {
+    await door.emulateMedia({ colorScheme });
+    await door.goto("/");
+    await door.screenshot({ path: join(folder, `door-${colorScheme}.png`) });
+  }
+  await stranger.close();
   await page.setViewportSize({ width: 390, height: 800 });
   for (const [name, path] of pages.slice(0, 2)) {
     await page.goto(path);
     await page.screenshot({ path: join(folder, `${name}-phone.png`) });
   }
-  console.log(`docs/screenshots has ${pages.length * 2 + 2} pictures`);
+  console.log(`docs/screenshots has ${pages.length * 2 + 4} pictures`);
 }
 
 let failed = false;
