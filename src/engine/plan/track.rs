@@ -261,7 +261,6 @@ impl Track {
             self.memory.waiting.push(occurrence);
             return;
         }
-
         let dag = self.plan.dag.clone();
         let skip = |tick: Timestamp, reason| Decision::Skip {
             dag: dag.clone(),
