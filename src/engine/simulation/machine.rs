@@ -7,14 +7,12 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::alone::alone;
-use super::{
-    Actor, Becomes, Foreseen, ForeseenLate, ForeseenRun, ForeseenSkip, ForeseenWait, Part,
-};
+use super::{Actor, Foreseen, ForeseenLate, ForeseenRun, ForeseenSkip, ForeseenWait};
 use crate::engine::plan::{Active, Cause, Decision, Memory, Occurrence, PlanEvent, Planner};
-use crate::engine::{Action, Engine, Event, Limits, Prepared};
+use crate::engine::{Engine, Event, Limits};
 use crate::model::{
-    AttemptId, AttemptOutcome, AttemptResult, DagId, Json, Outcome, RunId, RunSpec, RunState,
-    TaskRunId, TaskState, Timestamp, Transition, TriggerKind,
+    AttemptId, AttemptOutcome, AttemptResult, DagId, Json, RunId, RunSpec, RunState, TaskRunId,
+    Timestamp, TriggerKind,
 };
 
 /// Steps after which a simulation ends: more than a year of a large project.
@@ -75,23 +73,23 @@ pub(super) fn length(actor: &Actor, limits: &Limits) -> Option<Duration> {
     }
 }
 
-struct Machine {
+pub(super) struct Machine {
     planner: Planner,
-    engine: Engine,
-    actors: BTreeMap<DagId, Actor>,
+    pub(super) engine: Engine,
+    pub(super) actors: BTreeMap<DagId, Actor>,
     /// How long the runs take of DAGs that nothing can make slower: the engine needn't be asked.
     alone: BTreeMap<DagId, Duration>,
-    plan_events: Vec<PlanEvent>,
-    events: Vec<Event>,
+    pub(super) plan_events: Vec<PlanEvent>,
+    pub(super) events: Vec<Event>,
     /// When attempts end; the number keeps their order.
-    ends: BTreeMap<(Timestamp, u64), AttemptId>,
+    pub(super) ends: BTreeMap<(Timestamp, u64), AttemptId>,
     /// When runs end that nothing can make slower, and their places among those foreseen.
     run_ends: BTreeMap<(Timestamp, u64), usize>,
-    number: u64,
+    pub(super) number: u64,
     /// Runs that go on, with their places among those foreseen.
-    specs: BTreeMap<RunId, (Arc<RunSpec>, usize)>,
-    waiting: BTreeMap<(RunId, TaskRunId), ForeseenWait>,
-    foreseen: Foreseen,
+    pub(super) specs: BTreeMap<RunId, (Arc<RunSpec>, usize)>,
+    pub(super) waiting: BTreeMap<(RunId, TaskRunId), ForeseenWait>,
+    pub(super) foreseen: Foreseen,
 }
 
 impl Machine {
@@ -209,9 +207,6 @@ impl Machine {
     }
 
     fn begin(&mut self, now: Timestamp, dag: &DagId, occurrence: Occurrence) {
-        let Some(actor) = self.actors.get(dag) else {
-            return;
-        };
         self.number += 1;
         let Ok(id) = RunId::new(&format!("{:0>13}", self.number)) else {
             return;
@@ -224,18 +219,33 @@ impl Machine {
             },
         });
         let place = self.foreseen.runs.len();
+        match self.alone.get(dag) {
+            Some(takes) => {
+                let at = later(now, *takes);
+                self.run_ends.insert((at, self.number), place);
+            }
+            None => self.trigger(now, dag, &occurrence, (&id, place)),
+        }
         self.foreseen.runs.push(ForeseenRun {
-            id: id.clone(),
+            id,
             dag: dag.clone(),
-            occurrence: occurrence.clone(),
+            occurrence,
             begun: now,
             ended: None,
         });
-        if let Some(takes) = self.alone.get(dag) {
-            let at = later(now, *takes);
-            self.run_ends.insert((at, self.number), place);
+    }
+
+    /// Lets the engine carry a run out.
+    fn trigger(
+        &mut self,
+        now: Timestamp,
+        dag: &DagId,
+        occurrence: &Occurrence,
+        (id, place): (&RunId, usize),
+    ) {
+        let Some(actor) = self.actors.get(dag) else {
             return;
-        }
+        };
         let spec = Arc::new(RunSpec {
             id: id.clone(),
             dag: dag.clone(),
@@ -258,7 +268,7 @@ impl Machine {
             run: spec.clone(),
             dag: actor.dag.clone(),
         });
-        self.specs.insert(id, (spec, place));
+        self.specs.insert(id.clone(), (spec, place));
     }
 
     /// A run has ended that the engine has not heard of.
@@ -275,143 +285,14 @@ impl Machine {
             whole: true,
         });
     }
-
-    fn part(&self, run: &RunId, task: TaskRunId) -> Option<&Part> {
-        let (spec, _) = self.specs.get(run)?;
-        self.actors.get(&spec.dag)?.parts.get(task.task.get())
-    }
-
-    fn act(&mut self, now: Timestamp, action: Action) {
-        match action {
-            Action::Record(transition) => self.record(now, &transition),
-            Action::Prepare {
-                run,
-                task,
-                question,
-            } => {
-                let id = TaskRunId { task, item: None };
-                let becomes = self.part(&run, id).map(|part| part.becomes);
-                let answer = match becomes.unwrap_or(Becomes::Run) {
-                    Becomes::Run => Prepared::Run,
-                    Becomes::Skip => Prepared::Skip,
-                    Becomes::Items(items) => Prepared::Items(vec![Json::null(); items as usize]),
-                };
-                self.events.push(Event::Prepared {
-                    run,
-                    task,
-                    question,
-                    answer,
-                });
-            }
-            Action::Dispatch(attempt) => {
-                let part = self.part(&attempt.run, attempt.task_run);
-                let takes = part.map(|part| part.takes).unwrap_or_default();
-                self.number += 1;
-                self.ends.insert((later(now, takes), self.number), attempt);
-            }
-            Action::Abort { attempt, .. } => {
-                self.ends.retain(|_, running| *running != attempt);
-                self.events
-                    .push(finished(attempt, AttemptOutcome::Cancelled));
-            }
-        }
-    }
-
-    fn record(&mut self, now: Timestamp, transition: &Transition) {
-        match transition {
-            Transition::Run { run, state, at } if state.is_finished() => {
-                let Some((spec, place)) = self.specs.remove(run) else {
-                    return;
-                };
-                self.foreseen.runs[place].ended = Some((*state, *at));
-                self.plan_events.push(PlanEvent::Ended {
-                    dag: spec.dag.clone(),
-                    run: run.clone(),
-                    state: *state,
-                    at: *at,
-                    interval: spec.interval,
-                    scheduled: true,
-                    whole: true,
-                });
-            }
-            Transition::Task {
-                run,
-                task_run,
-                state,
-                at,
-                ..
-            } => self.task(now, (run, *task_run), state, *at),
-            Transition::Expanded {
-                run, task, items, ..
-            } => {
-                for item in (0..).take(items.len()) {
-                    let id = TaskRunId {
-                        task: *task,
-                        item: Some(item),
-                    };
-                    if self.engine.task_state(run, id) == Some(TaskState::Ready) {
-                        self.task(now, (run, id), &TaskState::Ready, now);
-                    }
-                }
-            }
-            Transition::Run { .. } => {}
-        }
-    }
-
-    fn task(
-        &mut self,
-        now: Timestamp,
-        (run, id): (&RunId, TaskRunId),
-        state: &TaskState,
-        at: Timestamp,
-    ) {
-        let Some((spec, _)) = self.specs.get(run) else {
-            return;
-        };
-        let (dag, interval) = (spec.dag.clone(), spec.interval);
-        match state {
-            TaskState::Ready => {
-                if let Some(why) = self.engine.why(run, id) {
-                    let wait = ForeseenWait {
-                        run: run.clone(),
-                        dag,
-                        task: id,
-                        why,
-                        since: now,
-                        until: None,
-                    };
-                    self.waiting.insert((run.clone(), id), wait);
-                }
-                return;
-            }
-            TaskState::Finished {
-                outcome: Outcome::Success,
-                ..
-            } if id.item.is_none() => {
-                let written = self.part(run, id).map(|part| part.writes.clone());
-                for dataset in written.unwrap_or_default() {
-                    self.plan_events.push(PlanEvent::Wrote {
-                        dataset,
-                        at,
-                        interval,
-                    });
-                }
-            }
-            _ => {}
-        }
-        if let Some(mut wait) = self.waiting.remove(&(run.clone(), id)) {
-            wait.until = Some(now);
-            self.foreseen.waits.push(wait);
-        }
-    }
 }
 
-fn later(now: Timestamp, takes: Duration) -> Timestamp {
+pub(super) fn later(now: Timestamp, takes: Duration) -> Timestamp {
     let takes = TimeDelta::from_std(takes).unwrap_or(TimeDelta::MAX);
     now.checked_add_signed(takes).unwrap_or(Timestamp::MAX_UTC)
 }
 
-fn finished(attempt: AttemptId, outcome: AttemptOutcome) -> Event {
+pub(super) fn finished(attempt: AttemptId, outcome: AttemptOutcome) -> Event {
     Event::AttemptFinished {
         attempt,
         result: AttemptResult {

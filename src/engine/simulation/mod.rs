@@ -4,6 +4,7 @@
 //! skipped ticks, missed deadlines, and waits for slots.
 
 mod alone;
+mod carry;
 mod foreseen;
 mod machine;
 
