@@ -36,7 +36,7 @@ fn new_run(number: u32) -> Result<NewRun, Box<dyn std::error::Error>> {
                 start: at(0),
                 end: at(1),
             },
-            logical_time: at(0),
+            logical_time: at(i64::from(number)),
             trigger: TriggerKind::Schedule,
             seed: 1,
             priority: 0,
