@@ -11,6 +11,8 @@ use super::attend::Signals;
 use super::context::{Context, runtime};
 use super::{Mistake, exit, log_lines, look};
 use crate::daemon::clock::{clock, now};
+use crate::document::{Diagnostic, Severity};
+use crate::spec::render_text;
 use crate::store::{RunStore as _, SqliteStore};
 use crate::web::account::Accounts;
 use crate::web::{App, AppParts, Hosts, Listen, Proxies, Server, Serving, Unfit};
@@ -34,6 +36,7 @@ pub fn run(context: &Context, command: &Web) -> anyhow::Result<u8> {
             writeln!(out, "{faint}sign in by this link, once:{faint:#}\n  {link}")?;
         }
         warn(&serving, &app);
+        say_what_is_broken(&app);
         let mut signals = Signals::new()?;
         server.serve(app, signals.interrupted()).await;
         store.close().await;
@@ -108,6 +111,17 @@ async fn first_link(serving: &Serving, app: &App) -> anyhow::Result<Option<Strin
     let link = app.accounts.first_link(app.hosts.url(), now()).await?;
     let is_found = matches!(serving.listen, Listen::Address(_)) || !serving.public_urls.is_empty();
     Ok(link.filter(|_| is_found))
+}
+
+/// The pages show it, too, to those who get in; the scheduler says it by itself.
+fn say_what_is_broken(app: &App) {
+    let snapshot = app.snapshot();
+    let is_error = |one: &Diagnostic| one.severity == Severity::Error;
+    if snapshot.diagnostics.iter().any(is_error) {
+        let text = render_text(&snapshot.diagnostics, &snapshot.sources, false);
+        let text = text.trim_end();
+        tracing::error!("what is broken is left out:\n{text}");
+    }
 }
 
 fn warn(serving: &Serving, app: &App) {

@@ -77,6 +77,21 @@ async fn a_socket_is_for_its_user_only_and_goes_away_with_the_server() {
     );
 }
 
+#[tokio::test]
+async fn it_says_at_its_start_what_is_broken() {
+    let broken = "dag: broken\ntasks: { a: { shel: echo } }\n";
+    let project = Project::new(&[FILES, &[("pipelines/broken.yaml", broken)]].concat());
+    let mut child = start(&project, "unix:web.sock").await;
+    eventually(async || {
+        let said = project.said();
+        let whole = said.contains("what is broken is left out") && said.contains("broken.yaml:2:");
+        whole.then_some(()).ok_or(said)
+    })
+    .await;
+    signal(&child, Signal::SIGTERM);
+    assert!(project.end_of(&mut child).await.success());
+}
+
 /// Tries to sign in until it is told to wait, each time as somebody else: how often it was let try.
 async fn tries(site: &Site, client: impl Fn(u32) -> String) -> u32 {
     for at in 0..60 {
