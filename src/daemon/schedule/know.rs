@@ -74,9 +74,11 @@ impl Scheduler {
         let next = self.planner.next_wakeup().map_or_else(String::new, |next| {
             format!("; next at {}", next.format("%Y-%m-%dT%H:%M:%SZ"))
         });
+        // From which moment on ticks count is durable before anybody relies on it.
+        self.carry_out(decisions).await?;
         let s = if dags == 1 { "" } else { "s" };
         tracing::info!("scheduling {dags} DAG{s}{paused}{next}");
-        self.carry_out(decisions).await
+        Ok(())
     }
 
     /// What people have paused or let go on.

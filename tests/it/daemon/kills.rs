@@ -138,3 +138,31 @@ async fn killed_at_random() {
     }
     check(&project).await;
 }
+
+#[tokio::test]
+async fn what_it_says_it_schedules_is_durable() {
+    let hourly =
+        "dag: hourly\nschedule: { every: 1h, catchup: all }\ntasks: { a: { shell: 'true' } }\n";
+    let project = Project::new(&[("runner.yaml", "{}\n"), ("pipelines/hourly.yaml", hourly)]);
+    let mut passage = 0;
+    loop {
+        passage += 1;
+        let mut command = project.command(&["schedule", "--once"]);
+        command.env(
+            "RUNNER_FAILPOINT",
+            format!("{}:{passage}", Point::BeforeStoreWrite.name()),
+        );
+        let mut child = command.spawn().unwrap();
+        let code = code(project.end_of(&mut child).await);
+        // From which moment on ticks are caught up on.
+        let known = "SELECT count(*) FROM schedule WHERE memory LIKE '%decided%'";
+        let known = number(&project, known).await;
+        let said = project.said().contains("scheduling 1 DAG");
+        assert!(known == 1 || !said, "killed at write {passage}");
+        if code == 0 {
+            assert!(said && passage > 1);
+            return;
+        }
+        assert_eq!(code, 137, "{}", project.said());
+    }
+}
