@@ -40,7 +40,8 @@ awk -v rows="$rows" 'BEGIN {
 
 # The server lives as long as this one uses it.
 coproc held { exec "$runner" db url --hold bench 2>/dev/null; }
-trap 'kill $held_PID 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
+# The server stops when the last who uses it has gone, and writes until then.
+trap 'kill $held_PID 2>/dev/null; wait 2>/dev/null; for _ in {1..100}; do rm -rf "$work" 2>/dev/null && break; sleep 0.1; done' EXIT
 read -r url <&"${held[0]}"
 "$runner" trigger --quiet tables >/dev/null
 

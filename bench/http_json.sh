@@ -25,7 +25,8 @@ mkdir pipelines sql
 mkfifo address
 python3 "$root/bench/http_json_server.py" "$rows" >address &
 server=$!
-trap 'kill $server ${held_PID:-} 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
+# The server stops when the last who uses it has gone, and writes until then.
+trap 'kill $server ${held_PID:-} 2>/dev/null; wait 2>/dev/null; for _ in {1..100}; do rm -rf "$work" 2>/dev/null && break; sleep 0.1; done' EXIT
 read -r api <address
 
 cat >runner.yaml <<YAML

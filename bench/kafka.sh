@@ -101,7 +101,8 @@ else
     holder=$!
     read -r brokers <brokers
 fi
-trap 'kill $held_PID ${holder:-} 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
+# The server stops when the last who uses it has gone, and writes until then.
+trap 'kill $held_PID ${holder:-} 2>/dev/null; wait 2>/dev/null; for _ in {1..100}; do rm -rf "$work" 2>/dev/null && break; sleep 0.1; done' EXIT
 "$runner" trigger --quiet prepare >/dev/null
 "$runner" trigger --quiet send >/dev/null
 
