@@ -1,6 +1,6 @@
 //! What a long history costs: runs carried out by a host beside an empty past and beside a million
-//! past runs, and what it takes to remove a part of that past meanwhile: `cargo run --release
-//! --example bench_history [folder]`.
+//! past runs, and what it takes to remove a part of that past meanwhile: `cargo bench
+//! --bench history [-- folder]`.
 
 use std::io::Write;
 use std::path::Path;
@@ -130,7 +130,8 @@ async fn runs(
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let given = std::env::args().nth(1);
+    // Cargo adds `--bench` to what was given.
+    let given = std::env::args().skip(1).find(|given| given != "--bench");
     let folder = tempfile::tempdir_in(given.as_deref().unwrap_or("."))?;
     let root = folder.path().canonicalize()?;
     let project = project(&root)?;

@@ -1,5 +1,5 @@
-//! What the run state costs, beside a floor measured in the same run: `cargo run --release
-//! --example bench_store [folder]`.
+//! What the run state costs, beside a floor measured in the same run: `cargo bench
+//! --bench store [-- folder]`.
 
 use std::fs::File;
 use std::io::Write;
@@ -154,7 +154,8 @@ async fn commit(store: &SqliteStore, batch: &[Transition]) -> Result<(), StoreEr
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let given = std::env::args().nth(1);
+    // Cargo adds `--bench` to what was given.
+    let given = std::env::args().skip(1).find(|given| given != "--bench");
     let folder = match given {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir_in(".")?,

@@ -18,7 +18,7 @@ finish() {
 trap finish EXIT
 
 failed=0
-cargo run --quiet --release --manifest-path "$root/Cargo.toml" --example bench_web -- "${1:-1000000}" "$work" || failed=1
+cargo bench --quiet --manifest-path "$root/Cargo.toml" --bench web -- "${1:-1000000}" "$work" || failed=1
 
 cd "$work"
 mkdir -p pipelines

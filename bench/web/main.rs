@@ -1,4 +1,4 @@
-//! What pages cost: `bench/web.sh`, or `cargo run --release --example bench_web [past runs] [folder]`.
+//! What pages cost: `bench/web.sh`, or `cargo bench --bench web [-- past runs, folder]`.
 //!
 //! Every page of a project of 100 DAGs with 10,000 runs behind it, then with a million; a log of
 //! 100 MB; and 200 viewers of one log that grows. Times are from the request to the last byte of the
@@ -112,7 +112,9 @@ async fn serve(root: &Path, past: u32) -> Result<Served, Failure> {
 }
 
 fn main() -> Result<ExitCode, Failure> {
-    let given: Vec<String> = std::env::args().skip(1).collect();
+    // Cargo adds `--bench` to what was given.
+    let given = std::env::args().skip(1).filter(|given| given != "--bench");
+    let given: Vec<String> = given.collect();
     let past = given.first().map_or(Ok(MANY), |past| past.parse())?;
     let folder = tempfile::tempdir_in(given.get(1).map_or(".", String::as_str))?;
     let root = folder.path().canonicalize()?;
