@@ -77,7 +77,8 @@ fn spreads_are_parted_by_hour_to_the_digit() {
     let environment = [("BITSO_URL", url.as_str())];
     let output = runner(
         folder.path(),
-        &words("ticks=5", "period=300ms"),
+        // Long enough that no tick is missed by a machine that has much else to do.
+        &words("ticks=5", "period=1500ms"),
         &environment,
     );
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -136,7 +137,7 @@ fn a_run_without_any_answer_fails() {
     let environment = [("BITSO_URL", url.as_str())];
     runner_that_fails(
         folder.path(),
-        &words("ticks=3", "period=200ms"),
+        &words("ticks=3", "period=500ms"),
         &environment,
     );
     assert_eq!(files(folder.path()), BTreeMap::new());
@@ -160,7 +161,7 @@ fn each_threshold_alerts_once_with_the_largest_spread() {
     let go = || {
         runner(
             folder.path(),
-            &words("ticks=4", "period=200ms"),
+            &words("ticks=4", "period=500ms"),
             &environment,
         )
     };
@@ -196,7 +197,7 @@ fn each_threshold_alerts_once_with_the_largest_spread() {
             "-p",
             "ticks=2",
             "-p",
-            "period=200ms",
+            "period=1s",
             "-p",
             "thresholds=[0.01]",
         ],
