@@ -7,7 +7,7 @@ RUN apt-get update \
 WORKDIR /build
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/build/target \
-    cargo install --locked --profile dist --path . --root /out
+    cargo install --locked --path . --root /out
 
 FROM debian:bookworm-slim
 # OpenSSL is librdkafka's; the certificates are what everything trusts; psql is for `runner db`.
