@@ -1,4 +1,4 @@
-//! What pages cost: `bench/web.sh`, or `cargo bench --bench web [-- past runs, folder]`.
+//! What pages cost: `bench/web.sh`, or `cargo bench --bench web [-- past runs [folder]]`.
 //!
 //! Every page of a project of 100 DAGs with 10,000 runs behind it, then with a million; a log of
 //! 100 MB; and 200 viewers of one log that grows. Times are from the request to the last byte of the
